@@ -1,0 +1,6 @@
+// The module eie._native: what every room brings, and nothing else.
+#include "rooms.hpp"
+
+NB_MODULE(_native, m) {
+  eie::bind_encoding(m);
+}

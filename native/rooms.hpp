@@ -1,0 +1,10 @@
+// One function per room registers that room's native functions with Python.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace eie {
+
+void bind_encoding(nanobind::module_& m);  // encoding.cpp: codes by row <-> interleaved CSC
+
+}  // namespace eie
