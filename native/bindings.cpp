@@ -3,4 +3,5 @@
 
 NB_MODULE(_native, m) {
   eie::bind_encoding(m);
+  eie::bind_timing(m);
 }

@@ -6,5 +6,6 @@
 namespace eie {
 
 void bind_encoding(nanobind::module_& m);  // encoding.cpp: codes by row <-> interleaved CSC
+void bind_timing(nanobind::module_& m);    // timing/timing.cpp: the chip's cycles
 
 }  // namespace eie

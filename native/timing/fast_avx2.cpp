@@ -1,0 +1,7 @@
+#include "timing/fast.inl"
+
+namespace eie::timing {
+
+AdvanceFast fast_avx2(std::size_t lanes) { return fast(lanes); }
+
+}  // namespace eie::timing

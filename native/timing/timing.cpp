@@ -1,0 +1,205 @@
+// The chip's time for Python: a matrix prepared once, the recurrence over one scan, and the reads it causes.
+
+#include <nanobind/stl/string.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arrays.hpp"
+#include "cpu.hpp"
+#include "rooms.hpp"
+#include "timing/recurrence.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace eie {
+namespace {
+
+using timing::Scan;
+using timing::State;
+
+constexpr std::uint32_t kLongestFast = 255;
+
+// Lanes for the fast path: a power of two, 32 at least.
+std::size_t lanes_for(std::size_t n_pe) { return std::max<std::size_t>(32, std::bit_ceil(n_pe)); }
+
+template <class Duration>
+nb::object durations_of(Matrix<std::uint32_t> pointers, std::size_t lanes) {
+  const std::size_t n_pe = pointers.shape(0), inputs = pointers.shape(1) - 1;
+  std::vector<Duration> durations(inputs * lanes, 1);
+  for (std::size_t pe = 0; pe < n_pe; ++pe) {
+    const std::uint32_t* pointer = pointers.data() + pe * (inputs + 1);
+    for (std::size_t column = 0; column < inputs; ++column)
+      durations[column * lanes + pe] = static_cast<Duration>(std::max(1u, pointer[column + 1] - pointer[column]));
+  }
+  return to_numpy(std::move(durations), {inputs, lanes});
+}
+
+// (durations, weights): cycles per column and PE, as bytes where they fit; weights per column, padding left out.
+template <class Entry>
+nb::tuple workload(Vector<Entry> entries, Matrix<std::uint32_t> pointers, int code_bits) {
+  const std::size_t n_pe = pointers.shape(0), inputs = pointers.shape(1) - 1;
+  std::vector<std::int64_t> weights(inputs, 0);
+  std::uint32_t longest = 1;
+  const Entry* slice = entries.data();
+  const Entry code_mask = static_cast<Entry>((1u << code_bits) - 1);
+  for (std::size_t pe = 0; pe < n_pe; ++pe) {
+    const std::uint32_t* pointer = pointers.data() + pe * (inputs + 1);
+    for (std::size_t column = 0; column < inputs; ++column) {
+      longest = std::max(longest, pointer[column + 1] - pointer[column]);
+      for (std::uint32_t e = pointer[column]; e < pointer[column + 1]; ++e) weights[column] += (slice[e] & code_mask) != 0;
+    }
+    slice += pointer[inputs];
+  }
+  return nb::make_tuple(longest <= kLongestFast ? durations_of<std::uint8_t>(pointers, lanes_for(n_pe))
+                                                : durations_of<std::uint32_t>(pointers, n_pe),
+                        to_numpy(std::move(weights), {inputs}));
+}
+
+timing::AdvanceFast fast_for(InstructionSet set, std::size_t lanes) {
+  switch (set) {
+#if defined(__x86_64__)
+    case InstructionSet::avx512: return timing::fast_avx512(lanes);
+    case InstructionSet::avx2: return timing::fast_avx2(lanes);
+#endif
+    default: return timing::fast_portable(lanes);
+  }
+}
+
+template <class Duration>
+Scan scan_of(Matrix<Duration> durations, Vector<std::uint32_t> columns, Vector<std::uint32_t> gaps, int queue_depth) {
+  return {columns.data(), gaps.data(), columns.shape(0), durations.shape(1), queue_depth};
+}
+
+// The memory behind a State, and the State at the start of a scan.
+template <class Lead>
+struct Progress {
+  std::vector<Lead> lead;
+  std::vector<std::int64_t> latest;
+  State<Lead> state;
+
+  explicit Progress(const Scan& scan)
+      : lead(scan.lanes), latest(scan.broadcasts + scan.queue_depth - 1), state{0, 0, lead.data(), latest.data()} {}
+};
+
+// Calls run(advance, durations, state) with the narrowest leads that hold this scan's.
+template <class Run>
+auto with_advance(Matrix<std::uint8_t> durations, const Scan& scan, const std::string& instruction_set, Run&& run) {
+  if (scan.queue_depth * kLongestFast + 2 <= 32767) {
+    return run(fast_for(instruction_set_up_to(instruction_set), scan.lanes), durations.data(),
+               Progress<std::int16_t>(scan).state);
+  }
+  const std::vector<std::uint32_t> wide(durations.data(), durations.data() + durations.size());
+  return run(&timing::advance_general, wide.data(), Progress<std::int64_t>(scan).state);
+}
+
+template <class Run>
+auto with_advance(Matrix<std::uint32_t> durations, const Scan& scan, const std::string&, Run&& run) {
+  return run(&timing::advance_general, durations.data(), Progress<std::int64_t>(scan).state);
+}
+
+// (w of the last broadcast; per PE, when its pointer stage is left for good; and when its last entry leaves it, or 0).
+template <class Duration>
+nb::tuple recurrence(Matrix<Duration> durations, Vector<std::uint32_t> columns, Vector<std::uint32_t> gaps,
+                     Matrix<std::uint32_t> pointers, int queue_depth, const std::string& instruction_set) {
+  const Scan scan = scan_of(durations, columns, gaps, queue_depth);
+  const std::size_t n_pe = pointers.shape(0), stride = pointers.shape(1);
+  std::vector<std::int64_t> left(n_pe, 0), last_entry_left(n_pe, 0);
+  std::int64_t last_broadcast = 0;
+  if (scan.broadcasts > 0) {
+    nb::gil_scoped_release release;
+    // The last broadcast that has entries, per PE; most have some in one of the last few.
+    std::vector<std::pair<std::size_t, std::size_t>> last_active;
+    for (std::size_t pe = 0; pe < n_pe; ++pe) {
+      const std::uint32_t* pointer = pointers.data() + pe * stride;
+      if (pointer[stride - 1] == 0) continue;
+      for (std::size_t k = scan.broadcasts; k-- > 0;)
+        if (pointer[scan.columns[k] + 1] > pointer[scan.columns[k]]) {
+          last_active.emplace_back(k, pe);
+          break;
+        }
+    }
+    std::sort(last_active.begin(), last_active.end());
+    with_advance(durations, scan, instruction_set, [&](auto advance, const auto* cycles, auto&& state) {
+      const auto leaves = [&](std::size_t k, std::size_t pe) {
+        return state.broadcast_cycle + state.lead[pe] + cycles[std::size_t{scan.columns[k]} * scan.lanes + pe];
+      };
+      for (const auto& [k, pe] : last_active) {
+        if (k >= state.next) advance(state, scan, cycles, k + 1);
+        last_entry_left[pe] = leaves(k, pe);
+      }
+      advance(state, scan, cycles, scan.broadcasts);
+      for (std::size_t pe = 0; pe < n_pe; ++pe) left[pe] = leaves(scan.broadcasts - 1, pe);
+      last_broadcast = state.broadcast_cycle;
+    });
+  }
+  return nb::make_tuple(last_broadcast, to_numpy(std::move(left), {n_pe}), to_numpy(std::move(last_entry_left), {n_pe}));
+}
+
+// (w of every broadcast; L of every broadcast and PE).
+template <class Duration>
+nb::tuple schedule(Matrix<Duration> durations, Vector<std::uint32_t> columns, Vector<std::uint32_t> gaps,
+                   std::size_t n_pe, int queue_depth, const std::string& instruction_set) {
+  const Scan scan = scan_of(durations, columns, gaps, queue_depth);
+  std::vector<std::int64_t> broadcast(scan.broadcasts), enter(scan.broadcasts * n_pe);
+  with_advance(durations, scan, instruction_set, [&](auto advance, const auto* cycles, auto&& state) {
+    nb::gil_scoped_release release;
+    for (std::size_t k = 0; k < scan.broadcasts; ++k) {
+      advance(state, scan, cycles, k + 1);
+      broadcast[k] = state.broadcast_cycle;
+      for (std::size_t pe = 0; pe < n_pe; ++pe) enter[k * n_pe + pe] = state.broadcast_cycle + state.lead[pe];
+    }
+  });
+  return nb::make_tuple(to_numpy(std::move(broadcast), {scan.broadcasts}),
+                        to_numpy(std::move(enter), {scan.broadcasts, n_pe}));
+}
+
+// Per PE, for the columns broadcast: weight-memory rows read, entries issued, columns without an entry.
+nb::tuple traffic(Matrix<std::uint32_t> pointers, Vector<std::uint32_t> columns, std::uint32_t entries_per_row) {
+  const std::size_t n_pe = pointers.shape(0), stride = pointers.shape(1), broadcasts = columns.shape(0);
+  std::vector<std::int64_t> reads(n_pe, 0), issued(n_pe, 0), empty(n_pe, 0);
+  {
+    nb::gil_scoped_release release;
+    for (std::size_t pe = 0; pe < n_pe; ++pe) {
+      const std::uint32_t* pointer = pointers.data() + pe * stride;
+      std::uint32_t row_after = 0;  // rows below it were read; columns come in order, so none is read again
+      for (std::size_t k = 0; k < broadcasts; ++k) {
+        const std::uint32_t first = pointer[columns.data()[k]], end = pointer[columns.data()[k] + 1];
+        issued[pe] += end - first;
+        if (end == first) {
+          ++empty[pe];
+          continue;
+        }
+        const std::uint32_t end_row = (end - 1) / entries_per_row + 1;
+        reads[pe] += end_row - std::max(row_after, first / entries_per_row);
+        row_after = end_row;
+      }
+    }
+  }
+  return nb::make_tuple(to_numpy(std::move(reads), {n_pe}), to_numpy(std::move(issued), {n_pe}),
+                        to_numpy(std::move(empty), {n_pe}));
+}
+
+}  // namespace
+
+void bind_timing(nb::module_& m) {
+  m.def("workload", &workload<std::uint8_t>, "entries"_a, "pointers"_a, "code_bits"_a);
+  m.def("workload", &workload<std::uint16_t>, "entries"_a, "pointers"_a, "code_bits"_a);
+  m.def("recurrence", &recurrence<std::uint8_t>, "durations"_a, "columns"_a, "gaps"_a, "pointers"_a, "queue_depth"_a,
+        "instruction_set"_a);
+  m.def("recurrence", &recurrence<std::uint32_t>, "durations"_a, "columns"_a, "gaps"_a, "pointers"_a, "queue_depth"_a,
+        "instruction_set"_a);
+  m.def("schedule", &schedule<std::uint8_t>, "durations"_a, "columns"_a, "gaps"_a, "n_pe"_a, "queue_depth"_a,
+        "instruction_set"_a);
+  m.def("schedule", &schedule<std::uint32_t>, "durations"_a, "columns"_a, "gaps"_a, "n_pe"_a, "queue_depth"_a,
+        "instruction_set"_a);
+  m.def("traffic", &traffic, "pointers"_a, "columns"_a, "entries_per_row"_a);
+  m.def("instruction_set", [] { return std::string(name_of(best_instruction_set())); });
+}
+
+}  // namespace eie

@@ -1,0 +1,8 @@
+"""The accelerator: its sizes, its cycles, its counts."""
+
+from eie.chip.capacity import Requirement, capacity, require_capacity
+from eie.chip.counts import Counts
+from eie.chip.hardware import Hardware
+from eie.chip.timing import Simulation, simulate
+
+__all__ = ["Counts", "Hardware", "Requirement", "Simulation", "capacity", "require_capacity", "simulate"]
