@@ -1,7 +1,7 @@
-// The recurrence with 16-bit leads, 32 PEs to a vector; compiled once per instruction set, with that file's flags.
-// Vector extensions of GCC and clang: the compiler splits a 64-byte vector where the registers are shorter.
+// The recurrence with 16-bit leads in vectors as long as the registers; compiled once per instruction set, with that
+// file's flags, in the vector extensions of GCC and clang. A vector longer than the registers would be kept in memory: eight times slower.
 //
-// Per broadcast and 32 PEs: one load that widens bytes, one subtraction, one addition, one maximum. The chain from one
+// Per broadcast and vector: one load that widens bytes, one subtraction, one addition, one maximum. The chain from one
 // broadcast to the next is two instructions long (add, max); the maximum across lanes is needed Q - 1 broadcasts later,
 // so its latency is hidden.
 
@@ -16,46 +16,64 @@
 namespace eie::timing {
 namespace {
 
+#if defined(__AVX512BW__)
 constexpr std::size_t kLanes = 32;
+#elif defined(__AVX2__)
+constexpr std::size_t kLanes = 16;
+#else
+constexpr std::size_t kLanes = 8;
+#endif
 typedef std::int16_t Leads __attribute__((vector_size(2 * kLanes)));
-typedef std::uint8_t Bytes __attribute__((vector_size(kLanes)));
+
+inline Leads widen(const std::uint8_t* bytes) {
+#if defined(__AVX512BW__)  // gcc 12 makes five instructions of the conversion below; it is one
+  return reinterpret_cast<Leads>(_mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes))));
+#else
+  typedef std::uint8_t Bytes __attribute__((vector_size(kLanes)));
+  Bytes vector;
+  std::memcpy(&vector, bytes, sizeof vector);
+  return __builtin_convertvector(vector, Leads);
+#endif
+}
 
 template <class Vector>
 inline Vector larger(Vector a, Vector b) {
   return a > b ? a : b;
 }
 
-inline std::int16_t largest_lane(Leads leads) {
-  typedef std::int16_t Half __attribute__((vector_size(32)));
-  typedef std::int16_t Quarter __attribute__((vector_size(16)));
-  Half halves[2];
-  std::memcpy(halves, &leads, sizeof leads);
-  const Half half = larger(halves[0], halves[1]);
-  Quarter quarters[2];
-  std::memcpy(quarters, &half, sizeof half);
-  Quarter q = larger(quarters[0], quarters[1]);
+typedef std::int16_t Eight __attribute__((vector_size(16)));
+typedef std::int16_t Sixteen __attribute__((vector_size(32)));
+typedef std::int16_t ThirtyTwo __attribute__((vector_size(64)));
+
+inline std::int16_t largest_lane(Eight leads) {
 #if defined(__SSE4_1__)
   // The one horizontal instruction finds a least value: leads are positive, so take 32767 - x.
-  const Quarter inverted = 32767 - q;
-  return static_cast<std::int16_t>(32767 - _mm_extract_epi16(_mm_minpos_epu16(reinterpret_cast<__m128i>(inverted)), 0));
+  const __m128i least = _mm_minpos_epu16(reinterpret_cast<__m128i>(32767 - leads));
+  return static_cast<std::int16_t>(32767 - _mm_extract_epi16(least, 0));
 #else
-  q = larger(q, __builtin_shuffle(q, Quarter{4, 5, 6, 7, 0, 1, 2, 3}));
-  q = larger(q, __builtin_shuffle(q, Quarter{2, 3, 0, 1, 6, 7, 4, 5}));
-  q = larger(q, __builtin_shuffle(q, Quarter{1, 0, 3, 2, 5, 4, 7, 6}));
-  return q[0];
+  std::int16_t largest = leads[0];
+  for (int lane = 1; lane < 8; ++lane) largest = leads[lane] > largest ? leads[lane] : largest;
+  return largest;
 #endif
 }
+
+// The larger of a vector's two halves, lane by lane.
+template <class Half, class Vector>
+inline Half fold(const Vector& vector) {
+  Half halves[2];
+  std::memcpy(halves, &vector, sizeof vector);
+  return larger(halves[0], halves[1]);
+}
+
+[[maybe_unused]] inline std::int16_t largest_lane(Sixteen leads) { return largest_lane(fold<Eight>(leads)); }
+[[maybe_unused]] inline std::int16_t largest_lane(ThirtyTwo leads) { return largest_lane(fold<Sixteen>(leads)); }
 
 template <std::size_t Blocks>
 void advance(State<std::int16_t>& state, const Scan& scan, const std::uint8_t* durations, std::size_t end) {
   Leads lead[Blocks], duration[Blocks];
   const auto load = [&](std::size_t k) {
     const std::uint8_t* column = durations + std::size_t{scan.columns[k]} * (Blocks * kLanes);
-    for (std::size_t b = 0; b < Blocks; ++b) {
-      Bytes bytes;
-      std::memcpy(&bytes, column + b * kLanes, sizeof bytes);
-      duration[b] = __builtin_convertvector(bytes, Leads);
-    }
+    for (std::size_t b = 0; b < Blocks; ++b) duration[b] = widen(column + b * kLanes);
   };
   std::memcpy(lead, state.lead, sizeof lead);
   if (state.next > 0)
@@ -86,13 +104,13 @@ void advance(State<std::int16_t>& state, const Scan& scan, const std::uint8_t* d
 }
 
 AdvanceFast fast(std::size_t lanes) {
-  switch (lanes / kLanes) {
-    case 1: return advance<1>;
-    case 2: return advance<2>;
-    case 4: return advance<4>;
-    case 8: return advance<8>;
-    case 16: return advance<16>;
-    default: return advance<32>;
+  switch (lanes) {
+    case 32: return advance<32 / kLanes>;
+    case 64: return advance<64 / kLanes>;
+    case 128: return advance<128 / kLanes>;
+    case 256: return advance<256 / kLanes>;
+    case 512: return advance<512 / kLanes>;
+    default: return advance<1024 / kLanes>;
   }
 }
 

@@ -113,13 +113,16 @@ nb::tuple recurrence(Matrix<Duration> durations, Vector<std::uint32_t> columns, 
   std::int64_t last_broadcast = 0;
   if (scan.broadcasts > 0) {
     nb::gil_scoped_release release;
-    // The last broadcast that has entries, per PE; most have some in one of the last few.
+    // The last broadcast that has entries, per PE; most have some in one of the last few. A duration of 1 is one entry or
+    // none, which only the pointers tell: they lie far apart, so they are asked last.
     std::vector<std::pair<std::size_t, std::size_t>> last_active;
+    last_active.reserve(n_pe);
     for (std::size_t pe = 0; pe < n_pe; ++pe) {
       const std::uint32_t* pointer = pointers.data() + pe * stride;
       if (pointer[stride - 1] == 0) continue;
       for (std::size_t k = scan.broadcasts; k-- > 0;)
-        if (pointer[scan.columns[k] + 1] > pointer[scan.columns[k]]) {
+        if (durations.data()[std::size_t{scan.columns[k]} * scan.lanes + pe] > 1 ||
+            pointer[scan.columns[k] + 1] > pointer[scan.columns[k]]) {
           last_active.emplace_back(k, pe);
           break;
         }
