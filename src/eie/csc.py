@@ -19,9 +19,10 @@ import numpy.typing as npt
 from eie import _native
 from eie.errors import InputError
 
-__all__ = ["MAX_PES", "InterleavedCSC", "RowCodes", "encode", "encode_column", "share"]
+__all__ = ["MAX_PES", "MAX_SIDE", "InterleavedCSC", "RowCodes", "encode", "encode_column", "share"]
 
 MAX_PES = 1024
+MAX_SIDE = 2**24  # outputs or inputs; bounds what a hostile file can ask to be allocated
 
 Codes = npt.NDArray[np.uint8]
 
@@ -55,8 +56,8 @@ class InterleavedCSC:
     def __post_init__(self) -> None:
         """Check sizes and types, and make the arrays read-only; `validate` checks what they hold."""
         outputs, inputs = self.shape
-        if not (1 <= outputs < 2**31 and 1 <= inputs < 2**31):
-            raise InputError(f"shape must be at least 1 output and 1 input, not {outputs} x {inputs}")
+        if not (1 <= outputs <= MAX_SIDE and 1 <= inputs <= MAX_SIDE):
+            raise InputError(f"shape must be 1 to {MAX_SIDE} outputs and inputs, not {outputs} x {inputs}")
         _check_parameters(self.n_pe, self.code_bits, self.index_bits)
         for name, expected_shape, expected_type in (
             ("codebook", (2**self.code_bits,), np.float32),

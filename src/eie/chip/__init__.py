@@ -3,6 +3,17 @@
 from eie.chip.capacity import Requirement, capacity, require_capacity
 from eie.chip.counts import Counts
 from eie.chip.hardware import Hardware
+from eie.chip.network import LayerSimulation, simulate_network
 from eie.chip.timing import Simulation, simulate
 
-__all__ = ["Counts", "Hardware", "Requirement", "Simulation", "capacity", "require_capacity", "simulate"]
+__all__ = [
+    "Counts",
+    "Hardware",
+    "LayerSimulation",
+    "Requirement",
+    "Simulation",
+    "capacity",
+    "require_capacity",
+    "simulate",
+    "simulate_network",
+]

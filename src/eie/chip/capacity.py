@@ -43,7 +43,9 @@ def capacity(matrix: InterleavedCSC, hardware: Hardware) -> tuple[Requirement, .
     activations = max(-(-matrix.inputs // matrix.n_pe), matrix.local_rows(0))
     in_registers = activations <= hardware.register_entries
     return (
-        Requirement("pointer memory", "pointers", 0, matrix.inputs + 1, hardware.pointer_bytes * 8 // hardware.pointer_bits),
+        Requirement(
+            "pointer memory", "pointers", 0, matrix.inputs + 1, hardware.pointer_bytes * 8 // hardware.pointer_bits
+        ),
         Requirement("pointers", "entries in reach", fullest, most_entries, 2**hardware.pointer_bits - 1),
         Requirement("weight memory", "entries", fullest, most_entries, hardware.spmat_bytes // entry_bytes),
         Requirement(

@@ -1,0 +1,1 @@
+"""The inference engine: compressed layers run as they are, on an ordinary CPU."""

@@ -1,0 +1,1 @@
+"""Compressed networks from elsewhere: one file per source."""
