@@ -1,6 +1,5 @@
 """Types of the native module; each function's meaning is told where Python calls it."""
 
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,7 @@
 """The one form of a compressed layer: interleaved, relative-indexed CSC, as the chip's memories hold it.
 
-Codes go in, an (outputs, inputs) array of numbers into a codebook; an `InterleavedCSC` comes out, and its `decode` gives
-the codes back. Section 1 of the hardware contract: row i belongs to processing element (PE) i mod N; per PE and column,
+Codes go in, an (outputs, inputs) array of places in a codebook; an `InterleavedCSC` comes out, and its `decode` gives
+the codes. Section 1 of the hardware contract: row i belongs to processing element (PE) i mod N; per PE and column,
 entries are the non-zero codes in ascending row, each with the number of zeros before it, and a gap too long for the
 relative index is bridged by padding entries.
 """
@@ -40,8 +40,8 @@ class InterleavedCSC:
     """A layer's shared weights, split over `n_pe` processing elements.
 
     `shape` is (outputs, inputs). `codebook` holds the 2**code_bits shared weights as float32, the first of them 0.
-    `entries` are all PEs' entries, PE 0's first and column by column, each with its code in the low `code_bits` bits and
-    its relative index in the `index_bits` above them: uint8, or uint16 where the two need more than 8 bits.
+    `entries` are all PEs' entries, PE 0's first and column by column, each with its code in the low `code_bits` bits
+    and its relative index in the `index_bits` above them: uint8, or uint16 where the two need more than 8 bits.
     `pointers`, uint32 (n_pe, inputs + 1), gives where each column starts within its PE's entries; each PE's begin at 0.
     """
 
@@ -97,7 +97,7 @@ class InterleavedCSC:
     @property
     def codes(self) -> Codes:
         """Each entry's code, 0 for padding; shape (entries,)."""
-        return (self.entries & (2**self.code_bits - 1)).astype(np.uint8)
+        return np.bitwise_and(self.entries, 2**self.code_bits - 1).astype(np.uint8)
 
     @property
     def relative_indices(self) -> Codes:
@@ -140,7 +140,8 @@ class InterleavedCSC:
 
     def dense(self) -> npt.NDArray[np.float32]:
         """Return the weights themselves as an (outputs, inputs) array."""
-        return self.codebook[self.decode()]
+        weights: npt.NDArray[np.float32] = self.codebook[self.decode()]
+        return weights
 
     def interleave(self, n_pe: int | None = None, index_bits: int | None = None) -> InterleavedCSC:
         """Return the same weights split over `n_pe` PEs, with relative indices of `index_bits` bits."""
@@ -166,8 +167,9 @@ class InterleavedCSC:
 def encode(codes: npt.ArrayLike, codebook: npt.ArrayLike, n_pe: int = 64, index_bits: int = 4) -> InterleavedCSC:
     """Encode an (outputs, inputs) array of codes for `n_pe` processing elements.
 
-    `codebook` has 2, 4, ... or 256 float values, the first of them 0; code 0 is a pruned weight, any other is kept, even
-    where its value is 0. Raises InputError for a wrong shape, a code outside the codebook or a parameter out of range.
+    `codebook` has 2, 4, ... or 256 float values, the first of them 0; code 0 is a pruned weight, any other is kept,
+    even where its value is 0. Raises InputError for a wrong shape, a code outside the codebook or a parameter out of
+    range.
     """
     book = np.array(codebook, np.float32)
     if book.ndim != 1 or len(book) not in {2**bits for bits in range(1, 9)}:

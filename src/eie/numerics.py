@@ -83,7 +83,7 @@ def quantise(values: npt.ArrayLike, fraction: int, bits: int = VALUE_BITS) -> In
 
 def quantise_codebook(codebook: npt.ArrayLike, fraction: int, bits: int = VALUE_BITS) -> Integers:
     """Return `codebook` in Q(fraction), saturated to +-(2**(bits-1) - 1) so that no product overflows."""
-    return np.maximum(quantise(codebook, fraction, bits), -(2 ** (bits - 1) - 1))
+    return np.clip(quantise(codebook, fraction, bits), -(2 ** (bits - 1) - 1), None)
 
 
 def dequantise(values: npt.ArrayLike, fraction: int) -> npt.NDArray[np.float64]:
@@ -93,7 +93,7 @@ def dequantise(values: npt.ArrayLike, fraction: int) -> npt.NDArray[np.float64]:
 
 def product(weight: npt.ArrayLike, activation: npt.ArrayLike, bits: int = VALUE_BITS) -> Integers:
     """Return (w * a + 2**(B-2)) >> (B-1), the rounded product that the multiplier hands on."""
-    exact = np.asarray(weight, np.int64) * np.asarray(activation, np.int64)
+    exact: Integers = np.asarray(weight, np.int64) * np.asarray(activation, np.int64)
     return (exact + (1 << (bits - 2))) >> (bits - 1)
 
 

@@ -1,4 +1,4 @@
-"""The model file: a network as safetensors, its facts as one JSON document in the metadata. docs/format.md specifies it.
+"""The model file: a network as safetensors, its facts as one JSON document in its metadata (docs/format.md).
 
 Saving writes a temporary file and renames it. Loading maps the file, copies nothing it need not, and checks everything:
 the container (by safetensors), the document (by the models below), sizes, and every pointer and entry.
@@ -148,7 +148,12 @@ def _map_tensors(path: Path) -> dict[str, npt.NDArray[Any]]:
     (header_bytes,) = struct.unpack("<Q", data[:8].tobytes())
     header = json.loads(data[8 : 8 + header_bytes].tobytes())
     header.pop("__metadata__", None)
-    dtypes = {"U8": np.uint8, "U16": np.dtype("<u2"), "U32": np.dtype("<u4"), "F32": np.dtype("<f4")}
+    dtypes: dict[str, np.dtype[Any]] = {
+        "U8": np.dtype("u1"),
+        "U16": np.dtype("<u2"),
+        "U32": np.dtype("<u4"),
+        "F32": np.dtype("<f4"),
+    }
     tensors = {}
     for name, facts in header.items():
         if facts["dtype"] not in dtypes:

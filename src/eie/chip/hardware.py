@@ -35,7 +35,7 @@ class Hardware:
     register_entries: R, activations per PE in each of the two register files. batched: run inputs beyond R N in batches
     and outputs beyond R N in passes, as the hardware must; off, a layer is one scan, as in the authors' simulator.
     strict: refuse a layer that the memories cannot hold; off, it is simulated all the same.
-    value_bits (B), accumulator_bits (A), pointer_bits, pointer_bytes, spmat_bytes, activation_bytes: widths and memories.
+    value_bits: B. accumulator_bits: A. pointer_bits, pointer_bytes, spmat_bytes, activation_bytes: the memories.
     Raises InputError for a value out of range.
     """
 

@@ -39,8 +39,8 @@ def float_sums(layer: Layer, inputs: npt.NDArray[np.floating]) -> npt.NDArray[np
     starts, columns, codes = layer.matrix.rows
     row_of_weight = np.repeat(np.arange(layer.outputs), np.diff(starts))
     products = layer.matrix.codebook.astype(np.float64)[codes] * inputs[columns]
-    sums = np.bincount(row_of_weight, weights=products, minlength=layer.outputs)
-    return sums if layer.bias is None else sums + layer.bias
+    sums = np.bincount(row_of_weight, weights=products, minlength=layer.outputs).astype(np.float64, copy=False)
+    return sums if layer.bias is None else sums + layer.bias.astype(np.float64)
 
 
 def float_layer(layer: Layer, inputs: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

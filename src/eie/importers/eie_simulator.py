@@ -1,14 +1,14 @@
 """The streams of the authors' own simulator: one folder, a layer split over PEs, and one image's activations.
 
 `act.dat`: float32 input activations. `arithm.dat`: the codebook, 16 float32. `ptr/ptrI.dat`: PE I's column pointers,
-uint32. `spm/spmI.dat`: PE I's entries as pairs of uint32, code and relative index. All little-endian. Where the pointers
-have one column more than there are activations, it is the bias, and its activation is 1.0.
+uint32. `spm/spmI.dat`: PE I's entries as pairs of uint32, code and relative index. All little-endian. Where the
+pointers have one column more than there are activations, it is the bias, and its activation is 1.0.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from eie.network import Layer, Network
 
 __all__ = ["SimulatorStreams", "read_eie_simulator"]
 
+Word = TypeVar("Word", np.float32, np.uint32)
+
 
 class SimulatorStreams(NamedTuple):
     """The layer as a network of one, calibrated on its activations; the activations, float32 (inputs,)."""
@@ -32,20 +34,20 @@ class SimulatorStreams(NamedTuple):
 def read_eie_simulator(folder: str | Path, outputs: int | None = None, name: str | None = None) -> SimulatorStreams:
     """Read the streams in `folder`.
 
-    The streams do not tell how many rows the layer has: `outputs` does, or it is the last row that has an entry, plus 1.
+    The streams do not tell how many rows the layer has: `outputs` does; without it, the last row with an entry counts.
     Raises InputError where a file is missing, cut short or holds what the encoding does not allow.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"folder {folder} does not exist")
-    activations = _words(folder / "act.dat", "<f4")
-    codebook = _words(folder / "arithm.dat", "<f4")
+    activations = _words(folder / "act.dat", np.float32)
+    codebook = _words(folder / "arithm.dat", np.float32)
     if len(codebook) != 16:
         raise InputError(f"{folder / 'arithm.dat'} holds {len(codebook)} values, expected a codebook of 16")
     n_pe = len(list(folder.glob("ptr/ptr*.dat")))
     if n_pe == 0:
         raise InputError(f"{folder / 'ptr'} holds no pointer streams, expected ptr0.dat and on")
-    pointers = [_words(folder / "ptr" / f"ptr{pe}.dat", "<u4") for pe in range(n_pe)]
+    pointers = [_words(folder / "ptr" / f"ptr{pe}.dat", np.uint32) for pe in range(n_pe)]
     for pe, stream in enumerate(pointers):
         if len(stream) != len(pointers[0]) or len(stream) < 2:
             raise InputError(
@@ -64,7 +66,7 @@ def read_eie_simulator(folder: str | Path, outputs: int | None = None, name: str
     last_row = 0
     for pe in range(n_pe):
         path = folder / "spm" / f"spm{pe}.dat"
-        words = _words(path, "<u4")
+        words = _words(path, np.uint32)
         if len(words) % 2 or words.max(initial=0) > 15:
             raise InputError(f"{path} must hold pairs of a code and a relative index, each 0 to 15")
         pairs = words.reshape(-1, 2)
@@ -87,12 +89,12 @@ def read_eie_simulator(folder: str | Path, outputs: int | None = None, name: str
     return SimulatorStreams(calibrate(network, activations), activations)
 
 
-def _words(path: Path, dtype: str) -> npt.NDArray[np.generic]:
+def _words(path: Path, word: type[Word]) -> npt.NDArray[Word]:
     existing_file(path, "stream")
     data = path.read_bytes()
     if len(data) % 4:
         raise InputError(f"{path} has {len(data)} bytes, expected a multiple of 4: it is cut short")
-    return np.frombuffer(data, dtype)
+    return np.frombuffer(data, np.dtype(word).newbyteorder("<")).astype(word, copy=False)
 
 
 def _last_local_row(indices: npt.NDArray[np.uint32], pointers: npt.NDArray[np.uint32], path: Path) -> int:

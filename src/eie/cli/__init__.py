@@ -1,0 +1,54 @@
+"""The command line: one file per command, registered here."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import eie
+from eie.cli import import_streams, simulate
+from eie.cli.output import log, result
+from eie.errors import InputError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="eie",
+    help="The Efficient Inference Engine on compressed neural networks: run a pruned model fast on this CPU, "
+    "and simulate the EIE chip on it, exact to the cycle.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+importers = typer.Typer(help="Read compressed layers from elsewhere.", no_args_is_help=True)
+importers.command("eie-simulator")(import_streams.command)
+
+app.command("simulate")(simulate.command)
+app.add_typer(importers, name="import")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        result.print(f"eie {eie.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; bad input is one sentence on stderr and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        log.print(f"eie: {error}", style="red", markup=False)
+        sys.exit(2)
