@@ -97,7 +97,8 @@ class InterleavedCSC:
     @property
     def codes(self) -> Codes:
         """Each entry's code, 0 for padding; shape (entries,)."""
-        return np.bitwise_and(self.entries, 2**self.code_bits - 1).astype(np.uint8)
+        codes: Codes = (self.entries & (2**self.code_bits - 1)).astype(np.uint8)
+        return codes
 
     @property
     def relative_indices(self) -> Codes:

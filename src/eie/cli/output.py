@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +20,8 @@ from eie.files import existing_file
 
 __all__ = ["JsonOption", "log", "print_json", "print_table", "read_array", "result"]
 
-result = Console(highlight=False, soft_wrap=True)
+# Into a file or a pipe, tables are as wide as they need to be; 240 is more than any of ours.
+result = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
 log = Console(stderr=True, highlight=False, soft_wrap=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from eie.chip import Hardware, LayerSimulation, capacity, simulate_network
+from eie.chip import Hardware, LayerSimulation, Simulation, capacity, simulate_network
 from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
 from eie.storage import load
 
@@ -68,50 +69,26 @@ def command(
             }
         )
         return
+    facts: list[tuple[str, Callable[[Simulation], int | float]]] = [
+        ("cycles", lambda s: s.cycles),
+        ("time, us", lambda s: s.latency_us),
+        ("theoretical time, us", lambda s: s.theoretical_us),
+        ("load efficiency", lambda s: s.load_efficiency),
+        ("broadcasts", lambda s: s.counts.broadcasts),
+        ("entries issued", lambda s: s.counts.entries_issued),
+        ("multiply-accumulates", lambda s: s.counts.macs),
+        ("weight-memory reads", lambda s: s.counts.spmat_reads),
+        ("pointer reads", lambda s: s.counts.ptr_reads),
+        ("PE cycles busy", lambda s: int(s.busy_cycles.sum())),
+        ("PE cycles on empty columns", lambda s: int(s.empty_column_cycles.sum())),
+        ("PE cycles starved", lambda s: int(s.starved_cycles.sum())),
+        ("PE cycles done early", lambda s: int(s.done_early_cycles.sum())),
+    ]
     print_table(
         f"Simulated: {hardware.n_pe} PEs, queues of {hardware.queue_depth}, {hardware.spmat_width_bits}-bit weight "
         f"memory, {hardware.clock_mhz:g} MHz",
-        (
-            "layer",
-            "cycles",
-            "time us",
-            "theoretical us",
-            "load efficiency",
-            "broadcasts",
-            "entries issued",
-            "MACs",
-            "weight reads",
-            "pointer reads",
-        ),
-        [
-            (
-                layer.layer.name,
-                layer.simulation.cycles,
-                layer.simulation.latency_us,
-                layer.simulation.theoretical_us,
-                layer.simulation.load_efficiency,
-                layer.simulation.counts.broadcasts,
-                layer.simulation.counts.entries_issued,
-                layer.simulation.counts.macs,
-                layer.simulation.counts.spmat_reads,
-                layer.simulation.counts.ptr_reads,
-            )
-            for layer in layers
-        ],
-    )
-    print_table(
-        "Where the PEs' cycles go, all PEs together",
-        ("layer", "busy", "empty column", "starved", "done early"),
-        [
-            (
-                layer.layer.name,
-                int(layer.simulation.busy_cycles.sum()),
-                int(layer.simulation.empty_column_cycles.sum()),
-                int(layer.simulation.starved_cycles.sum()),
-                int(layer.simulation.done_early_cycles.sum()),
-            )
-            for layer in layers
-        ],
+        ("", *(layer.layer.name for layer in layers)),
+        [(name, *(fact(layer.simulation) for layer in layers)) for name, fact in facts],
     )
     if len(layers) > 1:
         result.print(f"All {len(layers)} layers: {total_us:.2f} us (simulated)")
