@@ -1,0 +1,277 @@
+"""The chip's cycles: the native recurrence against the readable one, the contract's own words, and measured counts."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import Case, layers
+
+import eie
+from eie.chip.timing import Simulation, scan, schedule, schedule_reference, simulate_pass
+from eie.errors import InputError
+from eie.importers.eie_simulator import SimulatorStreams, read_eie_simulator
+
+INSTRUCTION_SETS = ["portable", "avx2", "avx512"]
+COUNTS = ["broadcasts", "ptr_reads", "spmat_reads", "entries", "entries_issued", "macs"]
+
+
+@pytest.fixture(scope="module")
+def alex8(shared: Path) -> SimulatorStreams:
+    return read_eie_simulator(shared / "data" / "eie-simulator-alex8", outputs=1000)
+
+
+@pytest.fixture(scope="module")
+def golden(shared: Path) -> Any:
+    return json.loads((shared / "golden" / "golden.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def golden_layers(shared: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("golden_layers", shared / "golden" / "layers.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def scan_cycle_by_cycle(activations: np.ndarray, n_pe: int) -> tuple[list[int], int]:
+    """Return (cycle of every broadcast, first cycle after the scan), no queue being full: the contract's words as a loop."""
+    rows = np.resize(np.append(activations, np.zeros(n_pe, int)), (-(-len(activations) // n_pe), n_pe))
+    rows.flat[len(activations) :] = 0
+    cycle, broadcasts = 1, []
+    for row in rows:
+        while True:
+            ahead = np.flatnonzero(row)
+            if len(ahead) == 0:  # the cycle goes to loading the next row
+                cycle += 1
+                break
+            broadcasts.append(cycle)
+            cycle += 1
+            row[ahead[0]] = 0
+            if ahead[0] == n_pe - 1:  # the next row is loaded at the same edge
+                break
+    return broadcasts, cycle
+
+
+@given(layers())
+def test_scan_is_the_contracts_words(case: Case) -> None:
+    """With queues that never fill, broadcasts come when a loop over rows and positions says."""
+    n_pe = case.matrix.n_pe
+    found = scan(case.activations, n_pe)
+    broadcasts, end = scan_cycle_by_cycle(case.activations.copy(), n_pe)
+    assert np.cumsum(found.gaps).tolist() == broadcasts
+    assert (broadcasts[-1] + found.tail if broadcasts else found.rows + 1) == end
+
+
+def expected_cycles(columns: Any, counts: np.ndarray, queue_depth: int) -> int:
+    """Return the layer's cycles from the readable schedule, as the contract sums it up."""
+    broadcast, enter = schedule_reference(columns, counts, queue_depth)
+    if len(broadcast) == 0:
+        return int(columns.rows) + 1
+    leave = enter + np.maximum(1, counts)
+    drained = np.where(counts > 0, enter + counts + 5, 0)
+    return max(int(broadcast[-1]) + columns.tail, int(leave[-1].max()), int(drained.max()))
+
+
+def check_native_recurrence(case: Case, queue_depth: int, instruction_set: str) -> None:
+    matrix = case.matrix
+    columns = scan(case.activations, matrix.n_pe)
+    counts = matrix.counts[:, columns.columns].T.astype(np.int64)
+    expected = schedule_reference(columns, counts, queue_depth)
+    found = schedule(matrix, columns, queue_depth, instruction_set)
+    assert np.array_equal(found.broadcast, expected.broadcast)
+    assert np.array_equal(found.enter, expected.enter)
+    hardware = eie.Hardware(n_pe=matrix.n_pe, queue_depth=queue_depth)
+    result = eie.simulate(matrix, case.activations, hardware, instruction_set=instruction_set)
+    assert result.cycles == expected_cycles(columns, counts, queue_depth)
+
+
+@pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
+@given(case=layers(max_side=150, max_pe=140, index_bits=(2, 8)), queue_depth=st.integers(2, 9))
+def test_native_recurrence_is_the_readable_one(instruction_set: str, case: Case, queue_depth: int) -> None:
+    """Every broadcast, every PE's start on it, and the cycles, whatever the instruction set."""
+    check_native_recurrence(case, queue_depth, instruction_set)
+
+
+@given(case=layers(max_side=30, max_pe=3), queue_depth=st.sampled_from([2, 127, 129, 300]))
+def test_queues_too_deep_for_short_leads(case: Case, queue_depth: int) -> None:
+    """Where 16 bits would not do, the general recurrence takes over."""
+    check_native_recurrence(case, queue_depth, "portable")
+
+
+@pytest.mark.parametrize("queue_depth", [2, 8])
+def test_columns_longer_than_a_byte(queue_depth: int) -> None:
+    """More than 255 entries of a column in one PE."""
+    codes = np.zeros((700, 6), np.uint8)
+    codes[:600, [0, 2]] = 3
+    matrix = eie.encode(codes, np.arange(16), n_pe=2)
+    columns = scan(np.ones(6, int), 2)
+    counts = matrix.counts[:, columns.columns].T.astype(np.int64)
+    cycles = eie.simulate(matrix, np.ones(6, int), eie.Hardware(n_pe=2, queue_depth=queue_depth)).cycles
+    assert counts.max() > 255
+    assert cycles == expected_cycles(columns, counts, queue_depth)
+
+
+@given(layers(max_side=80, index_bits=(2, 8)), st.sampled_from([16, 32, 64, 128]))
+def test_counts_are_what_a_walk_counts(case: Case, width: int) -> None:
+    """Reads, entries and MACs against a walk over the issued entries, one by one; every PE cycle is accounted for."""
+    matrix = case.matrix
+    hardware = eie.Hardware(n_pe=matrix.n_pe, spmat_width_bits=width)
+    result = eie.simulate(matrix, case.activations, hardware)
+    per_row = hardware.entries_per_row(4 + matrix.index_bits)
+    reads = issued = macs = 0
+    codes = matrix.codes
+    for pe in range(matrix.n_pe):
+        buffered = -1
+        for column in np.flatnonzero(case.activations):
+            for entry in range(*matrix.pointers[pe, column : column + 2].tolist()):
+                issued += 1
+                macs += int(codes[matrix.slice_starts[pe] + entry] != 0)
+                reads += entry // per_row != buffered
+                buffered = entry // per_row
+    counts = result.counts
+    assert (counts.spmat_reads, counts.entries_issued, counts.macs) == (reads, issued, macs)
+    assert counts.broadcasts == np.count_nonzero(case.activations)
+    assert counts.ptr_reads == counts.broadcasts * matrix.n_pe
+    parts = (result.busy_cycles, result.empty_column_cycles, result.starved_cycles, result.done_early_cycles)
+    assert np.array_equal(np.sum(parts, axis=0), np.full(matrix.n_pe, result.cycles))
+    assert all((part >= 0).all() for part in parts)
+
+
+@given(layers(max_side=60, max_pe=8), st.integers(1, 4))
+def test_passes_and_batches(case: Case, register_entries: int) -> None:
+    """Batched, a layer is the sum of its passes' batches, each but the first of a pass after its rows are loaded."""
+    matrix = case.matrix
+    hardware = eie.Hardware(n_pe=matrix.n_pe, register_entries=register_entries, batched=True)
+    result = eie.simulate(matrix, case.activations, hardware)
+    size = register_entries * matrix.n_pe
+    cycles = issued = 0
+    for first_row in range(0, matrix.outputs, size):
+        block = eie.encode(case.codes[first_row : first_row + size], case.codebook, matrix.n_pe)
+        for first in range(0, matrix.inputs, size):
+            columns = scan(case.activations[first : first + size], matrix.n_pe)
+            counts = block.counts[:, columns.columns + first].T.astype(np.int64)
+            cycles += expected_cycles(columns, counts, hardware.queue_depth) + (columns.rows if first else 0)
+            issued += int(counts.sum())
+    assert result.cycles == cycles
+    assert result.counts.entries_issued == issued
+
+
+def check_counts(result: Simulation, row: dict[str, Any]) -> None:
+    assert {"cycles": result.cycles} | {name: getattr(result.counts, name) for name in COUNTS} == {
+        name: row[name] for name in ["cycles", *COUNTS]
+    }
+
+
+@pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
+def test_small_golden_layers(shared: Path, instruction_set: str) -> None:
+    """The fifteen layers small enough to follow by hand, batched ones included."""
+    rows = json.loads((shared / "golden" / "small_layers.json").read_text())
+    assert len(rows) == 15
+    for row in rows:
+        matrix = eie.encode(np.array(row["codes"], np.uint8), np.arange(16), n_pe=row["n_pe"])
+        sizes = {name: row[name] for name in ("n_pe", "queue_depth", "spmat_width_bits")}
+        activations = np.array(row["activations"])
+        check_counts(
+            eie.simulate(matrix, activations, eie.Hardware(**sizes), instruction_set=instruction_set), row
+        )
+        if "batched" in row:
+            hardware = eie.Hardware(
+                **sizes, batched=True, register_entries=row["batched"]["register_file_entries"]
+            )
+            result = eie.simulate(matrix, activations, hardware, instruction_set=instruction_set)
+            assert result.cycles == row["batched"]["cycles"], row["why"]
+            assert result.counts.spmat_reads == row["batched"]["spmat_reads"], row["why"]
+
+
+@pytest.mark.parametrize("number", range(11))
+def test_golden_layers(golden: Any, golden_layers: ModuleType, number: int) -> None:
+    """The nine benchmark layers and two skewed ones, to the unit."""
+    assert len(golden["generated_layers"]) == 11
+    row = golden["generated_layers"][number]
+    codes, activations = golden_layers.make_layer(row["layer"], row["seed"], row["skew"])
+    matrix = eie.encode(codes, golden_layers.CODEBOOK, n_pe=row["n_pe"])
+    hardware = eie.Hardware(**{name: row[name] for name in ("n_pe", "queue_depth", "spmat_width_bits")})
+    result = eie.simulate(matrix, activations, hardware)
+    check_counts(result, row)
+    assert matrix.nnz == result.counts.nnz == row["nnz"]
+
+
+def test_real_alex8(golden: Any, alex8: SimulatorStreams) -> None:
+    """The paper's one public layer: 7926 cycles, 9.9 us, at every queue depth and memory width measured."""
+    real = golden["real_alex8"]
+    matrix = alex8.network.layers[0].matrix
+    result = eie.simulate(matrix, alex8.activations, eie.Hardware())
+    assert (result.cycles, f"{result.latency_us:.1f}", f"{result.theoretical_us:.1f}") == (7926, "9.9", "8.9")
+    assert round(result.load_efficiency, 4) == 0.8945
+    for name in COUNTS:
+        if name != "spmat_reads":
+            assert getattr(result.counts, name) == real[name]
+    assert {
+        "empty_column": result.empty_column_cycles.sum(),
+        "starved": result.starved_cycles.sum(),
+        "drain": result.done_early_cycles.sum(),
+    } == real["pe_cycles"]
+    for depth, cycles in real["cycles"]["queue_depth"].items():
+        assert eie.simulate(matrix, alex8.activations, eie.Hardware(queue_depth=int(depth))).cycles == cycles
+    for width, reads in real["spmat_reads_by_width_bits"].items():
+        counts = eie.simulate(matrix, alex8.activations, eie.Hardware(spmat_width_bits=int(width))).counts
+        assert counts.spmat_reads == reads
+
+
+def test_real_alex8_in_batches(golden: Any, alex8: SimulatorStreams) -> None:
+    """Measured with one pass: registers of 8 entries hold 512 of the 1000 outputs, so the chip needs two passes there."""
+    matrix = alex8.network.layers[0].matrix
+    values = np.rint(alex8.activations * 2**11).astype(np.int64)
+    for entries, cycles in golden["real_alex8"]["batched_cycles_by_register_file_entries"].items():
+        hardware = eie.Hardware(batched=True, register_entries=int(entries))
+        assert simulate_pass(matrix, values, hardware, int(entries) * 64).cycles == cycles
+        assert eie.simulate(matrix, values, hardware).cycles == (cycles if int(entries) * 64 >= 1000 else 8941)
+
+
+def test_float_and_integer_activations_agree(alex8: SimulatorStreams) -> None:
+    """Floats are broadcast where their fixed-point value is not zero."""
+    matrix = eie.encode(np.ones((4, 4), int), np.arange(16), n_pe=2)
+    tiny = np.array([1.0, 1e-6, 0.5, 0.0])
+    assert eie.simulate(matrix, tiny).counts.broadcasts == 2
+    assert eie.simulate(matrix, tiny, activation_fraction=30).counts.broadcasts == 3
+    assert eie.simulate(matrix, np.array([1, 0, 1, 0])).cycles == eie.simulate(matrix, tiny).cycles
+
+
+MATRIX = eie.encode(np.ones((4, 3), int), np.arange(16), n_pe=2)
+
+
+@pytest.mark.parametrize(
+    ("activations", "hardware", "sentence"),
+    [
+        (np.ones(4), eie.Hardware(n_pe=2), "activations must have shape (3,), the layer's inputs, not (4,)"),
+        (np.ones((1, 3)), eie.Hardware(n_pe=2), "activations must have shape (3,), the layer's inputs, not (1, 3)"),
+        (np.array([1, np.nan, 0]), eie.Hardware(n_pe=2), "activations must be finite, but number 1 is nan"),
+        (np.array([1, 0, -np.inf]), eie.Hardware(n_pe=2), "activations must be finite, but number 2 is -inf"),
+        (np.array(["a", "b", "c"]), eie.Hardware(n_pe=2), "activations must be numbers, not <U1"),
+        (
+            np.ones(3),
+            eie.Hardware(n_pe=4),
+            "the matrix is encoded for 2 PEs and the hardware has 4: encode it with interleave(4)",
+        ),
+        (
+            np.ones(3),
+            eie.Hardware(n_pe=2, strict=True, spmat_bytes=4),
+            "the layer does not fit the chip: the weight memory of PE 0 needs 6 entries and has 4",
+        ),
+    ],
+)
+def test_simulate_refuses(activations: np.ndarray, hardware: eie.Hardware, sentence: str) -> None:
+    """What cannot be simulated is named with its value and what was expected."""
+    with pytest.raises(InputError) as error:
+        eie.simulate(MATRIX, activations, hardware)
+    assert str(error.value) == sentence
