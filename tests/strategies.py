@@ -22,8 +22,12 @@ class Case(NamedTuple):
 
 @st.composite
 def layers(
-    draw: st.DrawFn, max_side: int = 40, max_pe: int = 64, code_bits: tuple[int, int] = (4, 4),
-    index_bits: tuple[int, int] = (4, 4), signed: bool = True,
+    draw: st.DrawFn,
+    max_side: int = 40,
+    max_pe: int = 64,
+    code_bits: tuple[int, int] = (4, 4),
+    index_bits: tuple[int, int] = (4, 4),
+    signed: bool = True,
 ) -> Case:
     """Draw a layer: most of it from a seed, its shape and its awkwardness from hypothesis, so that it can shrink."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

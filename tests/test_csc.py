@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import Case, layers
 
 import eie
 from eie.csc import encode_column
 from eie.errors import InputError
+from strategies import Case, layers
 
 CODEBOOK = np.arange(16, dtype=np.float32)
 
@@ -108,7 +108,11 @@ def test_damage_is_found_or_harmless(case: Case, data: st.DataObject) -> None:
         ([0x05, 0xF0, 0x35], [[0, 4, 3]], "pointer 1 of PE 0 is 4, past the PE's last entry, 3"),
         ([0x05, 0xF0, 0x35], [[0, 3, 2]], "pointer 1 of PE 0 is 3, past the PE's last entry, 2"),
         ([0x05, 0xF0, 0x35], [[0, 3, 9]], "pointer 2 of PE 0 is 9, past the 3 entries that are left"),
-        ([0x05, 0xF0], [[0, 2, 2]], "entry 1 of PE 0, column 0, is padding and the last of its column, expected a weight"),
+        (
+            [0x05, 0xF0],
+            [[0, 2, 2]],
+            "entry 1 of PE 0, column 0, is padding and the last of its column, expected a weight",
+        ),
         ([0x05, 0x50, 0x35], [[0, 3, 3]], "entry 1 of PE 0, column 0, is padding with relative index 5, expected 15"),
         ([0x05, 0xF0, 0x45], [[0, 3, 3]], "entry 2 of PE 0, column 0, is at local row 21, but the PE has 21 rows"),
         ([0x05, 0xF0, 0x35, 1], [[0, 3, 3]], "1 entries lie past the last PE's last pointer"),
@@ -125,9 +129,7 @@ def test_validate_names_the_first_fault(entries: list[int], pointers: list[list[
 def test_pointers_that_run_backwards() -> None:
     """A later pointer below an earlier one is refused."""
     matrix = replace(small(), pointers=np.array([[0, 3, 3]], np.uint32))
-    matrix = eie.InterleavedCSC(
-        (21, 3), 1, 4, 4, CODEBOOK, matrix.entries, np.array([[0, 2, 1, 3]], np.uint32)
-    )
+    matrix = eie.InterleavedCSC((21, 3), 1, 4, 4, CODEBOOK, matrix.entries, np.array([[0, 2, 1, 3]], np.uint32))
     with pytest.raises(InputError) as error:
         matrix.validate()
     assert str(error.value) == (
@@ -142,7 +144,12 @@ def test_pointers_that_run_backwards() -> None:
 @pytest.mark.parametrize(
     ("codes", "codebook", "options", "sentence"),
     [
-        (np.zeros((2, 2), np.uint8), np.arange(5), {}, "codebook must have 2, 4, 8, ... or 256 values, not the shape (5,)"),
+        (
+            np.zeros((2, 2), np.uint8),
+            np.arange(5),
+            {},
+            "codebook must have 2, 4, 8, ... or 256 values, not the shape (5,)",
+        ),
         (np.zeros((2, 2), np.uint8), np.arange(1, 17), {}, "codebook entry 0 must be 0, the pruned weight, not 1.0"),
         (
             np.zeros((2, 2), np.uint8),
@@ -153,7 +160,12 @@ def test_pointers_that_run_backwards() -> None:
         (np.full((2, 2), 16), CODEBOOK, {}, "codes must be 0 to 15, the codebook's places, not 16"),
         (np.full((2, 2), -1), CODEBOOK, {}, "codes must be 0 to 15, the codebook's places, not -1"),
         (np.zeros((2, 2)), CODEBOOK, {}, "codes must be integers, not float64"),
-        (np.zeros(4, int), CODEBOOK, {}, "codes must be an (outputs, inputs) array with at least one of each, not (4,)"),
+        (
+            np.zeros(4, int),
+            CODEBOOK,
+            {},
+            "codes must be an (outputs, inputs) array with at least one of each, not (4,)",
+        ),
         (
             np.zeros((0, 4), int),
             CODEBOOK,

@@ -168,7 +168,7 @@ def _read_layer(document: _LayerDocument, number: int, tensors: dict[str, npt.ND
     def take(part: str) -> npt.NDArray[Any]:
         name = _tensor(number, part)
         if name not in tensors:
-            raise InputError(f"layer {document.name} lacks its tensor {name}")
+            raise InputError(f"the tensor {name} is missing")
         return tensors.pop(name)
 
     try:
@@ -182,7 +182,8 @@ def _read_layer(document: _LayerDocument, number: int, tensors: dict[str, npt.ND
             take("pointers"),
         )
         matrix.validate()
+        bias = take("bias") if document.bias else None
+        formats = None if document.formats is None else Formats(**document.formats.model_dump())
     except InputError as error:
         raise InputError(f"layer {document.name}: {error}") from error
-    formats = None if document.formats is None else Formats(**document.formats.model_dump())
-    return Layer(document.name, matrix, take("bias") if document.bias else None, document.relu, formats)
+    return Layer(document.name, matrix, bias, document.relu, formats)

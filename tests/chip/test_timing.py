@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import Case, layers
 
 import eie
 from eie.chip.timing import Simulation, scan, schedule, schedule_reference, simulate_pass
 from eie.errors import InputError
 from eie.importers.eie_simulator import SimulatorStreams, read_eie_simulator
+from strategies import Case, layers
 
 INSTRUCTION_SETS = ["portable", "avx2", "avx512"]
 COUNTS = ["broadcasts", "ptr_reads", "spmat_reads", "entries", "entries_issued", "macs"]
@@ -181,13 +181,9 @@ def test_small_golden_layers(shared: Path, instruction_set: str) -> None:
         matrix = eie.encode(np.array(row["codes"], np.uint8), np.arange(16), n_pe=row["n_pe"])
         sizes = {name: row[name] for name in ("n_pe", "queue_depth", "spmat_width_bits")}
         activations = np.array(row["activations"])
-        check_counts(
-            eie.simulate(matrix, activations, eie.Hardware(**sizes), instruction_set=instruction_set), row
-        )
+        check_counts(eie.simulate(matrix, activations, eie.Hardware(**sizes), instruction_set=instruction_set), row)
         if "batched" in row:
-            hardware = eie.Hardware(
-                **sizes, batched=True, register_entries=row["batched"]["register_file_entries"]
-            )
+            hardware = eie.Hardware(**sizes, batched=True, register_entries=row["batched"]["register_file_entries"])
             result = eie.simulate(matrix, activations, hardware, instruction_set=instruction_set)
             assert result.cycles == row["batched"]["cycles"], row["why"]
             assert result.counts.spmat_reads == row["batched"]["spmat_reads"], row["why"]

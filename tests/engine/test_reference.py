@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import Case, layers
 
 import eie
 from eie.engine.reference import calibrate, chip_layer, float_layer
 from eie.errors import InputError
 from eie.importers.eie_simulator import read_eie_simulator
 from eie.numerics import Formats, dequantise, quantise
+from strategies import Case, layers
 
 
 @given(layers(code_bits=(1, 8)), st.integers(2, 16), st.integers(0, 16), st.booleans(), st.booleans())
@@ -99,7 +99,5 @@ def test_a_layer_without_formats_says_so() -> None:
     layer = eie.Layer("fc", eie.encode(np.ones((8, 8), np.uint8), np.arange(16), n_pe=2))
     with pytest.raises(InputError) as error:
         chip_layer(layer, np.ones(8, np.int64))
-    assert str(error.value) == (
-        "layer fc has no fixed-point formats: choose them with eie.calibrate(network, inputs)"
-    )
+    assert str(error.value) == ("layer fc has no fixed-point formats: choose them with eie.calibrate(network, inputs)")
     assert chip_layer(replace(layer, formats=Formats(0, 0)), np.ones(8, np.int64)).overflows == 0

@@ -47,6 +47,11 @@ def read_eie_simulator(folder: str | Path, outputs: int | None = None, name: str
     n_pe = len(list(folder.glob("ptr/ptr*.dat")))
     if n_pe == 0:
         raise InputError(f"{folder / 'ptr'} holds no pointer streams, expected ptr0.dat and on")
+    n_slices = len(list(folder.glob("spm/spm*.dat")))
+    if n_slices != n_pe:
+        raise InputError(
+            f"{folder} holds {n_pe} pointer streams and {n_slices} entry streams, expected one of each per PE"
+        )
     pointers = [_words(folder / "ptr" / f"ptr{pe}.dat", np.uint32) for pe in range(n_pe)]
     for pe, stream in enumerate(pointers):
         if len(stream) != len(pointers[0]) or len(stream) < 2:
@@ -71,7 +76,8 @@ def read_eie_simulator(folder: str | Path, outputs: int | None = None, name: str
             raise InputError(f"{path} must hold pairs of a code and a relative index, each 0 to 15")
         pairs = words.reshape(-1, 2)
         streams.append((pairs[:, 0] | pairs[:, 1] << 4).astype(np.uint8))
-        last_row = max(last_row, _last_local_row(pairs[:, 1], pointers[pe], path) * n_pe + pe)
+        if len(pairs):
+            last_row = max(last_row, _last_local_row(pairs[:, 1], pointers[pe], path) * n_pe + pe)
     matrix = InterleavedCSC(
         (last_row + 1 if outputs is None else outputs, inputs),
         n_pe,
@@ -98,9 +104,7 @@ def _words(path: Path, word: type[Word]) -> npt.NDArray[Word]:
 
 
 def _last_local_row(indices: npt.NDArray[np.uint32], pointers: npt.NDArray[np.uint32], path: Path) -> int:
-    """Return the largest local row of one PE's entries, 0 where it has none."""
-    if len(indices) == 0:
-        return 0
+    """Return the largest local row of one PE's entries, of which there are some."""
     starts = np.unique(pointers[:-1][np.diff(pointers.astype(np.int64)) > 0])
     if len(starts) == 0 or starts[0] != 0 or int(pointers[-1]) != len(indices):
         raise InputError(f"{path} holds {len(indices)} entries, but its pointers end at {int(pointers[-1])}")
