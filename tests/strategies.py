@@ -1,4 +1,4 @@
-"""Random layers, the awkward ones among them: empty rows and columns, one PE, sizes that do not divide, extreme codes."""
+"""Random layers, awkward ones among them: empty rows and columns, one PE, sizes that do not divide, extreme codes."""
 
 from __future__ import annotations
 

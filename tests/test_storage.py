@@ -104,7 +104,7 @@ def layer_of(document: dict[str, Any]) -> dict[str, Any]:
 HOSTILE: dict[str, tuple[Callable[[dict[str, Any], dict[str, np.ndarray]], Any], str]] = {
     "a version from the future": (
         lambda d, t: d.update(format_version=FORMAT_VERSION + 1),
-        f"format version {FORMAT_VERSION + 1} is newer than this program, which reads up to {FORMAT_VERSION}: update eie",
+        f"format version {FORMAT_VERSION + 1} is newer than this program, which reads up to {FORMAT_VERSION}: update ",
     ),
     "no version": (lambda d, t: d.pop("format_version"), f"format_version must be {FORMAT_VERSION}, not None"),
     "an unknown field": (

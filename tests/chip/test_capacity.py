@@ -28,5 +28,5 @@ def test_strict_names_every_memory_that_is_short() -> None:
         require_capacity(matrix, hardware, "layer fc")
     assert str(error.value) == (
         "layer fc does not fit the chip: the pointer memory of PE 0 needs 11 pointers and has 8; "
-        "the pointers of PE 0 needs 20 entries in reach and has 15; the weight memory of PE 0 needs 20 entries and has 10"
+        "the pointer range of PE 0 needs 20 entries and has 15; the weight memory of PE 0 needs 20 entries and has 10"
     )

@@ -44,7 +44,7 @@ def golden_layers(shared: Path) -> ModuleType:
 
 
 def scan_cycle_by_cycle(activations: np.ndarray, n_pe: int) -> tuple[list[int], int]:
-    """Return (cycle of every broadcast, first cycle after the scan), no queue being full: the contract's words as a loop."""
+    """Return (cycle of every broadcast, first cycle after the scan), no queue full: the contract's words as a loop."""
     rows = np.resize(np.append(activations, np.zeros(n_pe, int)), (-(-len(activations) // n_pe), n_pe))
     rows.flat[len(activations) :] = 0
     cycle, broadcasts = 1, []
@@ -225,7 +225,7 @@ def test_real_alex8(golden: Any, alex8: SimulatorStreams) -> None:
 
 
 def test_real_alex8_in_batches(golden: Any, alex8: SimulatorStreams) -> None:
-    """Measured with one pass: registers of 8 entries hold 512 of the 1000 outputs, so the chip needs two passes there."""
+    """Measured with one pass: registers of 8 entries hold 512 of the 1000 outputs, so the chip needs two passes."""
     matrix = alex8.network.layers[0].matrix
     values = np.rint(alex8.activations * 2**11).astype(np.int64)
     for entries, cycles in golden["real_alex8"]["batched_cycles_by_register_file_entries"].items():

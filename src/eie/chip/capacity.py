@@ -46,7 +46,7 @@ def capacity(matrix: InterleavedCSC, hardware: Hardware) -> tuple[Requirement, .
         Requirement(
             "pointer memory", "pointers", 0, matrix.inputs + 1, hardware.pointer_bytes * 8 // hardware.pointer_bits
         ),
-        Requirement("pointers", "entries in reach", fullest, most_entries, 2**hardware.pointer_bits - 1),
+        Requirement("pointer range", "entries", fullest, most_entries, 2**hardware.pointer_bits - 1),
         Requirement("weight memory", "entries", fullest, most_entries, hardware.spmat_bytes // entry_bytes),
         Requirement(
             "activation memory",
