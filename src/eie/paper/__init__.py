@@ -1,0 +1,47 @@
+"""What the paper reports, and one module per table or figure that works it out again.
+
+A module named like its table or figure has one function, `reproduce(study)`, which returns a `Reproduction`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+
+from eie.errors import InputError
+from eie.paper.benchmarks import Benchmark, LayerData, benchmarks, generate
+from eie.paper.comparison import Agreement, Comparison, Plot, Reproduction, Scale
+from eie.paper.study import Study
+
+__all__ = [
+    "REPRODUCTIONS",
+    "Agreement",
+    "Benchmark",
+    "Comparison",
+    "LayerData",
+    "Plot",
+    "Reproduction",
+    "Scale",
+    "Study",
+    "benchmarks",
+    "generate",
+    "reproduce",
+    "selected",
+]
+
+REPRODUCTIONS = ("table3", "table4")
+
+
+def selected(names: Iterable[str]) -> tuple[str, ...]:
+    """The reproductions meant by `names`, in the paper's order; "all" is every one. InputError for any other."""
+    asked = set(names)
+    for name in asked - {"all", *REPRODUCTIONS}:
+        raise InputError(f"nothing to reproduce is named {name!r}; there are {', '.join(REPRODUCTIONS)}, and all")
+    return REPRODUCTIONS if "all" in asked else tuple(name for name in REPRODUCTIONS if name in asked)
+
+
+def reproduce(name: str, study: Study) -> Reproduction:
+    """Work out the table or figure `name`, such as "table4", on the study's layers."""
+    (name,) = selected([name])
+    result: Reproduction = import_module(f"eie.paper.{name}").reproduce(study)
+    return result
