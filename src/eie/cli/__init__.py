@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import eie
-from eie.cli import import_streams, simulate
+from eie.cli import import_streams, reproduce, simulate
 from eie.cli.output import log, result
 from eie.errors import InputError
 
@@ -27,6 +27,7 @@ importers = typer.Typer(help="Read compressed layers from elsewhere.", no_args_i
 importers.command("eie-simulator")(import_streams.command)
 
 app.command("simulate")(simulate.command)
+app.command("reproduce")(reproduce.command)
 app.add_typer(importers, name="import")
 
 

@@ -60,9 +60,8 @@ def _points(reproduction: Reproduction) -> list[dict[str, Any]]:
 def _dots(plot: Plot) -> list[alt.Chart]:
     """A row per category, a dot for ours and one for the paper's, joined by a thin line."""
     category = alt.Y("category:N", sort=None, title=None, axis=alt.Axis(grid=True, labelLimit=220))
-    value = alt.X(
-        "value:Q", title=plot.value_title, scale=alt.Scale(type="log" if plot.logarithmic else "linear", nice=True)
-    )
+    scale = alt.Scale(type="log", nice=False, padding=12) if plot.logarithmic else alt.Scale(type="linear")
+    value = alt.X("value:Q", title=plot.value_title, scale=scale)
     joined = alt.Chart().mark_line(color=CONNECTOR, strokeWidth=1.5).encode(x=value, y=category, detail="category:N")
     dots = (
         alt.Chart()

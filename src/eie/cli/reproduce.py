@@ -1,0 +1,82 @@
+"""`eie reproduce`: the paper's tables and figures, ours beside theirs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eie.cli.output import JsonOption, log, print_json, print_table, result
+from eie.paper import REPRODUCTIONS, Reproduction, Study, reproduce, selected
+from eie.results import Value, shown
+
+__all__ = ["command", "print_reproduction"]
+
+
+def command(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help=f"{', '.join(REPRODUCTIONS)}, or all.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the authors' simulator streams: adds the real Alex-8 to the generated layers."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where to write the report, one HTML file.")] = Path("report.html"),
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for every figure as SVG, PDF and PNG and every table as CSV.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Work out tables and figures of the paper again, print ours beside the paper's, and write an HTML report.
+
+    Example: eie reproduce table3 table4 --out report.html
+    """
+    from eie.report import reproduction_report  # Altair takes longer to import than the other commands to run
+
+    wanted = selected(names)
+    study = Study(data, lambda line: log.print(line, style="dim"))
+    results = []
+    for name in wanted:
+        results.append(reproduce(name, study))
+        if not as_json:
+            print_reproduction(results[-1])
+    report = reproduction_report(results)
+    report.write(out)
+    if figures is not None:
+        report.write_figures(figures)
+    if as_json:
+        print_json({"reproductions": [one.as_dict() for one in results], "report": out})
+    else:
+        result.print(f"Report: {out.resolve()}")
+
+
+def print_reproduction(reproduction: Reproduction) -> None:
+    """Print a grid of ours / the paper's, then the agreement, the verdict and the conditions in words."""
+    plot = reproduction.plot
+    across, down = (plot.category, plot.panel) if plot.lines else (plot.panel, plot.category)
+    columns: dict[Value, str] = {}
+    rows: dict[Value, dict[Value, str]] = {}
+    for one in reproduction.comparisons:
+        column, row = (one.labels[label] if label else None for label in (across, down))
+        columns[column] = shown(column) or "ours / paper"
+        rows.setdefault(row, {})[column] = f"{_brief(one.ours)} / {_brief(one.paper)}"
+    print_table(
+        f"{reproduction.title}, ours / paper{_unit(reproduction)}",
+        (down or "", *columns.values()),
+        [(shown(row), *(cells.get(column) for column in columns)) for row, cells in rows.items()],
+    )
+    if reproduction.agreement is not None:
+        result.print(f"Mean absolute difference from the paper: {reproduction.agreement}.")
+    result.print(f"{reproduction.verdict}\n{reproduction.conditions}".rstrip() + "\n", markup=False)
+
+
+def _unit(reproduction: Reproduction) -> str:
+    """The unit of all numbers, where they share one."""
+    units = {one.unit for one in reproduction.comparisons}
+    return f", in {units.pop()}" if len(units) == 1 else ""
+
+
+def _brief(value: float | None) -> str:
+    """Three digits, thousands in full: a grid has little room."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,17 @@
+from eie.paper.benchmarks import generate
+from eie.paper.this_cpu import describe, measure
+
+
+def test_both_products_are_timed() -> None:
+    """Medians in microseconds, both positive, over at least five rounds."""
+    times = measure(generate("NT-LSTM"))
+    assert times.dense_us > 1
+    assert times.sparse_us > 1
+    assert times.rounds >= 5
+
+
+def test_the_machine_is_described_with_the_libraries_measured() -> None:
+    """Processor, cores and library versions are in one line."""
+    assert "core" in describe()
+    assert "NumPy" in describe()
+    assert "\n" not in describe()
