@@ -65,7 +65,7 @@ def _verdict(study: Study, comparisons: list[Comparison]) -> str:
     for one in comparisons:
         if study.is_real(str(one.labels["layer"])) and one.labels["quantity"] == "activations":
             text += (
-                f" The one published image has {one.ours:.1f} % of its inputs to Alex-8 active, the bias's included, more than the "
-                f"{one.paper:g} % of the table, and it is what Table IV was made from."
+                f" The one published image has {one.ours:.1f} % of its inputs to Alex-8 active, the bias's "
+                f"included, more than the {one.paper:g} % of the table, and it is what Table IV was made from."
             )
     return text
