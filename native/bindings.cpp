@@ -3,5 +3,6 @@
 
 NB_MODULE(_native, m) {
   eie::bind_encoding(m);
+  eie::bind_kernels(m);
   eie::bind_timing(m);
 }

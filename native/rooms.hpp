@@ -6,6 +6,7 @@
 namespace eie {
 
 void bind_encoding(nanobind::module_& m);  // encoding.cpp: codes by row <-> interleaved CSC
+void bind_kernels(nanobind::module_& m);   // kernels/bindings.cpp: networks of compressed layers, run fast
 void bind_timing(nanobind::module_& m);    // timing/timing.cpp: the chip's cycles
 
 }  // namespace eie

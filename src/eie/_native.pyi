@@ -24,3 +24,34 @@ def schedule(
 ) -> tuple[I64, I64]: ...
 def traffic(pointers: U32, columns: U32, entries_per_row: int) -> tuple[I64, I64, I64]: ...
 def instruction_set() -> str: ...
+
+class LayerReport:
+    kernel: str
+    bytes: int
+    measured: list[tuple[str, float]]
+
+class Network:
+    def add_layer(
+        self,
+        inputs: int,
+        starts: I64,
+        columns: U32,
+        codes: U8,
+        code_bits: int,
+        codebook: npt.NDArray[np.float32],
+        chip_codebook: npt.NDArray[np.int16],
+        bias: npt.NDArray[np.float32],
+        chip_bias: I64,
+        relu: bool,
+        activation_fraction: int,
+        output_fraction: int,
+        value_bits: int,
+        accumulator_bits: int,
+        kernel: str,
+    ) -> LayerReport: ...
+    def run(
+        self, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], overflows: npt.NDArray[np.uint64]
+    ) -> bool: ...
+
+def make_network(numerics: str, threads: int) -> Network: ...
+def kernel_names() -> list[str]: ...

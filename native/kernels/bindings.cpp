@@ -1,0 +1,66 @@
+// The engine as Python sees it: a network that is filled layer by layer and run on float32 arrays.
+#include "arrays.hpp"
+#include "kernels/choose.hpp"
+#include "kernels/network.hpp"
+#include "rooms.hpp"
+
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace eie {
+namespace {
+
+using kernels::Codebook;
+using kernels::LayerReport;
+using kernels::LayerSettings;
+using kernels::Network;
+using kernels::Rows;
+
+using Output = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Counts = nb::ndarray<std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+std::vector<T> copy(const Vector<T>& array) {
+  return std::vector<T>(array.data(), array.data() + array.shape(0));
+}
+
+LayerReport add_layer(Network& network, std::size_t inputs, Vector<std::int64_t> starts,
+                      Vector<std::uint32_t> columns, Vector<std::uint8_t> codes, int code_bits, Vector<float> codebook,
+                      Vector<std::int16_t> chip_codebook, Vector<float> bias, Vector<std::int64_t> chip_bias, bool relu,
+                      int activation_fraction, int output_fraction, int value_bits, int accumulator_bits,
+                      const std::string& kernel) {
+  LayerSettings settings{relu, copy(bias), copy(chip_bias), activation_fraction, output_fraction, value_bits,
+                         accumulator_bits};
+  const Rows rows{starts.shape(0) - 1, inputs, starts.data(), columns.data(), codes.data(), code_bits};
+  const Codebook book{copy(codebook), copy(chip_codebook)};
+  nb::gil_scoped_release release;
+  return network.add(rows, book, std::move(settings), kernel);
+}
+
+bool run(Network& network, Matrix<float> x, Output y, Counts overflows) {
+  nb::gil_scoped_release release;
+  return network.run(x.data(), x.shape(0), y.data(), overflows.data());
+}
+
+}  // namespace
+
+void bind_kernels(nb::module_& m) {
+  nb::class_<LayerReport>(m, "LayerReport")
+      .def_ro("kernel", &LayerReport::kernel)
+      .def_ro("bytes", &LayerReport::bytes)
+      .def_ro("measured", &LayerReport::measured);
+  nb::class_<Network>(m, "Network")
+      .def("add_layer", &add_layer, "inputs"_a, "starts"_a, "columns"_a, "codes"_a, "code_bits"_a, "codebook"_a,
+           "chip_codebook"_a, "bias"_a, "chip_bias"_a, "relu"_a, "activation_fraction"_a, "output_fraction"_a,
+           "value_bits"_a, "accumulator_bits"_a, "kernel"_a)
+      .def("run", &run, "x"_a, "y"_a.noconvert(), "overflows"_a.noconvert());
+  m.def("make_network", &kernels::make_network, "numerics"_a, "threads"_a);
+  m.def("kernel_names", &kernels::kernel_names);
+}
+
+}  // namespace eie

@@ -1,0 +1,42 @@
+// The codebook as each arithmetic has it.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/kernel.hpp"
+
+namespace eie::kernels {
+
+std::vector<std::int16_t> integer_weights(const std::vector<float>& codebook, int largest, double& unit) {
+  double magnitude = 0;
+  for (float value : codebook) magnitude = std::max(magnitude, std::fabs(static_cast<double>(value)));
+  unit = magnitude > 0 ? magnitude / largest : 1;
+  std::vector<std::int16_t> integers(codebook.size());
+  for (std::size_t i = 0; i < codebook.size(); ++i)
+    integers[i] = static_cast<std::int16_t>(std::lrint(codebook[i] / unit));
+  return integers;
+}
+
+template <>
+std::vector<float> weights_of<Float32>(const Codebook& codebook, std::size_t size, int, double& unit) {
+  unit = 1;
+  std::vector<float> weights = codebook.values;
+  weights.resize(size, 0.0f);
+  return weights;
+}
+
+template <>
+std::vector<std::int16_t> weights_of<Int16>(const Codebook& codebook, std::size_t size, int largest, double& unit) {
+  std::vector<std::int16_t> weights = integer_weights(codebook.values, largest, unit);
+  weights.resize(size, 0);
+  return weights;
+}
+
+template <>
+std::vector<std::int16_t> weights_of<Chip>(const Codebook& codebook, std::size_t size, int, double& unit) {
+  unit = 1;
+  std::vector<std::int16_t> weights = codebook.chip;
+  weights.resize(size, 0);
+  return weights;
+}
+
+}  // namespace eie::kernels

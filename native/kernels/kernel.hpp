@@ -1,0 +1,70 @@
+// What a kernel is: one layer's weights in a layout of its own, and M x V on it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/arithmetic.hpp"
+
+namespace eie::kernels {
+
+// A layer's codes by row (CSR), columns ascending within a row; every index has been checked by the caller.
+struct Rows {
+  std::size_t outputs, inputs;
+  const std::int64_t* starts;    // (outputs + 1)
+  const std::uint32_t* columns;  // (weights)
+  const std::uint8_t* codes;     // (weights), 1 and above
+  int code_bits;
+
+  std::size_t weights() const { return static_cast<std::size_t>(starts[outputs]); }
+};
+
+// The shared weights: real ones, and for Chip the 16-bit integers (already shifted up to 16 bits, see arithmetic.hpp).
+struct Codebook {
+  std::vector<float> values;
+  std::vector<std::int16_t> chip;
+};
+
+// Zeros that follow each activation vector in memory, so that a kernel may load a whole window at its end.
+constexpr std::size_t padding = 64;
+
+// Immutable once built, so any number of threads may use one at a time.
+template <class A>
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  // Parts have rows of their own: threads share a layer by taking different parts.
+  virtual std::size_t parts() const = 0;
+  // Bytes of weights that part `part` reads.
+  virtual std::size_t bytes(std::size_t part) const = 0;
+  // For each input i < batch and each row r of parts [first, end): sums[i][r] = sum over columns c of w(r, c) * x[i][c].
+  // x[i] holds `inputs` activations and `padding` zeros and is aligned to 64 bytes.
+  virtual void multiply(const typename A::Activation* const* x, std::size_t batch, std::size_t first, std::size_t end,
+                        typename A::Sum* const* sums) const = 0;
+
+  // The real value of a product's unit when the activations' unit is 1.
+  double weight_unit() const { return weight_unit_; }
+
+ protected:
+  double weight_unit_ = 1;
+};
+
+template <class A>
+using KernelPtr = std::unique_ptr<Kernel<A>>;
+
+// Integer weights for Int16: `largest` stands for the codebook's largest magnitude. Returns the unit in `unit`.
+std::vector<std::int16_t> integer_weights(const std::vector<float>& codebook, int largest, double& unit);
+
+// The codebook as arithmetic A has it, filled up with zeros to `size` values.
+template <class A>
+std::vector<typename A::Weight> weights_of(const Codebook& codebook, std::size_t size, int largest, double& unit);
+
+// columns.cpp: portable C++. `parts_wanted` is the number of threads that are to share the layer.
+template <class A>
+KernelPtr<A> make_columns(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
+
+}  // namespace eie::kernels

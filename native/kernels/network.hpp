@@ -1,0 +1,48 @@
+// A network of layers, ready to run: quantise, multiply, bias, ReLU, layer after layer, without leaving native code.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/kernel.hpp"
+
+namespace eie::kernels {
+
+// What a layer does besides M x V. What follows `bias` is Chip's alone.
+struct LayerSettings {
+  bool relu = false;
+  std::vector<float> bias;              // (outputs) or empty
+  std::vector<std::int64_t> chip_bias;  // (outputs) or empty: in the outputs' format
+  int activation_fraction = 0, output_fraction = 0, value_bits = 16, accumulator_bits = 24;
+};
+
+// How a layer was laid out, and what the choice was made from.
+struct LayerReport {
+  std::string kernel;
+  std::size_t bytes = 0;
+  std::vector<std::pair<std::string, double>> measured;  // microseconds per multiply, by kernel; empty if none was timed
+};
+
+class Network {
+ public:
+  virtual ~Network() = default;
+
+  // Adds a layer behind the others. `kernel` names one (see kernel_names), or is empty for the fastest.
+  virtual LayerReport add(const Rows& rows, const Codebook& codebook, LayerSettings settings,
+                          const std::string& kernel) = 0;
+  // x: (count, inputs of the first layer), y: (count, outputs of the last), row by row.
+  // overflows[l] grows by the outputs of layer l that the accumulator could not hold (Chip only).
+  // Returns false, y being unspecified, where some x is not finite.
+  virtual bool run(const float* x, std::size_t count, float* y, std::uint64_t* overflows) = 0;
+  virtual std::size_t inputs() const = 0;
+  virtual std::size_t outputs() const = 0;
+  virtual std::size_t layers() const = 0;
+};
+
+// numerics: "int16", "chip" or "float32". Throws std::invalid_argument for another.
+std::unique_ptr<Network> make_network(const std::string& numerics, std::size_t threads);
+
+}  // namespace eie::kernels
