@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 import eie
-from eie.cli import import_streams, reproduce, simulate
+from eie import _native
+from eie.cli import demo, import_streams, reproduce, run, simulate
 from eie.cli.output import log, result
 from eie.errors import InputError
 
@@ -26,6 +27,8 @@ app = typer.Typer(
 importers = typer.Typer(help="Read compressed layers from elsewhere.", no_args_is_help=True)
 importers.command("eie-simulator")(import_streams.command)
 
+app.command("demo")(demo.command)
+app.command("run")(run.command)
 app.command("simulate")(simulate.command)
 app.command("reproduce")(reproduce.command)
 app.add_typer(importers, name="import")
@@ -43,7 +46,10 @@ def _options(
         bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    pass
+    try:
+        _native.instruction_set()
+    except ValueError as error:
+        raise InputError(f"environment variable EIE_INSTRUCTION_SET: {error}") from error
 
 
 def main() -> None:

@@ -13,14 +13,21 @@ import numpy as np
 import typer
 
 from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
-from eie.engine import NUMERICS, AccumulatorOverflow, InferenceSession
+from eie.engine import AccumulatorOverflow, InferenceSession
 from eie.engine.reference import calibrate
 from eie.files import atomic_write
 from eie.storage import load
 
 __all__ = ["command"]
 
-Numerics = StrEnum("Numerics", list(NUMERICS))
+
+class Numerics(StrEnum):
+    """The arithmetic of a session."""
+
+    INT16 = "int16"
+    CHIP = "chip"
+    FLOAT32 = "float32"
+
 
 TIMED_CALLS = 20
 SHOWN_INPUTS = 20
@@ -31,7 +38,7 @@ def command(
     inputs: Annotated[Path, typer.Argument(metavar="INPUT.npy", help="One input vector, or a batch of them, as .npy.")],
     numerics: Annotated[
         Numerics, typer.Option(help="int16: fast fixed point; chip: bit for bit as the chip; float32: real numbers.")
-    ] = Numerics("int16"),
+    ] = Numerics.INT16,
     threads: Annotated[int, typer.Option(help="Threads to compute with.")] = 1,
     kernel: Annotated[str | None, typer.Option(help="Force one kernel instead of the fastest.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many of the largest outputs to print.")] = 5,
@@ -44,7 +51,7 @@ def command(
     """
     vectors = read_array(inputs, "input file")
     network = load(model)
-    if numerics == "chip" and any(layer.formats is None for layer in network):
+    if numerics is Numerics.CHIP and any(layer.formats is None for layer in network):
         log.print("note: the model has no fixed-point formats; they are chosen from this input", style="yellow")
         network = calibrate(network, vectors)
     session = InferenceSession(network, numerics=numerics.value, threads=threads, kernel=kernel)
