@@ -1,0 +1,188 @@
+"""The command line as a user meets it: as a process, its output read, its exit codes, its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import eie
+
+
+def run(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `eie` with the arguments, in a process of its own."""
+    command = [sys.executable, "-c", "from eie.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, timeout=120, env=os.environ | environment, check=False
+    )
+
+
+def refusal(*arguments: object, **environment: str) -> str:
+    """Run what must be refused; return the sentence, having checked that it is all there is."""
+    done = run(*arguments, **environment)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("eie: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr.removeprefix("eie: ").strip()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A two-layer model and an input beside it."""
+    rng = np.random.default_rng(8)
+    codes = [np.where(rng.random(s) < 0.4, rng.integers(1, 16, s), 0).astype(np.uint8) for s in ((30, 40), (7, 30))]
+    book = np.concatenate(([0], rng.normal(size=15)))
+    network = eie.Network(
+        (
+            eie.Layer("hidden", eie.encode(codes[0], book, n_pe=8), relu=True),
+            eie.Layer("out", eie.encode(codes[1], book, n_pe=8), rng.normal(size=7).astype(np.float32)),
+        )
+    )
+    inputs = rng.normal(size=40).astype(np.float32)
+    np.save(tmp_path / "input.npy", inputs)
+    eie.save(tmp_path / "model.safetensors", eie.calibrate(network, inputs))
+    return tmp_path / "model.safetensors"
+
+
+def test_run_prints_the_largest_outputs(model: Path) -> None:
+    """All three numerics agree on the largest; JSON and the written file hold the same numbers."""
+    largest = set()
+    for numerics in ("int16", "chip", "float32"):
+        out = model.with_name("out.npy")
+        done = run("run", model, model.with_name("input.npy"), "--numerics", numerics, "--json", "-o", out)
+        assert done.returncode == 0, done.stderr
+        document: dict[str, Any] = json.loads(done.stdout)
+        top = document["largest"][0][0]
+        outputs = np.load(out)
+        assert outputs.shape == (7,)
+        assert outputs.argmax() == top["output"]
+        assert outputs.max() == pytest.approx(top["value"])
+        largest.add(top["output"])
+        assert document["time_us"] > 0
+    assert len(largest) == 1
+    text = run("run", model, model.with_name("input.npy")).stdout
+    assert "Largest outputs" in text
+    assert "measured here" in text
+
+
+def test_run_takes_batches(model: Path) -> None:
+    """A batch gives one largest output per input."""
+    np.save(model.with_name("batch.npy"), np.random.default_rng(0).normal(size=(25, 40)))
+    done = run("run", model, model.with_name("batch.npy"))
+    assert "and 5 inputs more: --json or --output gives all" in done.stdout
+    assert len(json.loads(run("run", model, model.with_name("batch.npy"), "--json").stdout)["largest"]) == 25
+
+
+def test_run_chooses_formats_where_there_are_none(model: Path) -> None:
+    """An uncalibrated model runs in the chip's numbers all the same, and says so."""
+    network = eie.load(model)
+    bare = eie.Network(tuple(eie.Layer(x.name, x.matrix, x.bias, x.relu) for x in network))
+    eie.save(model.with_name("bare.safetensors"), bare)
+    done = run("run", model.with_name("bare.safetensors"), model.with_name("input.npy"), "--numerics", "chip")
+    assert done.returncode == 0
+    assert "they are chosen from this input" in done.stderr
+
+
+def test_simulate_says_what_each_layer_takes(model: Path) -> None:
+    """The same numbers as the library gives, as JSON and as a table."""
+    inputs = model.with_name("input.npy")
+    done = run("simulate", model, inputs, "--pes", 4, "--queue-depth", 3, "--spmat-width", 32, "--json")
+    document = json.loads(done.stdout)
+    hardware = eie.Hardware(n_pe=4, queue_depth=3, spmat_width_bits=32)
+    expected = eie.simulate_network(eie.load(model), np.load(inputs), hardware)
+    assert [layer["cycles"] for layer in document["layers"]] == [layer.simulation.cycles for layer in expected]
+    assert document["layers"][0]["counts"] == vars(expected[0].simulation.counts)
+    assert document["provenance"] == "simulated"
+    text = run("simulate", model, inputs).stdout
+    assert "Simulated: 8 PEs, queues of 8, 64-bit weight memory, 800 MHz" in text
+    assert "load efficiency" in text
+
+
+def test_the_real_layer_from_the_shell(shared: Path, tmp_path: Path) -> None:
+    """Import, run, simulate: output 708, 7926 cycles."""
+    path = tmp_path / "alex8.safetensors"
+    done = run("import", "eie-simulator", shared / "data" / "eie-simulator-alex8", "-o", path, "--outputs", 1000)
+    assert done.returncode == 0, done.stderr
+    inputs = tmp_path / "alex8.activations.npy"
+    for numerics in ("int16", "chip", "float32"):
+        document = json.loads(run("run", path, inputs, "--numerics", numerics, "--json").stdout)
+        assert document["largest"][0][0]["output"] == 708
+    layer = json.loads(run("simulate", path, inputs, "--json").stdout)["layers"][0]
+    assert (layer["cycles"], round(layer["latency_us"], 1)) == (7926, 9.9)
+
+
+def test_refusals(model: Path, tmp_path: Path) -> None:
+    """One sentence on stderr, nothing on stdout, exit code 2."""
+    inputs = model.with_name("input.npy")
+    np.save(tmp_path / "short.npy", np.ones(3))
+    np.save(tmp_path / "nan.npy", np.where(np.arange(40) == 4, np.nan, 1.0))
+    (tmp_path / "text.npy").write_text("hello")
+    none = tmp_path / "none.safetensors"
+    assert refusal("run", none, inputs) == f"model file {none} does not exist"
+    assert refusal("simulate", none, inputs) == f"model file {none} does not exist"
+    assert refusal("run", model, tmp_path / "none.npy") == f"input file {tmp_path / 'none.npy'} does not exist"
+    assert refusal("run", model, tmp_path / "text.npy").startswith(
+        f"input file {tmp_path / 'text.npy'} is not a whole .npy file of numbers: "
+    )
+    assert refusal("run", model, tmp_path / "short.npy") == (
+        "inputs must have shape (40,) or (batch, 40), not (3,)"
+    )
+    assert refusal("simulate", model, tmp_path / "nan.npy") == (
+        "inputs must be finite, but number 4 of input 0 is nan"
+    )
+    assert refusal("simulate", model, inputs, "--queue-depth", 1) == (
+        "queue_depth must be an integer from 2 to 4096, not 1"
+    )
+    assert refusal("simulate", model, inputs, "--pes", 0) == "n_pe must be an integer from 1 to 1024, not 0"
+    assert refusal("import", "eie-simulator", tmp_path / "no", "-o", tmp_path / "x.safetensors") == (
+        f"folder {tmp_path / 'no'} does not exist"
+    )
+    assert refusal("run", model, inputs, "-o", tmp_path / "no" / "out.npy") == (
+        f"cannot write {tmp_path / 'no' / 'out.npy'}: the folder {tmp_path / 'no'} does not exist"
+    )
+    assert refusal("simulate", model, inputs, EIE_INSTRUCTION_SET="mmx") == (
+        "environment variable EIE_INSTRUCTION_SET: the instruction set must be portable, avx2 or avx512, not mmx"
+    )
+
+
+def test_a_wrong_option_is_exit_code_2(model: Path) -> None:
+    """Typing errors are told by name."""
+    done = run("simulate", model, model.with_name("input.npy"), "--queue-dept", 3)
+    assert done.returncode == 2
+    assert "No such option: --queue-dept" in done.stderr
+
+
+def test_portable_code_gives_the_same(model: Path) -> None:
+    """A machine with neither AVX2 nor AVX-512 computes the same, bit for bit."""
+    inputs = model.with_name("input.npy")
+    outputs = []
+    for instruction_set in ("portable", "avx512"):
+        out = model.with_name(f"{instruction_set}.npy")
+        arguments = ("run", model, inputs, "--numerics", "chip", "-o", out)
+        assert run(*arguments, EIE_INSTRUCTION_SET=instruction_set).returncode == 0
+        outputs.append(np.load(out))
+    assert np.array_equal(*outputs)
+
+
+@pytest.mark.slow
+def test_demo_from_start_to_report(tmp_path: Path) -> None:
+    """The main job: accuracy kept, two tables reproduced, a report that is there where it says."""
+    done = run("demo", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    dense, *_, chip = document["digits"]
+    assert dense["accuracy"] > 95
+    assert chip["accuracy"] > dense["accuracy"] - 1.5
+    assert chip["bytes"] * 20 < dense["bytes"]
+    assert chip["cycles"] > 0
+    assert [one["name"] for one in document["reproductions"]] == ["table3", "table4"]
+    report = Path(document["report"])
+    assert report == (tmp_path / "report.html").resolve()
+    assert "handwritten digits" in report.read_text()
