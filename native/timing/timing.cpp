@@ -162,30 +162,50 @@ nb::tuple schedule(Matrix<Duration> durations, Vector<std::uint32_t> columns, Ve
                         to_numpy(std::move(enter), {scan.broadcasts, n_pe}));
 }
 
+struct Traffic {
+  std::vector<std::int64_t> reads, issued, empty;  // per PE
+};
+
+// `row_of` gives the memory row that an entry lies in.
+template <class RowOf>
+void count_traffic(Matrix<std::uint32_t> pointers, Vector<std::uint32_t> columns, RowOf row_of, Traffic& traffic) {
+  const std::size_t n_pe = pointers.shape(0), stride = pointers.shape(1), broadcasts = columns.shape(0);
+  for (std::size_t pe = 0; pe < n_pe; ++pe) {
+    const std::uint32_t* pointer = pointers.data() + pe * stride;
+    std::int64_t reads = 0, issued = 0, empty = 0;
+    std::uint32_t row_after = 0;  // rows below it were read; columns come in order, so none is read again
+    for (std::size_t k = 0; k < broadcasts; ++k) {
+      const std::uint32_t first = pointer[columns.data()[k]], end = pointer[columns.data()[k] + 1];
+      issued += end - first;
+      if (end == first) {
+        ++empty;
+        continue;
+      }
+      const std::uint32_t end_row = row_of(end - 1) + 1;
+      reads += end_row - std::max(row_after, row_of(first));
+      row_after = end_row;
+    }
+    traffic.reads[pe] = reads;
+    traffic.issued[pe] = issued;
+    traffic.empty[pe] = empty;
+  }
+}
+
 // Per PE, for the columns broadcast: weight-memory rows read, entries issued, columns without an entry.
 nb::tuple traffic(Matrix<std::uint32_t> pointers, Vector<std::uint32_t> columns, std::uint32_t entries_per_row) {
-  const std::size_t n_pe = pointers.shape(0), stride = pointers.shape(1), broadcasts = columns.shape(0);
-  std::vector<std::int64_t> reads(n_pe, 0), issued(n_pe, 0), empty(n_pe, 0);
+  const std::size_t n_pe = pointers.shape(0);
+  Traffic counted{std::vector<std::int64_t>(n_pe), std::vector<std::int64_t>(n_pe), std::vector<std::int64_t>(n_pe)};
   {
     nb::gil_scoped_release release;
-    for (std::size_t pe = 0; pe < n_pe; ++pe) {
-      const std::uint32_t* pointer = pointers.data() + pe * stride;
-      std::uint32_t row_after = 0;  // rows below it were read; columns come in order, so none is read again
-      for (std::size_t k = 0; k < broadcasts; ++k) {
-        const std::uint32_t first = pointer[columns.data()[k]], end = pointer[columns.data()[k] + 1];
-        issued[pe] += end - first;
-        if (end == first) {
-          ++empty[pe];
-          continue;
-        }
-        const std::uint32_t end_row = (end - 1) / entries_per_row + 1;
-        reads[pe] += end_row - std::max(row_after, first / entries_per_row);
-        row_after = end_row;
-      }
+    if (std::has_single_bit(entries_per_row)) {  // divisions are most of the time otherwise
+      const int shift = std::countr_zero(entries_per_row);
+      count_traffic(pointers, columns, [shift](std::uint32_t entry) { return entry >> shift; }, counted);
+    } else {
+      count_traffic(pointers, columns, [=](std::uint32_t entry) { return entry / entries_per_row; }, counted);
     }
   }
-  return nb::make_tuple(to_numpy(std::move(reads), {n_pe}), to_numpy(std::move(issued), {n_pe}),
-                        to_numpy(std::move(empty), {n_pe}));
+  return nb::make_tuple(to_numpy(std::move(counted.reads), {n_pe}), to_numpy(std::move(counted.issued), {n_pe}),
+                        to_numpy(std::move(counted.empty), {n_pe}));
 }
 
 }  // namespace

@@ -121,7 +121,7 @@ def test_columns_longer_than_a_byte(queue_depth: int) -> None:
     assert cycles == expected_cycles(columns, counts, queue_depth)
 
 
-@given(layers(max_side=80, index_bits=(2, 8)), st.sampled_from([16, 32, 64, 128]))
+@given(layers(max_side=80, index_bits=(2, 8)), st.sampled_from([16, 32, 48, 64, 128]))
 def test_counts_are_what_a_walk_counts(case: Case, width: int) -> None:
     """Reads, entries and MACs against a walk over the issued entries, one by one; every PE cycle is accounted for."""
     matrix = case.matrix

@@ -131,12 +131,8 @@ def test_refusals(model: Path, tmp_path: Path) -> None:
     assert refusal("run", model, tmp_path / "text.npy").startswith(
         f"input file {tmp_path / 'text.npy'} is not a whole .npy file of numbers: "
     )
-    assert refusal("run", model, tmp_path / "short.npy") == (
-        "inputs must have shape (40,) or (batch, 40), not (3,)"
-    )
-    assert refusal("simulate", model, tmp_path / "nan.npy") == (
-        "inputs must be finite, but number 4 of input 0 is nan"
-    )
+    assert refusal("run", model, tmp_path / "short.npy") == ("inputs must have shape (40,) or (batch, 40), not (3,)")
+    assert refusal("simulate", model, tmp_path / "nan.npy") == ("inputs must be finite, but number 4 of input 0 is nan")
     assert refusal("simulate", model, inputs, "--queue-depth", 1) == (
         "queue_depth must be an integer from 2 to 4096, not 1"
     )

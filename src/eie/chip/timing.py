@@ -22,7 +22,18 @@ from eie.csc import InterleavedCSC
 from eie.errors import InputError
 from eie.numerics import fraction_bits, quantise
 
-__all__ = ["Scan", "Schedule", "Simulation", "scan", "schedule", "schedule_reference", "simulate", "simulate_pass"]
+__all__ = [
+    "Scan",
+    "Schedule",
+    "Simulation",
+    "Workload",
+    "scan",
+    "schedule",
+    "schedule_reference",
+    "simulate",
+    "simulate_pass",
+    "workload",
+]
 
 Cycles = npt.NDArray[np.int64]
 
@@ -112,7 +123,7 @@ def schedule_reference(columns: Scan, counts: npt.NDArray[np.int64], queue_depth
 def schedule(matrix: InterleavedCSC, columns: Scan, queue_depth: int, instruction_set: str = "") -> Schedule:
     """Return the schedule of one scan of `matrix`'s columns, computed natively."""
     return Schedule(
-        *_native.schedule(_workload(matrix).durations, *columns[:2], matrix.n_pe, queue_depth, instruction_set)
+        *_native.schedule(workload(matrix).durations, *columns[:2], matrix.n_pe, queue_depth, instruction_set)
     )
 
 
@@ -174,7 +185,7 @@ def simulate_pass(
         _Batch(first, scan(values[first : first + batch_inputs], hardware.n_pe))
         for first in range(0, matrix.inputs, batch_inputs)
     ]
-    workload = _workload(matrix)
+    prepared = workload(matrix)
     cycles = 0
     done_early = np.zeros(matrix.n_pe, np.int64)
     for batch in batches:
@@ -182,7 +193,7 @@ def simulate_pass(
         if batch.first > 0:
             cycles += part.rows  # the source file is loaded from the activation SRAM
         last_broadcast, left, last_entry_left = _native.recurrence(
-            workload.durations,
+            prepared.durations,
             batch.columns,
             part.gaps,
             matrix.pointers,
@@ -200,11 +211,11 @@ def simulate_pass(
     reads, issued, empty = _native.traffic(matrix.pointers, columns, entries_per_row)
     counts = Counts(
         entries=matrix.n_entries,
-        nnz=int(workload.weights.sum()),
+        nnz=int(prepared.weights.sum()),
         broadcasts=len(columns),
         ptr_reads=len(columns) * matrix.n_pe,
         entries_issued=int(issued.sum()),
-        macs=int(workload.weights[columns].sum()),
+        macs=int(prepared.weights[columns].sum()),
         spmat_reads=int(reads.sum()),
     )
     starved = cycles - issued - empty - done_early
@@ -221,20 +232,21 @@ class _Batch(NamedTuple):
         return self.scan.columns + np.uint32(self.first)
 
 
-class _Workload(NamedTuple):
-    """What the recurrence needs to know of a matrix, prepared once."""
+class Workload(NamedTuple):
+    """A matrix as the recurrence reads it."""
 
     durations: npt.NDArray[np.uint8] | npt.NDArray[np.uint32]  # (inputs, lanes) max(1, entries), lanes >= n_pe
     weights: npt.NDArray[np.int64]  # (inputs,) entries that are not padding, all PEs
 
 
-_workloads: WeakKeyDictionary[InterleavedCSC, _Workload] = WeakKeyDictionary()
+_workloads: WeakKeyDictionary[InterleavedCSC, Workload] = WeakKeyDictionary()
 
 
-def _workload(matrix: InterleavedCSC) -> _Workload:
+def workload(matrix: InterleavedCSC) -> Workload:
+    """Return what the recurrence needs of `matrix`, worked out the first time it is asked for."""
     if matrix not in _workloads:
         matrix.validate()
-        _workloads[matrix] = _Workload(*_native.workload(matrix.entries, matrix.pointers, matrix.code_bits))
+        _workloads[matrix] = Workload(*_native.workload(matrix.entries, matrix.pointers, matrix.code_bits))
     return _workloads[matrix]
 
 

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 
 from eie.paper.benchmarks import LayerData
 
-__all__ = ["CpuTimes", "describe", "measure"]
+__all__ = ["CpuTimes", "describe", "measure", "processor"]
 
 SHORTEST_S = 0.3
 FEWEST_ROUNDS = 5
@@ -54,12 +54,13 @@ def describe() -> str:
     """This machine in a few words: processor, cores usable, and the libraries measured."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return (
-        f"{_processor()}, {cores} core{'s' if cores != 1 else ''}, NumPy {np.__version__} (all cores), "
+        f"{processor()}, {cores} core{'s' if cores != 1 else ''}, NumPy {np.__version__} (all cores), "
         f"SciPy {scipy.__version__} CSR (one core)"
     )
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name."""
     listing = Path("/proc/cpuinfo")
     if listing.is_file():
         for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
