@@ -2,6 +2,7 @@
 
 from eie.chip import Hardware, Simulation, simulate, simulate_network
 from eie.csc import InterleavedCSC, encode, share
+from eie.engine import InferenceSession
 from eie.engine.reference import calibrate
 from eie.errors import InputError
 from eie.network import Layer, Network
@@ -11,6 +12,7 @@ from eie.storage import load, save
 __all__ = [
     "Formats",
     "Hardware",
+    "InferenceSession",
     "InputError",
     "InterleavedCSC",
     "Layer",

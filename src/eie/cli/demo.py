@@ -27,7 +27,7 @@ def command(
     """Compress a small network, run and simulate it; then reproduce two tables of the paper, with a report."""
     from eie.demo import compress_digits  # scikit-learn and Altair take longer to import than other commands to run
     from eie.report import reproduction_report
-    from eie.report.digits import digits_section, digits_table
+    from eie.report.digits import digits_headline, digits_section, digits_table
 
     def progress(line: str) -> None:
         log.print(line, style="dim")
@@ -49,6 +49,7 @@ def command(
             print_reproduction(reproductions[-1])
     report = reproduction_report(reproductions)
     report.sections.insert(0, digits_section(digits))
+    report.headlines.insert(0, digits_headline(digits))
     report.write(out)
     if as_json:
         print_json(

@@ -9,7 +9,7 @@ from eie.report.charts import OURS
 from eie.report.page import Section
 from eie.results import Column, Provenance, Table, Value
 
-__all__ = ["digits_section", "digits_table"]
+__all__ = ["digits_headline", "digits_section", "digits_table"]
 
 DENSE = "dense, float32 (NumPy)"
 COMPRESSED = "compressed, int16"
@@ -22,10 +22,10 @@ def digits_table(digits: DigitsResult) -> Table:
         Column("form", "network"),
         Column("accuracy", "accuracy", "%", Provenance.MEASURED),
         Column("weights", "weights"),
-        Column("bytes", "weights and indices", "bytes"),
-        Column("cpu_us", "time on this CPU", "us", Provenance.MEASURED),
+        Column("bytes", "size", "bytes"),
+        Column("cpu_us", "this CPU", "us", Provenance.MEASURED),
         Column("cycles", "cycles", "", Provenance.SIMULATED),
-        Column("chip_us", "time on EIE", "us", Provenance.SIMULATED),
+        Column("chip_us", "EIE", "us", Provenance.SIMULATED),
     )
 
     def row(form: str, accuracy: float, **more: Value) -> dict[str, Value]:
@@ -41,6 +41,15 @@ def digits_table(digits: DigitsResult) -> Table:
             row(COMPRESSED, digits.accuracy["int16"], **kept, cpu_us=digits.compressed_us),
             row(CHIP, digits.accuracy["chip"], **kept, cycles=digits.cycles, chip_us=digits.chip_us),
         ),
+    )
+
+
+def digits_headline(digits: DigitsResult) -> tuple[str, str]:
+    """Return a number and what it is, for the report's first screen."""
+    return (
+        f"{digits.dense_bytes / digits.compressed_bytes:.0f}x smaller",
+        f"handwritten digits: {100 * digits.dense_accuracy:.1f} % right dense, "
+        f"{100 * digits.accuracy['chip']:.1f} % compressed, measured here",
     )
 
 
