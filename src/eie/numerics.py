@@ -18,6 +18,7 @@ __all__ = [
     "ACCUMULATOR_BITS",
     "VALUE_BITS",
     "Formats",
+    "Integers",
     "choose_formats",
     "dequantise",
     "fraction_bits",

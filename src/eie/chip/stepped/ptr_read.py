@@ -1,0 +1,59 @@
+"""Pointer read: where an activation's column begins and ends in each PE, and its entries one a cycle."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eie.chip.stepped.signals import PTR_READ
+from eie.chip.stepped.unit import Unit, Wires
+from eie.csc import InterleavedCSC
+
+__all__ = ["PtrRead"]
+
+
+class PtrRead(Unit):
+    """Registers per PE: the activation at hand, the next entry of its column and the column's end.
+
+    The pointers lie in two single-ported banks, even and odd columns, so that p_j and p_{j+1} come in one cycle.
+    """
+
+    signals = PTR_READ
+
+    def __init__(self, n_pe: int) -> None:
+        self._pes = np.arange(n_pe)
+        self._valid = np.zeros(n_pe, bool)
+        self._first = np.zeros(n_pe, bool)
+        self._activation = np.zeros(n_pe, np.int64)
+        self._pointer = np.zeros(n_pe, np.int64)
+        self._end = np.zeros(n_pe, np.int64)
+
+    def write_memory(self, matrix: InterleavedCSC) -> None:
+        """I/O mode: fill the banks with the matrix's pointers."""
+        pointers = matrix.pointers.astype(np.int64)
+        if pointers.shape[1] % 2:
+            pointers = np.pad(pointers, ((0, 0), (0, 1)))
+        self._banks = pointers.reshape(len(pointers), -1, 2).transpose(2, 0, 1)  # (bank, PE, place)
+
+    def propagate(self, wires: Wires) -> None:
+        """Issue an entry where the column has one left; take the next activation in the column's last cycle."""
+        last = self._pointer + 1 >= self._end
+        wires["take"] = (~self._valid | last) & wires["queue_valid"]
+        wires["stage_valid"] = self._valid
+        wires["entry_valid"] = self._valid & (self._pointer < self._end)
+        wires["entry_address"] = self._pointer
+        wires["entry_activation"] = self._activation
+        wires["entry_first"] = self._first
+
+    def update(self, wires: Wires) -> None:
+        """Step to the next entry, or read the pointers of the next activation."""
+        take = wires["take"]
+        column = np.where(take, wires["head_column"], 0)  # an empty queue shows what it held last
+        beyond = column + 1
+        begin = self._banks[column % 2, self._pes, column // 2]
+        end = self._banks[beyond % 2, self._pes, beyond // 2]
+        stays = self._valid & (self._pointer + 1 < self._end)
+        self._pointer = np.where(take, begin, self._pointer + stays)
+        self._end = np.where(take, end, self._end)
+        self._activation = np.where(take, wires["head_value"], self._activation)
+        self._first = take
+        self._valid = take | stays

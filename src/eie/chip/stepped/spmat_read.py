@@ -1,0 +1,56 @@
+"""Weight-memory read: a memory row at a time into a buffer, and the entry at hand out of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eie.chip.stepped.signals import SPMAT_READ
+from eie.chip.stepped.unit import Unit, Wires
+from eie.csc import InterleavedCSC
+
+__all__ = ["SpmatRead"]
+
+
+class SpmatRead(Unit):
+    """Registers per PE: the entry at hand with its activation, and which memory row the buffer holds."""
+
+    signals = SPMAT_READ
+
+    def __init__(self, n_pe: int) -> None:
+        self._pes = np.arange(n_pe)
+        self._valid = np.zeros(n_pe, bool)
+        self._read = np.zeros(n_pe, bool)
+        self._address = np.zeros(n_pe, np.int64)
+        self._activation = np.zeros(n_pe, np.int64)
+        self._first = np.zeros(n_pe, bool)
+        self._buffered = np.full(n_pe, -1)
+
+    def write_memory(self, matrix: InterleavedCSC, entries_per_row: int) -> None:
+        """I/O mode: fill the memories, each PE's entries from a row boundary on; the buffer is empty afterwards."""
+        self._entries_per_row = entries_per_row
+        self._code_bits = matrix.code_bits
+        sizes = np.diff(matrix.slice_starts)
+        self._memory = np.zeros((matrix.n_pe, max(int(sizes.max()), 1)), np.int64)
+        self._memory[np.arange(self._memory.shape[1]) < sizes[:, None]] = matrix.entries
+        self._buffered = np.full(matrix.n_pe, -1)
+
+    def propagate(self, wires: Wires) -> None:
+        """Take the entry at hand apart into code and relative index."""
+        entry = self._memory[self._pes, self._address]
+        wires["weight_valid"] = self._valid
+        wires["row_read"] = self._read
+        wires["weight_code"] = entry & ((1 << self._code_bits) - 1)
+        wires["weight_index"] = entry >> self._code_bits
+        wires["weight_activation"] = self._activation
+        wires["weight_first"] = self._first
+
+    def update(self, wires: Wires) -> None:
+        """Read the row of the entry issued, unless the buffer holds it."""
+        valid = wires["entry_valid"]
+        row = wires["entry_address"] // self._entries_per_row
+        self._read = valid & (row != self._buffered)
+        self._buffered = np.where(self._read, row, self._buffered)
+        self._valid = valid
+        self._address = np.where(valid, wires["entry_address"], 0)
+        self._activation = wires["entry_activation"]
+        self._first = wires["entry_first"]
