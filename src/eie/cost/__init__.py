@@ -1,0 +1,17 @@
+"""Energy, area and power from counts and a technology file."""
+
+from eie.cost.energy import Cost, Part, cost
+from eie.cost.memory import MemoryFigures, MemorySet
+from eie.cost.technology import Component, Technology, load_technology, technologies
+
+__all__ = [
+    "Component",
+    "Cost",
+    "MemoryFigures",
+    "MemorySet",
+    "Part",
+    "Technology",
+    "cost",
+    "load_technology",
+    "technologies",
+]

@@ -1,0 +1,164 @@
+"""What a layer costs: counts times energy per action, plus leakage times time; and the area it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from eie.chip import Hardware, Simulation
+from eie.cost.technology import Component, Technology
+from eie.errors import InputError
+
+__all__ = ["Cost", "Part", "cost"]
+
+PAPER_SIZES = Hardware()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One component's share: energy in pJ (dynamic and leakage) of the whole chip, area in um2."""
+
+    unit: str
+    kind: str
+    action: str | None
+    energy_pj: float
+    leakage_pj: float
+    area_um2: float
+    latency_ns: float | None
+    source: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run costs on the whole chip; *modelled*. `parts` add up to the totals."""
+
+    latency_us: float
+    parts: tuple[Part, ...]
+
+    @property
+    def energy_nj(self) -> float:
+        """Energy of the run, leakage included."""
+        return sum(part.energy_pj + part.leakage_pj for part in self.parts) / 1000
+
+    @property
+    def power_mw(self) -> float:
+        """Mean power during the run."""
+        return self.energy_nj / self.latency_us
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of the chip."""
+        return sum(part.area_um2 for part in self.parts) / 1e6
+
+    @property
+    def frames_per_s(self) -> float:
+        """Runs per second, one after the other."""
+        return 1e6 / self.latency_us
+
+    @property
+    def frames_per_j(self) -> float:
+        """Runs per joule."""
+        return 1e9 / self.energy_nj
+
+    @property
+    def frames_per_s_mm2(self) -> float:
+        """Runs per second and mm2."""
+        return self.frames_per_s / self.area_mm2
+
+    def by(self, what: str) -> dict[str, tuple[float, float]]:
+        """Power in mW and area in um2 by "unit" or by "kind", as in the two halves of Table II."""
+        if what not in ("unit", "kind"):
+            raise InputError(f"a cost is broken down by unit or by kind, not by {what!r}")
+        split: dict[str, tuple[float, float]] = {}
+        for part in self.parts:
+            power, area = split.get(getattr(part, what), (0.0, 0.0))
+            energy = part.energy_pj + part.leakage_pj
+            split[getattr(part, what)] = (power + energy / 1000 / self.latency_us, area + part.area_um2)
+        return split
+
+
+def cost(simulations: Simulation | Iterable[Simulation], technology: Technology) -> Cost:
+    """The cost of a layer, or of layers one after the other on the same hardware, in a technology.
+
+    Raises InputError where the layers ran on different hardware, the clock is faster than the technology allows, or a
+    memory is of a size or width that the technology has no figures for.
+    """
+    runs = [simulations] if isinstance(simulations, Simulation) else list(simulations)
+    if not runs:
+        raise InputError("a cost needs at least one simulated layer, got none")
+    hardware = runs[0].hardware
+    if any(run.hardware != hardware for run in runs):
+        raise InputError("the layers of one cost must run on the same hardware, but their hardware differs")
+    if hardware.clock_mhz > technology.fastest_clock_mhz * (1 + 1e-9):
+        raise InputError(
+            f"clock_mhz is {hardware.clock_mhz:g}, but {technology.name} allows {technology.fastest_clock_mhz:.1f} "
+            f"at most: its critical path is {technology.critical_path_ns:.3g} ns"
+        )
+    latency_us = sum(run.latency_us for run in runs)
+    return Cost(latency_us, tuple(_part(one, technology, runs, latency_us) for one in technology.components))
+
+
+def _part(component: Component, technology: Technology, runs: list[Simulation], latency_us: float) -> Part:
+    hardware = runs[0].hardware
+    instances = hardware.n_pe if component.per == "pe" else lnzd_nodes(hardware.n_pe)
+    energy_pj, area_um2, leakage_mw, latency_ns = _each(component, technology, hardware)
+    happened = sum(_times(component, run, instances) for run in runs)
+    return Part(
+        unit=component.unit,
+        kind=component.kind,
+        action=component.action,
+        energy_pj=happened * energy_pj / technology.scale,
+        leakage_pj=instances * leakage_mw * latency_us * 1000,
+        area_um2=instances * area_um2 / technology.scale**2,
+        latency_ns=None if latency_ns is None else latency_ns / technology.scale,
+        source=component.source,
+        origin=component.origin,
+    )
+
+
+def _each(component: Component, technology: Technology, hardware: Hardware) -> tuple[float, float, float, float | None]:
+    """Energy of an action (pJ), area (um2), leakage (mW) and latency (ns) of one instance, before scaling to a node."""
+    energy = component.energy_pj
+    if component.power_mw is not None and component.actions_per_cycle is not None:
+        energy = component.power_mw / technology.calibrated_at_mhz * 1000 / component.actions_per_cycle
+    area, leakage, latency = component.area_um2, component.leakage_mw, component.latency_ns
+    if component.memory is not None:
+        here = technology.memory(component.memory, hardware)
+        own = technology.memory(component.memory, PAPER_SIZES)
+        energy = here.read_pj if energy is None else energy * here.read_pj / own.read_pj
+        area = here.area_um2 if area is None else area * here.area_um2 / own.area_um2
+        # A file that calibrates a memory's energy has its leakage in there; one that does not takes the set's.
+        if leakage is None:
+            leakage = here.leakage_mw if component.energy_pj is None and component.power_mw is None else 0.0
+        latency = here.access_ns if latency is None else latency
+    if component.area_grows_with is not None:
+        growth = getattr(hardware, component.area_grows_with) / getattr(PAPER_SIZES, component.area_grows_with)
+        area = (area or 0.0) * growth
+        energy = (energy or 0.0) * (growth if component.action == "cycle" else 1.0)
+    return (energy or 0.0) if component.action else 0.0, area or 0.0, leakage or 0.0, latency
+
+
+def _times(component: Component, run: Simulation, instances: int) -> int:
+    """How often the component's action happened in a run, over all its instances (see ACTIONS)."""
+    if component.action is None:
+        return 0
+    counts = {
+        "spmat_read": run.counts.spmat_reads,
+        "ptr_read": run.counts.ptr_reads,
+        "queue_entry": run.counts.broadcasts * run.hardware.n_pe,
+        "entry": run.counts.entries_issued,
+        "mac": run.counts.macs,
+        "cycle": run.cycles * instances,
+    }
+    return counts[component.action]
+
+
+def lnzd_nodes(n_pe: int) -> int:
+    """Nodes of the leading non-zero quadtree: ceil(N/4), and so on up to one root; 21 for 64 PEs."""
+    level = -(-n_pe // 4)
+    nodes = level
+    while level > 1:
+        level = -(-level // 4)
+        nodes += level
+    return nodes

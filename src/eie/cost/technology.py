@@ -1,0 +1,166 @@
+"""Technology files: what each action costs in each unit, every figure with its source."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from eie.chip import Hardware
+from eie.cost.memory import MemoryFigures, MemorySet
+from eie.errors import InputError
+from eie.toml import parse_toml, read_toml
+
+__all__ = ["ACTIONS", "Component", "Technology", "load_technology", "technologies"]
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Action = Literal["spmat_read", "ptr_read", "queue_entry", "entry", "mac", "cycle"]
+Memory = Literal["spmat", "pointer", "activation"]
+
+ACTIONS: dict[Action, str] = {
+    "spmat_read": "a row of the weight memory is read",
+    "ptr_read": "a pair of column pointers is read",
+    "queue_entry": "an activation enters and leaves one PE's queue",
+    "entry": "an entry, padding included, goes through the arithmetic unit",
+    "mac": "an entry that is a weight goes through the arithmetic unit",
+    "cycle": "a clock cycle passes, busy or not",
+}
+
+
+class Component(BaseModel):
+    """One kind of circuit in one unit: what it costs each time its action happens, and what it costs to be there.
+
+    The energy of an action is `energy_pj`; or `power_mw` at the file's `calibrated_at_mhz` and `actions_per_cycle`; or,
+    for a `memory` without either, that of a read in the memory set. A `memory` with a figure of its own has it at the
+    paper's size and width, and follows the memory set elsewhere. `area_grows_with` names the size of the hardware that
+    area and the energy of cycles are proportional to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    unit: str
+    kind: str
+    source: str
+    origin: Literal["paper", "CACTI 7", "synthesised here", "measured", "assumed"]
+    per: Literal["pe", "lnzd_node"] = "pe"
+    action: Action | None = None
+    energy_pj: Amount | None = None
+    power_mw: Amount | None = None
+    actions_per_cycle: float | None = Field(default=None, gt=0)
+    area_um2: Amount | None = None
+    leakage_mw: Amount | None = None
+    latency_ns: Amount | None = None
+    memory: Memory | None = None
+    area_grows_with: Literal["queue_depth", "register_entries"] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        name = f"{self.unit}, {self.kind}"
+        if (self.power_mw is None) != (self.actions_per_cycle is None):
+            raise ValueError(f"{name} must give power_mw and actions_per_cycle together")
+        if self.energy_pj is not None and self.power_mw is not None:
+            raise ValueError(f"{name} gives both energy_pj and power_mw, expected one")
+        has_energy = self.energy_pj is not None or self.power_mw is not None
+        if has_energy and self.action is None:
+            raise ValueError(f"{name} has an energy and no action, expected one of {', '.join(ACTIONS)}")
+        if self.action is not None and not has_energy and self.memory is None:
+            raise ValueError(f"{name} has the action {self.action} and no energy, expected energy_pj or power_mw")
+        if self.area_um2 is None and self.memory is None and not has_energy:
+            raise ValueError(f"{name} has neither energy nor area")
+        return self
+
+
+class Technology(BaseModel):
+    """A technology file: components, the memories they follow, the fastest clock; `node_nm` is its process."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    node_nm: float = Field(gt=0)
+    critical_path_ns: float = Field(gt=0)
+    critical_path_source: str
+    calibrated_at_mhz: float = Field(default=800.0, gt=0)
+    components: tuple[Component, ...] = Field(min_length=1)
+    memories: str | None = None
+    memories_from: str | None = None
+    memory_sets: tuple[MemorySet, ...] = ()
+    scale: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _memories_exist(self) -> Self:
+        if self.memories_from is None and self.memories is not None:
+            self.memory_set()
+        for component in self.components:
+            if component.power_mw is None and component.energy_pj is None and component.memory and not self.memories:
+                raise ValueError(f"{component.unit}, {component.kind} is a memory, and the file names no memories")
+        return self
+
+    @property
+    def fastest_clock_mhz(self) -> float:
+        """One over the critical path."""
+        return 1000 / self.critical_path_ns
+
+    def memory_set(self, name: str | None = None) -> MemorySet:
+        """The memory set called `name`, by default the file's own choice. Raises InputError where there is none."""
+        wanted = name or self.memories
+        if self.memories_from is not None:
+            return load_technology(self.memories_from).memory_set(wanted)
+        for one in self.memory_sets:
+            if one.name == wanted:
+                return one
+        there = ", ".join(repr(one.name) for one in self.memory_sets) or "none"
+        raise InputError(f"technology {self.name} has no memory set {wanted!r}; it has {there}")
+
+    def memory(self, which: Memory, hardware: Hardware) -> MemoryFigures:
+        """One PE's weight, pointer (both banks) or activation memory at the hardware's size and width."""
+        figures = self.memory_set()
+        if which == "spmat":
+            return figures.figures(hardware.spmat_bytes, hardware.spmat_width_bits)
+        if which == "activation":
+            return figures.figures(hardware.activation_bytes, hardware.value_bits)
+        bank = figures.figures(hardware.pointer_bytes // 2, hardware.pointer_bits)
+        return MemoryFigures(2 * bank.read_pj, 2 * bank.leakage_mw, 2 * bank.area_um2, bank.access_ns)
+
+    def scaled(self, node_nm: float) -> Technology:
+        """This technology at another node, by the paper's own rule for its 28 nm column (Table V).
+
+        With s = old node / new node: clock times s, area over s^2, power of a PE unchanged, so energy over s.
+        """
+        if not node_nm > 0:
+            raise InputError(f"the node must be a positive number of nm, not {node_nm}")
+        shrink = self.node_nm / node_nm
+        return self.model_copy(
+            update={
+                "name": f"{self.name} at {node_nm:g} nm",
+                "node_nm": node_nm,
+                "critical_path_ns": self.critical_path_ns / shrink,
+                "scale": self.scale * shrink,
+            }
+        )
+
+
+def technologies() -> tuple[str, ...]:
+    """The names of the technology files that come with the package."""
+    folder = files("eie.cost") / "tech"
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def load_technology(name: str | Path) -> Technology:
+    """A technology by its name among those that come with the package, or the user's own file by its path."""
+    if str(name) in technologies():
+        return _shipped(str(name))
+    if not str(name).endswith(".toml"):
+        raise InputError(
+            f"no technology is named {name!s}; there are {', '.join(technologies())}, or a path to a .toml"
+        )
+    return read_toml(name, Technology, "technology file")
+
+
+@cache
+def _shipped(name: str) -> Technology:
+    text = (files("eie.cost") / "tech" / f"{name}.toml").read_text(encoding="utf-8")
+    return parse_toml(text, Technology, f"technology {name}")
