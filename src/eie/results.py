@@ -25,6 +25,7 @@ class Provenance(StrEnum):
     GENERATED = "generated here"
     PUBLISHED = "counted on published weights"
     REPORTED = "reported in the paper"
+    DERIVED = "worked out from the paper's other tables"
 
 
 @dataclass(frozen=True)

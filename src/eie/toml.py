@@ -27,7 +27,7 @@ def read_toml(path: str | Path, model: type[Model], what: str) -> Model:
 
 
 def parse_toml(text: str, model: type[Model], what: str) -> Model:
-    """Parse TOML into `model`. InputError names `what`, the first entry that is wrong, its value and the expectation."""
+    """Parse TOML into `model`. InputError names `what`, the first wrong entry, its value and the expectation."""
     try:
         return model.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

@@ -29,7 +29,20 @@ __all__ = [
     "selected",
 ]
 
-REPRODUCTIONS = ("table3", "table4")
+REPRODUCTIONS = (
+    "table1",
+    "table2",
+    "table3",
+    "table4",
+    "table5",
+    "figure6",
+    "figure7",
+    "figure8",
+    "figure9",
+    "figure11",
+    "figure12",
+    "figure13",
+)
 
 
 def selected(names: Iterable[str]) -> tuple[str, ...]:

@@ -25,8 +25,9 @@ class Scale(Enum):
 class Comparison:
     """One number of the paper and ours; either may be missing.
 
-    `labels` maps the reproduction's label columns to this number's place. `measured here` marks another machine than
-    the paper's, so those numbers are shown but do not count as agreement or its lack.
+    `labels` maps the reproduction's label columns to this number's place. What is measured on this machine is another
+    machine than the paper's, and what is worked out from the paper's other tables is not ours: both are shown and do
+    not count as agreement or its lack.
     """
 
     labels: Mapping[str, Value]
@@ -52,8 +53,9 @@ class Comparison:
 
     @property
     def counts(self) -> bool:
-        """Whether the number belongs in the agreement: both are there, and ours is not this machine's own speed."""
-        return self.ours is not None and self.paper is not None and self.provenance is not Provenance.MEASURED
+        """Whether the number belongs in the agreement: both are there, and ours is about the paper's chip."""
+        about_the_chip = self.provenance not in (Provenance.MEASURED, Provenance.DERIVED)
+        return self.ours is not None and self.paper is not None and about_the_chip
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,12 @@ class Agreement:
 
     def __str__(self) -> str:
         """Value, unit and count in words."""
-        return f"{self.value:.1f} {self.unit} over {self.count} numbers"
+        return f"{self.value:.1f} {self.unit} over {self.counted}"
+
+    @property
+    def counted(self) -> str:
+        """How many numbers it is over, in words."""
+        return f"{self.count} number{'s' if self.count != 1 else ''}"
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def reproduction_report(reproductions: Sequence[Reproduction]) -> Report:
         if (agreed := reproduction.agreement) is not None:
             report.headline(
                 f"{agreed.value:.1f} {agreed.unit}",
-                f"{reproduction.title.partition(':')[0]}: mean difference from the paper, {agreed.count} numbers",
+                f"{reproduction.title.partition(':')[0]}: mean difference from the paper ({agreed.counted})",
             )
         report.add(reproduction_section(reproduction))
     return report
