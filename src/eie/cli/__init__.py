@@ -9,7 +9,7 @@ import typer
 
 import eie
 from eie import _native
-from eie.cli import demo, import_streams, reproduce, run, simulate
+from eie.cli import demo, explore, import_streams, reproduce, run, simulate
 from eie.cli.output import log, result
 from eie.errors import InputError
 
@@ -31,6 +31,7 @@ app.command("demo")(demo.command)
 app.command("run")(run.command)
 app.command("simulate")(simulate.command)
 app.command("reproduce")(reproduce.command)
+app.command("explore")(explore.command)
 app.add_typer(importers, name="import")
 
 

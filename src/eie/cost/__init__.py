@@ -1,6 +1,6 @@
 """Energy, area and power from counts and a technology file."""
 
-from eie.cost.energy import Cost, Part, cost
+from eie.cost.energy import Cost, Part, cost, require_figures
 from eie.cost.memory import MemoryFigures, MemorySet
 from eie.cost.technology import Component, Technology, load_technology, technologies
 
@@ -13,5 +13,6 @@ __all__ = [
     "Technology",
     "cost",
     "load_technology",
+    "require_figures",
     "technologies",
 ]

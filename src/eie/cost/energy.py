@@ -9,7 +9,7 @@ from eie.chip import Hardware, Simulation
 from eie.cost.technology import Component, Technology
 from eie.errors import InputError
 
-__all__ = ["Cost", "Part", "cost"]
+__all__ = ["Cost", "Part", "cost", "require_figures"]
 
 PAPER_SIZES = Hardware()
 
@@ -90,13 +90,20 @@ def cost(simulations: Simulation | Iterable[Simulation], technology: Technology)
     hardware = runs[0].hardware
     if any(run.hardware != hardware for run in runs):
         raise InputError("the layers of one cost must run on the same hardware, but their hardware differs")
+    require_figures(technology, hardware)
+    latency_us = sum(run.latency_us for run in runs)
+    return Cost(latency_us, tuple(_part(one, technology, runs, latency_us) for one in technology.components))
+
+
+def require_figures(technology: Technology, hardware: Hardware) -> None:
+    """Raise InputError where the clock is too fast, or a memory has no figures, as `cost` does."""
     if hardware.clock_mhz > technology.fastest_clock_mhz * (1 + 1e-9):
         raise InputError(
             f"clock_mhz is {hardware.clock_mhz:g}, but {technology.name} allows {technology.fastest_clock_mhz:.1f} "
             f"at most: its critical path is {technology.critical_path_ns:.3g} ns"
         )
-    latency_us = sum(run.latency_us for run in runs)
-    return Cost(latency_us, tuple(_part(one, technology, runs, latency_us) for one in technology.components))
+    for component in technology.components:
+        _each(component, technology, hardware)
 
 
 def _part(component: Component, technology: Technology, runs: list[Simulation], latency_us: float) -> Part:

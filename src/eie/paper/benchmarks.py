@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from eie.errors import InputError
 from eie.paper.reported import reported
 
-__all__ = ["Benchmark", "LayerData", "benchmarks", "generate"]
+__all__ = ["Benchmark", "LayerData", "benchmarks", "codebook", "draw", "generate"]
 
 ROWS_DRAWN_AT_ONCE = 256
 FIRST_SEED = 1000
@@ -76,20 +76,24 @@ def generate(name: str, seed: int | None = None, skew: float = 0.0) -> LayerData
         raise InputError(f"no benchmark layer is named {name!r}; the nine are {', '.join(benchmarks())}")
     if skew < 0:
         raise InputError(f"the skew of {name} must be 0 or more, not {skew}")
-    layer = benchmarks()[name]
-    draw = np.random.default_rng(layer.seed if seed is None else seed)
+    return draw(benchmarks()[name], seed, skew)
+
+
+def draw(layer: Benchmark, seed: int | None = None, skew: float = 0.0) -> LayerData:
+    """Draw a layer of any shape and density, as `generate` does."""
+    random = np.random.default_rng(layer.seed if seed is None else seed)
     density = np.full(layer.outputs, layer.weight_density)
     if skew:
-        density = layer.weight_density * np.exp(skew * draw.standard_normal(layer.outputs))
+        density = layer.weight_density * np.exp(skew * random.standard_normal(layer.outputs))
         density = np.minimum(density * layer.weight_density / density.mean(), 0.95)
     codes = np.zeros((layer.outputs, layer.inputs), np.uint8)
     for first in range(0, layer.outputs, ROWS_DRAWN_AT_ONCE):
         block = codes[first : first + ROWS_DRAWN_AT_ONCE]
-        kept = draw.random(block.shape) < density[first : first + len(block), None]
-        np.multiply(kept, draw.integers(1, 16, block.shape, dtype=np.uint8), out=block)
-    active = draw.random(layer.inputs) < layer.activation_density
-    activations = np.where(active, draw.integers(1, 2048, layer.inputs) / 256, 0).astype(np.float32)
-    return LayerData(name, codes, codebook(), activations)
+        kept = random.random(block.shape) < density[first : first + len(block), None]
+        np.multiply(kept, random.integers(1, 16, block.shape, dtype=np.uint8), out=block)
+    active = random.random(layer.inputs) < layer.activation_density
+    activations = np.where(active, random.integers(1, 2048, layer.inputs) / 256, 0).astype(np.float32)
+    return LayerData(layer.name, codes, codebook(), activations)
 
 
 def codebook() -> NDArray[np.float32]:

@@ -1,0 +1,65 @@
+"""`eie explore`: a sweep over hardware, encoding and layers."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from eie.cli.output import JsonOption, log, print_json, print_table, result
+
+__all__ = ["command"]
+
+SHOWN = 12
+
+
+def command(
+    space: Annotated[str, typer.Argument(metavar="SPACE", help="A space file (.toml), or the name of a ready space.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results; an interrupted sweep goes on from it.")] = Path(
+        "exploration"
+    ),
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate and cost every point of SPACE: one long table as Parquet and CSV, and the Pareto front.
+
+    Example: eie explore paper --out exploration
+    """
+    from eie.explore import PARAMETERS, explore, load_space, pareto_front  # polars is slow to import
+
+    points = load_space(space)
+    started = time.perf_counter()
+    columns = (TextColumn("exploring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=log, transient=True) as bar:
+            task = bar.add_task(points.name, total=None)
+            table = explore(
+                points,
+                out,
+                workers=workers,
+                scheduler=scheduler,
+                progress=lambda finished, runs: bar.update(task, completed=finished, total=runs),
+            )
+    except KeyboardInterrupt:
+        log.print(f"interrupted: what is done is kept in {out}; the same command goes on from there", style="yellow")
+        raise typer.Exit(130) from None
+    seconds = time.perf_counter() - started
+    front = pareto_front(table)
+    if as_json:
+        print_json({"runs": table.height, "seconds": seconds, "folder": out, "pareto": front.to_dicts()})
+        return
+    varied = [name for name in PARAMETERS if table[name].n_unique() > 1]
+    shown = front.head(SHOWN).select([*varied, "latency_us", "energy_nj", "area_mm2"])
+    print_table(
+        f"Pareto front of time, energy and area (modelled), {front.height} of "
+        f"{table.height // max(table['layer'].n_unique(), 1)} configurations over all layers",
+        shown.columns,
+        shown.rows(),
+    )
+    if front.height > SHOWN:
+        result.print(f"The first {SHOWN} of {front.height}; all are in {out / 'pareto.csv'}.")
+    result.print(f"{table.height} runs in {seconds:.1f} s: {out / 'runs.parquet'}, {out / 'runs.csv'}")

@@ -1,0 +1,40 @@
+"""The Pareto front of a sweep: the chips that no other beats in time, energy and area at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from eie.explore.space import PARAMETERS
+
+__all__ = ["pareto_front"]
+
+OBJECTIVES = ("latency_us", "energy_nj", "area_mm2")
+
+
+def pareto_front(table: pl.DataFrame) -> pl.DataFrame:
+    """The configurations, over all their layers together, that are on the front, by rising time.
+
+    Time and energy are summed over the layers, run one after the other; the area is the chip's. Configurations that
+    were not run on every layer of the table are left out, for their sums would not compare.
+    """
+    layers = table["layer"].n_unique()
+    chips = (
+        table.group_by(PARAMETERS, maintain_order=True)
+        .agg(
+            pl.col("layer").n_unique().alias("layers"),
+            pl.col("latency_us").sum(),
+            pl.col("energy_nj").sum(),
+            pl.col("area_mm2").max(),
+        )
+        .filter(pl.col("layers") == layers)
+        .sort(OBJECTIVES)
+    )
+    values = chips.select(OBJECTIVES).to_numpy()
+    front: list[int] = []
+    for place, value in enumerate(values):  # sorted by time: only what is on the front so far can beat the next
+        better = values[front]
+        beaten = bool(np.any(np.all(better <= value, axis=1) & np.any(better < value, axis=1)))
+        if not beaten:
+            front.append(place)
+    return chips[front]

@@ -1,0 +1,185 @@
+"""A space to explore: layers, and values for parameters of the hardware and the encoding, from a TOML file.
+
+name = "widths"
+layers = ["Alex-7", "NT-We"]        # of the paper's nine; ["all"] is all of them
+strategy = "grid"                   # or "random" with `samples` and `seed`, or "list" with [[runs]]
+technology = "eie-paper-45nm"       # or the path of a technology file, relative to this one
+
+[parameters]
+n_pe = [16, 64]
+spmat_width_bits = [32, 64, 128]
+
+[[generated_layers]]                # further layers, drawn like the paper's nine
+name = "language model"
+inputs = 4096
+outputs = 16384
+weight_density = 0.5
+activation_density = 0.07
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from math import prod
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from eie.chip import Hardware
+from eie.cost import Technology, load_technology
+from eie.errors import InputError
+from eie.explore.layers import BENCHMARK_NAMES, GeneratedLayer
+from eie.toml import parse_toml, read_toml
+
+__all__ = ["PARAMETERS", "Run", "Space", "load_space", "ready_spaces"]
+
+HARDWARE = tuple(field.name for field in fields(Hardware))
+ENCODING: dict[str, Any] = {"index_bits": 4, "code_bits": 4, "row_assignment": "round robin"}
+PARAMETERS = (*HARDWARE, *ENCODING)
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One point of a space: a layer, the encoding, the hardware."""
+
+    layer: str
+    index_bits: int
+    code_bits: int
+    row_assignment: str
+    hardware: Hardware
+
+    @property
+    def encoding(self) -> tuple[str, int, int, int, str]:
+        """What the encoded matrix depends on; runs that share it share the matrix."""
+        return self.layer, self.hardware.n_pe, self.index_bits, self.code_bits, self.row_assignment
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Layer, encoding and hardware as the columns of the table."""
+        encoding = {name: getattr(self, name) for name in ENCODING}
+        return {"layer": self.layer, **vars(self.hardware), **encoding}
+
+
+class Space(BaseModel):
+    """What the module's docstring shows; `runs()` gives its points."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    layers: tuple[str, ...] = ()
+    generated_layers: tuple[GeneratedLayer, ...] = ()
+    strategy: Literal["grid", "random", "list"] = "grid"
+    samples: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0)
+    technology: str = "eie-paper-45nm"
+    parameters: dict[str, tuple[Value, ...]] = {}
+    run_list: tuple[dict[str, Value], ...] = Field(default=(), alias="runs")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name in [*self.parameters, *(name for run in self.run_list for name in run)]:
+            if name not in PARAMETERS and not (name == "layer" and self.strategy == "list"):
+                raise ValueError(f"there is no parameter called {name!r}; there are {', '.join(PARAMETERS)}")
+        for name, values in self.parameters.items():
+            if not values:
+                raise ValueError(f"parameter {name} has no values, expected at least one")
+            if len(set(values)) < len(values):
+                raise ValueError(f"parameter {name} names a value twice, in {list(values)}")
+        if (self.strategy == "random") != (self.samples is not None):
+            raise ValueError(f"strategy {self.strategy!r} and samples contradict each other: only random draws samples")
+        if (self.strategy == "list") != bool(self.run_list):
+            raise ValueError(f"strategy {self.strategy!r} and runs contradict each other: only list names its runs")
+        if self.strategy == "list" and self.parameters:
+            raise ValueError("strategy 'list' takes its values from runs, but parameters are given as well")
+        names = self.layer_names
+        if not names:
+            raise ValueError("the space is empty: it names no layers")
+        for name in names:
+            if name not in BENCHMARK_NAMES and name not in {layer.name for layer in self.generated_layers}:
+                raise ValueError(f"there is no layer called {name!r}; there are {', '.join(BENCHMARK_NAMES)}, and all")
+            if names.count(name) > 1:
+                raise ValueError(f"layer {name} is named {names.count(name)} times, expected once")
+        if self.samples is not None and self.samples > self._grid_size:
+            raise ValueError(f"samples is {self.samples}, but the space has only {self._grid_size} points")
+        return self
+
+    @property
+    def layer_names(self) -> list[str]:
+        """The layers, "all" spelt out, generated ones last."""
+        named = [name for layer in self.layers for name in (BENCHMARK_NAMES if layer == "all" else (layer,))]
+        return [*named, *(layer.name for layer in self.generated_layers)]
+
+    @property
+    def _grid_size(self) -> int:
+        return len(self.layer_names) * prod(len(values) for values in self.parameters.values())
+
+    def runs(self) -> list[Run]:
+        """All points, each once. Raises InputError for values that the hardware or the encoding refuses."""
+        return list(dict.fromkeys(self._run(point) for point in self._points()))
+
+    def load_technology(self) -> Technology:
+        """The technology that the space names."""
+        return load_technology(self.technology)
+
+    def _points(self) -> list[dict[str, Value]]:
+        if self.strategy == "list":
+            return [
+                {"layer": name, **run}
+                for run in self.run_list
+                for name in ([run["layer"]] if "layer" in run else self.layer_names)
+            ]
+        axes: dict[str, Any] = {"layer": self.layer_names, **self.parameters}
+        if self.samples is None:
+            return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+        drawn = random.Random(self.seed).sample(range(self._grid_size), self.samples)
+        return [_point(axes, number) for number in drawn]
+
+    def _run(self, point: dict[str, Value]) -> Run:
+        try:
+            hardware = Hardware(**{name: value for name, value in point.items() if name in HARDWARE})  # type: ignore[arg-type]
+            encoding = {name: point.get(name, default) for name, default in ENCODING.items()}
+            for name, least, most in (("index_bits", 1, 8), ("code_bits", 1, 8)):
+                value = encoding[name]
+                if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+                    raise InputError(f"{name} must be an integer from {least} to {most}, not {value!r}")
+            hardware.entries_per_row(encoding["index_bits"] + encoding["code_bits"])
+            if encoding["row_assignment"] not in ("round robin", "by load"):
+                raise InputError(
+                    f"row_assignment must be 'round robin' or 'by load', not {encoding['row_assignment']!r}"
+                )
+        except InputError as error:
+            raise InputError(f"space {self.name}: {error}") from error
+        return Run(str(point["layer"]), **encoding, hardware=hardware)
+
+
+def _point(axes: dict[str, Any], number: int) -> dict[str, Value]:
+    """The `number`-th point of the grid, without making the others."""
+    point = {}
+    for name, values in axes.items():
+        number, place = divmod(number, len(values))
+        point[name] = values[place]
+    return point
+
+
+def ready_spaces() -> tuple[str, ...]:
+    """The names of the spaces that come with the package."""
+    folder = files("eie.explore") / "spaces"
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def load_space(name: str | Path) -> Space:
+    """A space by its name among those that come with the package, or the user's own file by its path."""
+    if str(name) in ready_spaces():
+        text = (files("eie.explore") / "spaces" / f"{name}.toml").read_text(encoding="utf-8")
+        return parse_toml(text, Space, f"space {name}")
+    if not str(name).endswith(".toml"):
+        raise InputError(f"no space is named {name}; there are {', '.join(ready_spaces())}, or a path to a .toml")
+    space = read_toml(name, Space, "space file")
+    own = Path(name).parent / space.technology
+    return space.model_copy(update={"technology": str(own)}) if own.is_file() else space

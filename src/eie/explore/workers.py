@@ -1,0 +1,65 @@
+"""Where tasks are done: in this process, on all cores of this machine, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any
+
+from eie.errors import InputError, MissingExtra
+from eie.explore.task import Task
+
+__all__ = ["done"]
+
+Rows = list[dict[str, Any]]
+CONNECT_S = 10
+
+
+def done(tasks: Sequence[Task], workers: int | None, scheduler: str | None) -> Iterator[Rows]:
+    """Give each task's rows as it is finished, in no order.
+
+    `workers` processes on this machine, by default one per core; or, where `scheduler` is an address, its Dask cluster.
+    """
+    if scheduler is not None:
+        yield from _on_cluster(tasks, scheduler)
+        return
+    count = min(_cores() if workers is None else workers, len(tasks))
+    if count <= 1:
+        for task in tasks:
+            yield task.rows()
+        return
+    # Spawned, not forked: the parent may hold threads (BLAS, progress bar), and so it is the same on every system.
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+        futures = [pool.submit(task.rows) for task in tasks]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Rows]:
+    """Submit every task; what a dying worker had is done again by another, as Dask does by itself."""
+    try:
+        import distributed
+    except ImportError as error:
+        raise MissingExtra("a sweep on a cluster", "distributed", "dask") from error
+    try:
+        client = distributed.Client(scheduler, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers at {scheduler} within {CONNECT_S} s") from error
+    with client:
+        futures = [client.submit(_rows, task, pure=False) for task in tasks]
+        finished = distributed.as_completed(futures, with_results=True)  # type: ignore[no-untyped-call]
+        for _, rows in finished:
+            yield rows
+
+
+def _rows(task: Task) -> Rows:
+    return task.rows()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

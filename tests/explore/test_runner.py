@@ -1,0 +1,105 @@
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from eie.chip import Hardware, simulate
+from eie.cost import cost, load_technology
+from eie.csc import encode
+from eie.errors import InputError
+from eie.explore import Space, explore
+from eie.paper.benchmarks import generate
+
+SPACE = Space(name="small", layers=("NT-LSTM",), parameters={"n_pe": (8, 16), "queue_depth": (2, 8)})
+
+
+def test_a_row_is_what_simulating_and_costing_by_hand_gives(tmp_path: Path) -> None:
+    """Parameters, cycles, counts and costs of one run, each in a column with its unit."""
+    table = explore(SPACE, tmp_path, workers=1)
+    assert table.height == 4
+    layer = generate("NT-LSTM")
+    run = simulate(encode(layer.codes, layer.codebook, 16), layer.activations, Hardware(n_pe=16, queue_depth=2))
+    modelled = cost(run, load_technology("eie-paper-45nm"))
+    row = table.row(2, named=True)
+    assert (row["layer"], row["n_pe"], row["queue_depth"]) == ("NT-LSTM", 16, 2)
+    assert row["cycles"] == run.cycles
+    assert row["spmat_reads"] == run.counts.spmat_reads
+    assert row["latency_us"] == pytest.approx(run.latency_us)
+    assert row["energy_nj"] == pytest.approx(modelled.energy_nj)
+    assert row["area_mm2"] == pytest.approx(modelled.area_mm2)
+
+
+def test_parquet_csv_and_front_are_written(tmp_path: Path) -> None:
+    """The same rows in both files; no temporary file is left."""
+    table = explore(SPACE, tmp_path, workers=1)
+    assert pl.read_parquet(tmp_path / "runs.parquet").equals(table)
+    assert pl.read_csv(tmp_path / "runs.csv").height == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pareto.csv", "runs.csv", "runs.jsonl", "runs.parquet"]
+
+
+def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
+    """The table does not depend on who ran what when."""
+    assert explore(SPACE, tmp_path / "one", workers=1).equals(explore(SPACE, tmp_path / "two", workers=2))
+
+
+def test_an_interrupted_sweep_goes_on_and_loses_nothing(tmp_path: Path) -> None:
+    """Interrupted after the first encoding, with a line half written, it runs only the rest."""
+
+    def stop(finished: int, _runs: int) -> None:
+        if finished == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        explore(SPACE, tmp_path, workers=1, progress=stop)
+    journal = tmp_path / "runs.jsonl"
+    with open(journal, "a", encoding="utf-8") as stream:
+        stream.write('{"layer": "NT-LS')
+    seen: list[int] = []
+    table = explore(SPACE, tmp_path, workers=1, progress=lambda finished, _runs: seen.append(finished))
+    assert seen == [2, 4]
+    assert table.height == 4
+    assert len([json.loads(line) for line in journal.read_text().splitlines()]) == 5
+    assert table.equals(explore(SPACE, tmp_path / "fresh", workers=1))
+
+
+def test_a_larger_space_runs_only_what_is_new(tmp_path: Path) -> None:
+    """Values added to a space are run; those done are taken from the journal."""
+    explore(SPACE, tmp_path, workers=1)
+    larger = SPACE.model_copy(update={"parameters": {"n_pe": (8, 16, 32), "queue_depth": (2, 8)}})
+    seen: list[int] = []
+    assert explore(larger, tmp_path, workers=1, progress=lambda done, _runs: seen.append(done)).height == 6
+    assert seen == [4, 6]
+
+
+def test_results_of_another_technology_are_not_mixed(tmp_path: Path) -> None:
+    """The folder's journal says what it was made with."""
+    explore(SPACE, tmp_path, workers=1)
+    other = SPACE.model_copy(update={"technology": "cacti-45nm"})
+    with pytest.raises(InputError) as error:
+        explore(other, tmp_path, workers=1)
+    assert str(error.value).startswith(
+        f"{tmp_path / 'runs.jsonl'} holds runs of another version, technology or generated layer, expected "
+    )
+
+
+def test_a_memory_without_figures_is_refused_before_any_run(tmp_path: Path) -> None:
+    """Nothing is extrapolated, and nothing is begun."""
+    wide = SPACE.model_copy(update={"parameters": {"spmat_width_bits": (64, 1024)}})
+    with pytest.raises(InputError, match="a memory of 131072 bytes by 1024 bits lies outside the set"):
+        explore(wide, tmp_path / "out", workers=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """/dev/full takes no byte, as a full disk does."""
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / "runs.jsonl").symlink_to("/dev/full")
+    monkeypatch.setattr(Path, "exists", lambda self: False)
+    with pytest.raises(InputError) as error:
+        explore(SPACE, tmp_path, workers=1)
+    assert str(error.value) == (
+        f"cannot write {tmp_path / 'runs.jsonl'}: No space left on device; the runs before are kept, "
+        "and the same command goes on"
+    )
