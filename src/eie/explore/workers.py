@@ -50,7 +50,7 @@ def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Rows]:
         client = distributed.Client(scheduler, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise InputError(f"no Dask scheduler answers at {scheduler} within {CONNECT_S} s") from error
-    with client:
+    with client, client.as_current():
         futures = [client.submit(_rows, task, pure=False) for task in tasks]
         finished = distributed.as_completed(futures, with_results=True)  # type: ignore[no-untyped-call]
         for _, rows in finished:
