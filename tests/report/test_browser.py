@@ -14,7 +14,7 @@ from eie.results import Column, Provenance
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def reproduction(name: str, *, lines: bool) -> Reproduction:
+def reproduction(name: str, *, lines: bool, logarithmic: bool = True) -> Reproduction:
     places: list[tuple[str, str | int]] = [(panel, place) for panel in "ABC" for place in (1, 2, 4, 8)]
     return Reproduction(
         name=name,
@@ -27,17 +27,18 @@ def reproduction(name: str, *, lines: bool) -> Reproduction:
         ),
         scale=Scale.RATIO,
         verdict="Fine.",
-        plot=Plot("place", "panel", "time (us)", lines=lines, logarithmic=not lines),
+        plot=Plot("place", "panel", "time (us)", lines=lines, logarithmic=logarithmic),
     )
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("width", [500, 1280])
 def test_report_draws_without_errors(tmp_path: Path, width: int) -> None:
-    """At phone and desk width both kinds of chart are drawn, the console stays silent and nothing overflows."""
+    """At phone and desk width every kind of chart is drawn, the console stays silent and nothing overflows."""
     report = Report("Test", "A test.")
     report.add(reproduction_section(reproduction("dots", lines=False)))
     report.add(reproduction_section(reproduction("curves", lines=True)))
+    report.add(reproduction_section(reproduction("linear", lines=True, logarithmic=False)))
     page = tmp_path / "report.html"
     report.write(page)
     probe = (
@@ -59,9 +60,9 @@ def test_report_draws_without_errors(tmp_path: Path, width: int) -> None:
     )  # fmt: skip
     assert re.findall(r"CONSOLE.*", ran.stderr) == []
     assert "data-failed" not in ran.stdout
-    assert re.findall(r'data-drawn="(\w+)"', ran.stdout) == ["true", "true"]
+    assert re.findall(r'data-drawn="(\w+)"', ran.stdout) == ["true"] * 3
     points = re.findall(r'aria-roledescription="point"', ran.stdout)
-    assert len(points) == 2 * 2 * 12  # two charts, ours and the paper's, twelve numbers each
+    assert len(points) == 3 * 2 * 12  # three charts, ours and the paper's, twelve numbers each
     overflow = re.search(r'data-overflow="(-?\d+)"', ran.stdout)
     assert overflow is not None
     assert int(overflow[1]) <= 0

@@ -54,7 +54,7 @@ def reproduce(study: Study) -> Reproduction:
         comparisons=(*left, *right),
         scale=Scale.RATIO,
         verdict=_verdict(study, right, paper),
-        plot=Plot(category=WIDTH, panel="layer", value_title="reads, pJ, nJ", lines=True, logarithmic=True),
+        plot=Plot(category=WIDTH, panel="layer", value_title="value", lines=True),
         conditions=(
             f"64 PEs, queue depth 8. Energy per read: {memories.source}, the set nearest to the paper's own bars. "
             f"{paper['note']}"

@@ -55,6 +55,6 @@ def reproduce(study: Study) -> Reproduction:
             f"own powers were "
             "measured on it does not say."
         ),
-        plot=Plot(category="part", panel="quantity", value_title="power (mW), area (um²)", logarithmic=True),
+        plot=Plot(category="part", panel="quantity", value_title="value", logarithmic=True),
         conditions=f"{technology.title}; all {len(runs)} layers, one after the other, 64 PEs at 800 MHz.",
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from eie.paper.comparison import Plot, Reproduction
+from eie.paper.comparison import Comparison, Plot, Reproduction
 
 __all__ = ["OURS", "PAPER", "comparison_chart"]
 
@@ -25,12 +25,24 @@ def comparison_chart(reproduction: Reproduction) -> alt.TopLevelMixin:
     chart = alt.layer(*layers, data=data)
     if plot.panel is None:
         return _finished(chart.properties(width=SINGLE_WIDTH))
-    panels = list(dict.fromkeys(str(one.labels[plot.panel]) for one in reproduction.comparisons))
+    panels = list(dict.fromkeys(_panel(one, reproduction) for one in reproduction.comparisons))
     faceted = chart.properties(width=PANEL_WIDTH, height=_panel_height(reproduction)).facet(
         facet=alt.Facet("panel:N", sort=panels, title=None, header=alt.Header(labelFontWeight="bold")),
         columns=3 if plot.lines else 2,
     )
-    return _finished(faceted if plot.lines else faceted.resolve_scale(x="independent"))
+    if not plot.lines:
+        return _finished(faceted.resolve_scale(x="independent"))
+    return _finished(faceted.resolve_scale(y="independent") if _several_units(reproduction) else faceted)
+
+
+def _several_units(reproduction: Reproduction) -> bool:
+    return len({one.unit for one in reproduction.comparisons}) > 1
+
+
+def _panel(one: Comparison, reproduction: Reproduction) -> str:
+    """The panel's title: its label, with the unit where panels differ in it."""
+    label = str(one.labels[reproduction.plot.panel]) if reproduction.plot.panel else ""
+    return f"{label} ({one.unit})" if _several_units(reproduction) else label
 
 
 def _points(reproduction: Reproduction) -> list[dict[str, Any]]:
@@ -47,7 +59,7 @@ def _points(reproduction: Reproduction) -> list[dict[str, Any]]:
             points.append(
                 {
                     "category": one.labels[plot.category],
-                    "panel": one.labels[plot.panel] if plot.panel else "",
+                    "panel": _panel(one, reproduction),
                     "whose": whose,
                     "value": value,
                     "unit": one.unit,
@@ -61,7 +73,9 @@ def _dots(plot: Plot) -> list[alt.Chart]:
     """A row per category, a dot for ours and one for the paper's, joined by a thin line."""
     category = alt.Y("category:N", sort=None, title=None, axis=alt.Axis(grid=True, labelLimit=220))
     scale = alt.Scale(type="log", nice=False, padding=12) if plot.logarithmic else alt.Scale(type="linear")
-    value = alt.X("value:Q", title=plot.value_title, scale=scale)
+    value = alt.X(
+        "value:Q", title=plot.value_title, scale=scale, axis=alt.Axis(labelOverlap="greedy", labelSeparation=6)
+    )
     joined = alt.Chart().mark_line(color=CONNECTOR, strokeWidth=1.5).encode(x=value, y=category, detail="category:N")
     dots = (
         alt.Chart()
@@ -79,9 +93,8 @@ def _lines(plot: Plot) -> list[alt.Chart]:
         scale=alt.Scale(type="log", base=2),
         axis=alt.Axis(format="d", labelOverlap=True),
     )
-    value = alt.Y(
-        "value:Q", title=plot.value_title, scale=alt.Scale(type="log" if plot.logarithmic else "linear", zero=False)
-    )
+    scale = alt.Scale(type="log") if plot.logarithmic else alt.Scale(type="linear", zero=False)
+    value = alt.Y("value:Q", title=plot.value_title, scale=scale)
     drawn = alt.Chart().encode(x=category, y=value, color=_colour())
     return [
         drawn.mark_line(strokeWidth=2),

@@ -1,11 +1,12 @@
 // Draws every chart (vegaEmbed is the bundle above) to the width of its place. A panelled chart gets as many columns as fit.
-const AXIS = 105, GAP = 24, NARROWEST = 230;
+const AXIS = 105, OWN_AXIS = 60, GAP = 24, NARROWEST = 230;
 function fitted(spec, width) {
   const sized = structuredClone(spec);
   if (sized.facet) {
     const columns = Math.max(1, Math.min(sized.columns ?? 1, Math.floor((width - AXIS) / NARROWEST)));
+    const between = GAP + (sized.resolve?.scale?.y === "independent" ? OWN_AXIS : 0);
     sized.columns = columns;
-    sized.spec.width = Math.floor((width - AXIS - GAP * (columns - 1)) / columns);
+    sized.spec.width = Math.floor((width - AXIS - between * (columns - 1)) / columns);
   } else {
     sized.width = width - AXIS;
   }
