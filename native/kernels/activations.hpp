@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -28,20 +29,28 @@ inline std::int64_t saturate(std::int64_t value, int bits) {
 }
 
 // Half to even, saturated: the contract's rounding of inputs.
-inline std::int64_t to_fixed(double value, int fraction, int bits) {
-  const double limit = std::ldexp(1.0, bits - 1);
-  return static_cast<std::int64_t>(std::clamp(std::nearbyint(std::ldexp(value, fraction)), -limit, limit - 1));
+inline void to_fixed(const float* reals, std::size_t count, int fraction, int bits, std::int16_t* values) {
+  const double scale = std::ldexp(1.0, fraction), limit = std::ldexp(1.0, bits - 1);
+  constexpr double shift = 0x1.8p52;  // adding it rounds to an integer, half to even
+  for (std::size_t i = 0; i < count; ++i) {
+    const double scaled = std::clamp(reals[i] * scale, -limit, limit - 1);
+    values[i] = static_cast<std::int16_t>(scaled + shift - shift);
+  }
 }
 
-// Sum of row `row` of a layer as a real number, bias and ReLU applied.
+// A layer's sums as real numbers, bias and ReLU applied.
 template <class A>
-float real_output(const LayerSettings& layer, double unit, const typename A::Sum* sums, std::size_t row) {
-  float y = static_cast<float>(sums[row] * unit);
-  if (!layer.bias.empty()) y += layer.bias[row];
-  return layer.relu ? std::max(y, 0.0f) : y;
+void real_outputs(const LayerSettings& layer, double unit, const typename A::Sum* sums, std::size_t count, float* y) {
+  const float scale = static_cast<float>(unit);
+  if (layer.bias.empty())
+    for (std::size_t r = 0; r < count; ++r) y[r] = sums[r] * scale;
+  else
+    for (std::size_t r = 0; r < count; ++r) y[r] = sums[r] * scale + layer.bias[r];
+  if (layer.relu)
+    for (std::size_t r = 0; r < count; ++r) y[r] = y[r] > 0 ? y[r] : 0;
 }
 
-// The same on the chip: in the outputs' format; `overflows` counts sums that do not fit the accumulator.
+// One output of the chip, in the outputs' format; `overflows` counts sums that do not fit the accumulator.
 inline std::int64_t chip_output(const LayerSettings& layer, const std::int64_t* sums, std::size_t row,
                                 std::uint64_t& overflows) {
   std::int64_t sum = sums[row];
@@ -52,20 +61,28 @@ inline std::int64_t chip_output(const LayerSettings& layer, const std::int64_t* 
   return layer.relu ? std::max<std::int64_t>(y, 0) : y;
 }
 
-inline bool all_finite(const float* x, std::size_t count) {
-  // A product with 0 is NaN for NaN and infinity alone, and NaN survives every sum.
-  float zero = 0;
-  for (std::size_t i = 0; i < count; ++i) zero += x[i] * 0.0f;
-  return zero == 0;
+// The largest magnitude; infinity or NaN if any value is. As the bits of floats, which are in the order of their magnitudes:
+// compilers make vector code of the largest integer, not of the largest float.
+inline float largest_magnitude(const float* reals, std::size_t count) {
+  std::int32_t largest = 0;
+  for (std::size_t i = 0; i < count; ++i)
+    largest = std::max(largest, std::bit_cast<std::int32_t>(reals[i]) & 0x7fffffff);
+  return std::bit_cast<float>(largest);
 }
 
 // Rounds `count` reals to 14 bits and a sign, the largest magnitude being the largest integer; returns the unit.
 inline double quantise(const float* reals, std::size_t count, std::int16_t* values) {
-  float largest = 0;
-  for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, std::fabs(reals[i]));
-  const double unit = largest > 0 ? static_cast<double>(largest) / Int16::largest_activation : 1;
-  for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<std::int16_t>(std::nearbyint(reals[i] / unit));
-  return unit;
+  const float largest = largest_magnitude(reals, count);
+  if (largest == 0) {
+    std::fill(values, values + count, std::int16_t{0});
+    return 1;
+  }
+  // Next to nothing, such as denormal numbers, is lifted first: its scale would not be a float.
+  const float lift = largest < 1e-30f ? 0x1p96f : 1.0f, scale = Int16::largest_activation / (largest * lift);
+  constexpr float shift = 0x1.8p23f;  // adding it rounds to an integer, which then is the low bits
+  for (std::size_t i = 0; i < count; ++i)
+    values[i] = static_cast<std::int16_t>(std::bit_cast<std::int32_t>(reals[i] * lift * scale + shift) & 0xffff);
+  return static_cast<double>(largest) / Int16::largest_activation;
 }
 
 }  // namespace eie::kernels

@@ -21,7 +21,8 @@ using kernels::LayerSettings;
 using kernels::Network;
 using kernels::Rows;
 
-using Output = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Input = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
+using Output = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
 using Counts = nb::ndarray<std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 template <class T>
@@ -42,9 +43,14 @@ LayerReport add_layer(Network& network, std::size_t inputs, Vector<std::int64_t>
   return network.add(rows, book, std::move(settings), kernel);
 }
 
-bool run(Network& network, Matrix<float> x, Output y, Counts overflows) {
+// Vectors or batches of them; Python has checked the shapes, but memory is not left to Python.
+bool run(Network& network, Input x, Output y, Counts overflows) {
+  const std::size_t count = x.size() / network.inputs();
+  if (x.size() != count * network.inputs() || y.size() != count * network.outputs() ||
+      overflows.size() != network.layers())
+    throw std::invalid_argument("inputs, outputs and overflow counts do not fit the network");
   nb::gil_scoped_release release;
-  return network.run(x.data(), x.shape(0), y.data(), overflows.data());
+  return network.run(x.data(), count, y.data(), overflows.data());
 }
 
 }  // namespace
@@ -58,7 +64,7 @@ void bind_kernels(nb::module_& m) {
       .def("add_layer", &add_layer, "inputs"_a, "starts"_a, "columns"_a, "codes"_a, "code_bits"_a, "codebook"_a,
            "chip_codebook"_a, "bias"_a, "chip_bias"_a, "relu"_a, "activation_fraction"_a, "output_fraction"_a,
            "value_bits"_a, "accumulator_bits"_a, "kernel"_a)
-      .def("run", &run, "x"_a, "y"_a.noconvert(), "overflows"_a.noconvert());
+      .def("run", &run, "x"_a.noconvert(), "y"_a.noconvert(), "overflows"_a.noconvert());
   m.def("make_network", &kernels::make_network, "numerics"_a, "threads"_a);
   m.def("kernel_names", &kernels::kernel_names);
 }

@@ -1,10 +1,41 @@
 #include "kernels/choose.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <functional>
 #include <stdexcept>
+
+#include "cpu.hpp"
+#include "kernels/aligned.hpp"
+#include "kernels/window.hpp"
 
 namespace eie::kernels {
 namespace {
+
+template <class A>
+struct Candidate {
+  const char* name;
+  InstructionSet needs;
+  bool windows;  // takes what a sliding window can hold: see fits_window
+  std::function<KernelPtr<A>(const Rows&, const Codebook&, std::size_t threads)> make;
+};
+
+template <class A>
+std::vector<Candidate<A>> candidates() {
+  std::vector<Candidate<A>> all{{"columns", InstructionSet::portable, false, make_columns<A>}};
+#if defined(__x86_64__)
+  all.push_back({"window-avx512", InstructionSet::avx512, true,
+                 [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_avx512<A>(rows, book); }});
+#endif
+  return all;
+}
+
+std::string list(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    text += (i == 0 ? "" : i + 1 < names.size() ? ", " : " or ") + names[i];
+  return text;
+}
 
 template <class A>
 std::size_t total_bytes(const Kernel<A>& kernel) {
@@ -13,18 +44,62 @@ std::size_t total_bytes(const Kernel<A>& kernel) {
   return bytes;
 }
 
+// Microseconds of one multiplication: the best of some, with every third activation at work, as behind a ReLU.
+template <class A>
+double measure(const Kernel<A>& kernel, const Rows& rows) {
+  using clock = std::chrono::steady_clock;
+  Aligned<typename A::Activation> x(rows.inputs + padding);
+  for (std::size_t c = 0; c < rows.inputs; c += 3) x.data()[c] = 1;
+  Aligned<typename A::Sum> y(rows.outputs);
+  const typename A::Activation* inputs[] = {x.data()};
+  typename A::Sum* sums[] = {y.data()};
+  double best = 1e30, total = 0;
+  for (int turn = 0; turn < 5 && total < 20e3; ++turn) {
+    const auto start = clock::now();
+    kernel.multiply(inputs, 1, 0, kernel.parts(), sums);
+    const double us = std::chrono::duration<double, std::micro>(clock::now() - start).count();
+    best = std::min(best, us);
+    total += us;
+  }
+  return best;
+}
+
 }  // namespace
 
-std::vector<std::string> kernel_names() { return {"columns"}; }
+std::vector<std::string> kernel_names() {
+  std::vector<std::string> names;
+  for (const auto& candidate : candidates<Int16>()) names.emplace_back(candidate.name);
+  return names;
+}
 
 template <class A>
 KernelPtr<A> choose_kernel(const Rows& rows, const Codebook& codebook, std::size_t threads, const std::string& name,
                            LayerReport& report) {
-  if (!name.empty() && name != "columns") throw std::invalid_argument("the kernel must be columns, not " + name);
-  KernelPtr<A> kernel = make_columns<A>(rows, codebook, threads);
-  report.kernel = "columns";
-  report.bytes = total_bytes(*kernel);
-  return kernel;
+  const InstructionSet has = best_instruction_set();
+  KernelPtr<A> best;
+  double best_us = 0;
+  for (const Candidate<A>& candidate : candidates<A>()) {
+    if (!name.empty() && name != candidate.name) continue;
+    const bool fits = !candidate.windows || fits_window(rows);
+    if (!name.empty() && candidate.needs > has)
+      throw std::invalid_argument("the kernel " + name + " needs " + name_of(candidate.needs) +
+                                  ", but this processor, or EIE_INSTRUCTION_SET, allows " + name_of(has));
+    if (!name.empty() && !fits)
+      throw std::invalid_argument("the kernel " + name + " takes codes of at most 4 bits and at most " +
+                                  std::to_string(Straggler::largest_column) + " inputs, not " +
+                                  std::to_string(rows.code_bits) + " bits and " + std::to_string(rows.inputs) + " inputs");
+    if (candidate.needs > has || !fits) continue;
+    KernelPtr<A> kernel = candidate.make(rows, codebook, threads);
+    const double us = name.empty() ? measure(*kernel, rows) : 0;
+    if (name.empty()) report.measured.emplace_back(candidate.name, us);
+    if (best && us >= best_us) continue;
+    best = std::move(kernel);
+    best_us = us;
+    report.kernel = candidate.name;
+  }
+  if (!best) throw std::invalid_argument("the kernel must be " + list(kernel_names()) + ", not " + name);
+  report.bytes = total_bytes(*best);
+  return best;
 }
 
 template KernelPtr<Float32> choose_kernel(const Rows&, const Codebook&, std::size_t, const std::string&, LayerReport&);

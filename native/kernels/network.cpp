@@ -68,7 +68,7 @@ class NetworkOf final : public Network {
     bool finite = true;
     for (std::size_t first = 0; finite && first < count; first += largest_batch) {
       const std::size_t batch = std::min(largest_batch, count - first);
-      finite = all_finite(x + first * inputs(), batch * inputs());
+      finite = std::isfinite(largest_magnitude(x + first * inputs(), batch * inputs()));
       if (finite) run_batch(*space, x + first * inputs(), batch, y + first * outputs(), overflows);
     }
     std::lock_guard lock(spaces_lock_);
@@ -143,8 +143,7 @@ class NetworkOf final : public Network {
         std::uint64_t ignored = 0;
         const LayerSettings& own_format = layer.settings;
         if (l == 0)
-          for (std::size_t c = 0; c < inputs; ++c)
-            values[c] = static_cast<std::int16_t>(to_fixed(reals[c], own_format.activation_fraction, own_format.value_bits));
+          to_fixed(reals, inputs, own_format.activation_fraction, own_format.value_bits, values);
         else
           for (std::size_t c = 0; c < inputs; ++c)
             values[c] = static_cast<std::int16_t>(
@@ -155,8 +154,7 @@ class NetworkOf final : public Network {
         if (l == 0)
           std::copy(reals, reals + inputs, target);
         else
-          for (std::size_t c = 0; c < inputs; ++c)
-            target[c] = real_output<A>(layers_[l - 1].settings, own.units[i], sums, c);
+          real_outputs<A>(layers_[l - 1].settings, own.units[i], sums, inputs, target);
         if constexpr (std::is_same_v<A, Int16>) own.units[i] = quantise(target, inputs, values);
         else own.units[i] = 1;
         own.units[i] *= layer.kernel->weight_unit();
@@ -169,12 +167,13 @@ class NetworkOf final : public Network {
     const std::size_t last = layers_.size() - 1;
     const LayerSettings& settings = layers_[last].settings;
     const typename A::Sum* sums = space.sums[last % 2].data() + i * space.stride;
-    for (std::size_t r = 0; r < outputs(); ++r)
-      if constexpr (std::is_same_v<A, Chip>)
-        y[r] = static_cast<float>(
-            std::ldexp(static_cast<double>(chip_output(settings, sums, r, overflows[last])), -settings.output_fraction));
-      else
-        y[r] = real_output<A>(settings, space.threads[0].units[i], sums, r);
+    if constexpr (std::is_same_v<A, Chip>) {
+      const double unit = std::ldexp(1.0, -settings.output_fraction);
+      for (std::size_t r = 0; r < outputs(); ++r)
+        y[r] = static_cast<float>(static_cast<double>(chip_output(settings, sums, r, overflows[last])) * unit);
+    } else {
+      real_outputs<A>(settings, space.threads[0].units[i], sums, outputs(), y);
+    }
   }
 
   Pool pool_;

@@ -1,5 +1,5 @@
 """The inference engine: compressed layers run as they are, on an ordinary CPU."""
 
-from eie.engine.session import NUMERICS, AccumulatorOverflow, InferenceSession, LayerPlan
+from eie.engine.session import KERNELS, NUMERICS, AccumulatorOverflow, InferenceSession, LayerPlan
 
-__all__ = ["NUMERICS", "AccumulatorOverflow", "InferenceSession", "LayerPlan"]
+__all__ = ["KERNELS", "NUMERICS", "AccumulatorOverflow", "InferenceSession", "LayerPlan"]

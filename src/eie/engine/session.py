@@ -19,9 +19,10 @@ from eie.network import Layer, Network
 from eie.numerics import quantise, quantise_codebook
 from eie.storage import load
 
-__all__ = ["NUMERICS", "AccumulatorOverflow", "InferenceSession", "LayerPlan"]
+__all__ = ["KERNELS", "NUMERICS", "AccumulatorOverflow", "InferenceSession", "LayerPlan"]
 
 NUMERICS = ("int16", "chip", "float32")
+KERNELS = tuple(_native.kernel_names())  # of this build; native/kernels/README.md tells what each is
 _LARGEST_CHIP_FRACTION = 1000  # well within what a float64 can be scaled by
 
 Floats = npt.NDArray[np.float32]
@@ -56,7 +57,7 @@ class InferenceSession:
 
     `network` is a `Network` or the path of a model file. `numerics` is `int16` (16-bit integers, scales chosen per
     call; the default), `chip` (the chip's arithmetic, bit for bit; needs a calibrated network) or `float32`. `threads`
-    is how many threads share a call; with 1 none is started. `kernel` forces one for every layer; otherwise the
+    is how many threads share a call; with 1 none is started. `kernel` forces one of KERNELS for every layer; otherwise the
     environment variable EIE_KERNEL does, and otherwise each layer gets the one measured fastest.
 
     `run` may be called from several threads at once. Raises InputError for anything that is not as described.
@@ -77,6 +78,8 @@ class InferenceSession:
         forced = kernel or os.environ.get("EIE_KERNEL", "")
         self._native = _native.make_network(numerics, threads)
         self.plan = tuple(self._add(layer, forced) for layer in self.network)
+        self._inputs, self._outputs = self.network.inputs, self.network.outputs
+        self._no_overflows = np.zeros(len(self.plan), np.uint64)  # only the chip's numerics count any
 
     def run(self, inputs: npt.ArrayLike, out: Floats | None = None) -> Floats:
         """Return the network's outputs for one input vector, or for a batch of them one row each, as float32.
@@ -85,21 +88,23 @@ class InferenceSession:
         Native code allocates nothing after the first call.
         """
         if isinstance(inputs, np.ndarray) and inputs.dtype == np.float32 and inputs.flags.c_contiguous:
-            array = inputs  # checked for NaN and infinity on the way, in native code
+            array = inputs  # native code looks for NaN and infinity on the way
+            if array.ndim not in (1, 2) or array.shape[-1] != self._inputs or array.shape[0] == 0:
+                input_batch(array, self._inputs)  # says what is wrong
         else:
-            batch = input_batch(inputs, self.network.inputs)
+            batch = input_batch(inputs, self._inputs)
             with np.errstate(over="ignore"):  # too large a number becomes infinity, which native code reports
                 array = np.ascontiguousarray(batch, np.float32).reshape(np.shape(inputs))
-        if array.ndim not in (1, 2) or array.shape[-1] != self.network.inputs or array.shape[0] == 0:
-            input_batch(inputs, self.network.inputs)
-        shape = (*array.shape[:-1], self.network.outputs)
+        shape = (*array.shape[:-1], self._outputs)
         if out is None:
             out = np.empty(shape, np.float32)
         elif out.dtype != np.float32 or out.shape != shape or not (out.flags.c_contiguous and out.flags.writeable):
-            raise InputError(f"out must be a writable, contiguous float32 array of shape {shape}, not {_kind(out)}")
-        overflows = np.zeros(len(self.plan), np.uint64)
-        if not self._native.run(array.reshape(-1, array.shape[-1]), out.reshape(-1, out.shape[-1]), overflows):
-            input_batch(array, self.network.inputs)  # names the first that is NaN or infinite
+            raise InputError(
+                f"out must be a writable, contiguous float32 array of shape {shape}, not {out.dtype} of shape {out.shape}"
+            )
+        overflows = np.zeros(len(self.plan), np.uint64) if self.numerics == "chip" else self._no_overflows
+        if not self._native.run(array, out, overflows):
+            input_batch(array, self._inputs)  # names the first that is NaN or infinite
         if self.numerics == "chip" and overflows.any():
             for plan, count in zip(self.plan, overflows.tolist(), strict=True):
                 if count:
@@ -159,6 +164,3 @@ def _check_chip_formats(layers: Sequence[Layer]) -> None:
                 f"{given.value_bits} with {given.output_fraction}"
             )
 
-
-def _kind(array: npt.NDArray[np.generic]) -> str:
-    return f"{array.dtype} of shape {array.shape}"

@@ -1,0 +1,121 @@
+// The sliding-window design, whatever the instruction set: tiles of scheduled slots, and the stragglers that follow each.
+//
+// An instruction set brings the layout of a step's slots and the loop over steps; here is all that is the same.
+#pragma once
+
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+
+#include "kernels/aligned.hpp"
+#include "kernels/schedule.hpp"
+
+namespace eie::kernels {
+
+// Integer sums are handed on to floats after this many steps: so few 16-bit products fit 32 bits with a good scale, and the
+// hand-over costs under 6 % of the time.
+constexpr std::size_t steps_per_sum = 16;
+
+// A weight that found no step: its column, its lane in the tile and its code, in one word.
+struct Straggler {
+  static constexpr std::uint32_t largest_column = (1u << 20) - 1;
+  static std::uint32_t pack(std::uint32_t column, std::size_t lane, std::uint32_t code) {
+    return column << 12 | static_cast<std::uint32_t>(lane) << 4 | code;
+  }
+  static std::uint32_t column(std::uint32_t word) { return word >> 12; }
+  static std::uint32_t lane(std::uint32_t word) { return word >> 4 & 255; }
+  static std::uint32_t code(std::uint32_t word) { return word & 15; }
+};
+
+// What the design can hold: 4-bit codes, and columns that a straggler's word can name.
+inline bool fits_window(const Rows& rows) {
+  return rows.code_bits <= 4 && rows.inputs <= Straggler::largest_column;
+}
+
+struct Tile {
+  std::size_t first_lane;  // in `row`
+  std::size_t first_step, steps;
+  std::size_t slots;       // offset in bytes of its first step's slots
+  std::size_t first_straggler, stragglers;
+};
+
+// `Layout` has: static constexpr Geometry geometry; static constexpr std::size_t step_bytes;
+// static void put(std::uint8_t* step, lane, slot, offset, code).
+template <class Layout>
+struct Window {
+  std::vector<Tile> tiles;
+  std::vector<std::uint32_t> row;         // by lane; `absent` for a lane without a row
+  std::vector<std::uint32_t> first;       // by step: the window's first column
+  std::vector<std::uint32_t> stragglers;  // see Straggler; by column within a tile
+  Aligned<std::uint8_t> slots;
+  double largest_sum = 0;  // the most that any row's |weights| of one sum of `steps_per_sum` steps add up to
+
+  static constexpr std::uint32_t absent = 0xffffffff;
+
+  Window(const Rows& rows, const std::vector<float>& codebook) {
+    constexpr Geometry geometry = Layout::geometry;
+    const std::vector<std::uint32_t> order = rows_by_length(rows);
+    const double loss = choose_loss(rows, order, geometry);
+    std::vector<std::uint8_t> bytes;
+    bytes.reserve(rows.weights() * 2);
+    std::vector<double> magnitude(codebook.size());
+    for (std::size_t k = 0; k < codebook.size(); ++k) magnitude[k] = std::fabs(codebook[k]);
+    std::vector<double> sum(geometry.rows);
+    for (std::size_t from = 0; from < order.size(); from += geometry.rows) {
+      const std::size_t count = std::min(geometry.rows, order.size() - from);
+      Tile tile{row.size(), first.size(), 0, bytes.size(), stragglers.size(), 0};
+      row.insert(row.end(), order.begin() + from, order.begin() + from + count);
+      row.resize(tile.first_lane + geometry.rows, absent);
+      schedule(
+          rows, order.data() + from, count, geometry, loss,
+          [&](std::uint32_t column) {
+            if (tile.steps++ % steps_per_sum == 0) std::fill(sum.begin(), sum.end(), 0.0);
+            first.push_back(column);
+            bytes.resize(bytes.size() + Layout::step_bytes, 0);
+          },
+          [&](std::size_t lane, int slot, std::uint32_t offset, std::uint8_t code) {
+            Layout::put(bytes.data() + bytes.size() - Layout::step_bytes, lane, slot, offset, code);
+            largest_sum = std::max(largest_sum, sum[lane] += magnitude[code]);
+          },
+          [&](std::size_t lane, std::uint32_t column, std::uint8_t code) {
+            stragglers.push_back(Straggler::pack(column, lane, code));
+          });
+      std::sort(stragglers.begin() + tile.first_straggler, stragglers.end());
+      tile.stragglers = stragglers.size() - tile.first_straggler;
+      tiles.push_back(tile);
+    }
+    slots = Aligned<std::uint8_t>(bytes.size());
+    std::memcpy(slots.data(), bytes.data(), bytes.size());
+  }
+
+  std::size_t bytes(const Tile& tile) const {
+    return tile.steps * (Layout::step_bytes + sizeof first[0]) + tile.stragglers * sizeof stragglers[0];
+  }
+
+  // Adds the stragglers of `tile` to its lanes' sums.
+  template <class A>
+  void add_stragglers(const Tile& tile, const typename A::Activation* x, const typename A::Weight* weights,
+                      typename A::Sum* lanes) const {
+    const std::uint32_t* word = stragglers.data() + tile.first_straggler;
+    for (std::size_t k = 0; k < tile.stragglers; ++k)
+      lanes[Straggler::lane(word[k])] += A::product(weights[Straggler::code(word[k])], x[Straggler::column(word[k])]);
+  }
+
+  template <class Sum>
+  void store(const Tile& tile, const Sum* lanes, Sum* sums) const {
+    const std::uint32_t* to = row.data() + tile.first_lane;
+    for (std::size_t lane = 0; lane < Layout::geometry.rows && to[lane] != absent; ++lane) sums[to[lane]] = lanes[lane];
+  }
+
+  // The largest integer weight with which no sum of `steps_per_sum` steps can leave 32 bits. Every weight is rounded by up to
+  // a half, hence the room for one half per slot.
+  int largest_weight(const std::vector<float>& codebook) const {
+    double largest = 0;
+    for (float value : codebook) largest = std::max(largest, std::fabs(static_cast<double>(value)));
+    const double magnitudes = largest > 0 ? std::max(1.0, largest_sum / largest) : 1;
+    const double room = 2147483647.0 / Int16::largest_activation - 0.5 * steps_per_sum * Layout::geometry.slots;
+    return static_cast<int>(std::min(32767.0, std::floor(room / magnitudes)));
+  }
+};
+
+}  // namespace eie::kernels
