@@ -11,13 +11,6 @@
 
 namespace eie::kernels {
 
-// One activation vector. `values` is aligned and followed by `padding` zeros; `unit` is the real value of the integer 1.
-template <class A>
-struct Activations {
-  typename A::Activation* values;
-  double unit;
-};
-
 inline std::int64_t wrap(std::int64_t value, int bits) {
   const std::int64_t half = std::int64_t{1} << (bits - 1);
   return ((value + half) & ((half << 1) - 1)) - half;

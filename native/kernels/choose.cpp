@@ -24,6 +24,8 @@ template <class A>
 std::vector<Candidate<A>> candidates() {
   std::vector<Candidate<A>> all{{"columns", InstructionSet::portable, false, make_columns<A>}};
 #if defined(__x86_64__)
+  all.push_back({"window-avx2", InstructionSet::avx2, true,
+                 [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_avx2<A>(rows, book); }});
   all.push_back({"window-avx512", InstructionSet::avx512, true,
                  [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_avx512<A>(rows, book); }});
 #endif

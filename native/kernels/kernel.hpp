@@ -67,6 +67,10 @@ std::vector<typename A::Weight> weights_of(const Codebook& codebook, std::size_t
 template <class A>
 KernelPtr<A> make_columns(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
 
+// window_avx2.cpp. The processor must have AVX2 and FMA, and fits_window(rows) hold.
+template <class A>
+KernelPtr<A> make_window_avx2(const Rows& rows, const Codebook& codebook);
+
 // window_avx512.cpp. The processor must have AVX-512 F, BW, DQ, VL, VBMI and VNNI, and fits_window(rows) hold.
 template <class A>
 KernelPtr<A> make_window_avx512(const Rows& rows, const Codebook& codebook);

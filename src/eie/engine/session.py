@@ -163,4 +163,3 @@ def _check_chip_formats(layers: Sequence[Layer]) -> None:
                 f"{expected.activation_fraction} fraction bits, but {before.name} before it gives "
                 f"{given.value_bits} with {given.output_fraction}"
             )
-

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import eie
+from eie.engine import KERNELS, NUMERICS, InferenceSession
+from eie.engine.reference import chip_layer, float_layer, formats_of
+from eie.errors import InputError
+from eie.network import Layer, Network
+from eie.numerics import dequantise, quantise
+from engine.layers import random_inputs, random_layer
+
+
+def session_or_skip(network: Network, numerics: str, kernel: str, threads: int = 1) -> InferenceSession:
+    """Return a session with the kernel forced; skip the test where this processor does not have what it needs."""
+    try:
+        return InferenceSession(network, numerics=numerics, kernel=kernel, threads=threads)
+    except InputError as error:
+        if "allows" in str(error):
+            pytest.skip(str(error))
+        raise
+
+
+def assert_equals_reference(layer: Layer, inputs: np.ndarray, numerics: str, kernel: str, threads: int = 1) -> None:
+    """Run a layer on a batch and compare with the NumPy reference: chip to the bit, others by what rounding can do."""
+    network = eie.calibrate(Network((layer,)), inputs)
+    outputs = session_or_skip(network, numerics, kernel, threads).run(inputs)
+    if numerics == "chip":
+        formats = formats_of(network.layers[0])
+        for vector, output in zip(inputs, outputs, strict=True):
+            values = chip_layer(network.layers[0], quantise(vector, formats.activation_fraction)).values
+            np.testing.assert_array_equal(output, dequantise(values, formats.output_fraction))
+        return
+    dense = np.abs(layer.matrix.dense().astype(np.float64))
+    for vector, output in zip(inputs.astype(np.float64), outputs, strict=True):
+        expected = float_layer(layer, vector)
+        if numerics == "int16":
+            bound = int16_bound(dense, np.abs(vector)) + 1e-6 * (dense @ np.abs(vector)) + 1e-6
+        else:
+            bound = 1e-6 * (dense @ np.abs(vector)) + 1e-6
+        assert (np.abs(output - expected) <= bound).all()
+
+
+def int16_bound(weights: np.ndarray, activations: np.ndarray) -> np.ndarray:
+    """Return how far each sum can be off: half a unit for every activation (14 bits) and every weight (13 at least)."""
+    activation_error = activations.max() / 16383 / 2
+    weight_error = weights.max() / 8175 / 2
+    return weights.sum(axis=1) * activation_error + (weights > 0) @ (activations + activation_error) * weight_error
+
+
+# (outputs, inputs, density, skew): every remainder of tiles and windows, tiny, empty, dense, uneven
+SHAPES = [
+    (1, 1, 1.0, 0.0),
+    (10, 100, 0.3, 0.0),
+    (128, 64, 0.1, 0.0),
+    (129, 65, 0.5, 0.0),
+    (257, 300, 0.04, 0.0),
+    (300, 257, 1.0, 0.0),
+    (600, 1000, 0.09, 0.6),
+    (513, 40, 0.25, 1.5),
+    (20, 5000, 0.09, 0.0),
+    (70, 900, 0.0, 0.0),
+]
+
+
+@pytest.mark.parametrize("numerics", NUMERICS)
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(("outputs", "inputs", "density", "skew"), SHAPES)
+def test_kernel_equals_reference(
+    outputs: int, inputs: int, density: float, skew: float, kernel: str, numerics: str
+) -> None:
+    """Every kernel gives the reference's outputs in every numerics, for one input, a pair and an odd batch."""
+    rng = np.random.default_rng(outputs + inputs)
+    layer = random_layer(rng, outputs, inputs, density=density, skew=skew, bias=True, relu=True)
+    for count in (1, 2, 3):
+        assert_equals_reference(layer, random_inputs(rng, count, inputs), numerics, kernel)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_kernel_equals_reference_on_any_layer(kernel: str, data: st.DataObject) -> None:
+    """Random shapes, densities, code widths, activities and threads: the same outputs as the reference."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1), label="seed"))
+    layer = random_layer(
+        rng,
+        data.draw(st.integers(1, 400), label="outputs"),
+        data.draw(st.integers(1, 400), label="inputs"),
+        density=data.draw(st.floats(0, 1), label="density"),
+        code_bits=data.draw(st.integers(1, 4), label="code bits"),
+        skew=data.draw(st.sampled_from([0.0, 0.6, 2.0]), label="skew"),
+    )
+    active = data.draw(st.sampled_from([0.05, 0.4, 1.0]), label="active")
+    inputs = random_inputs(rng, data.draw(st.integers(1, 4), label="batch"), layer.inputs, active)
+    numerics = data.draw(st.sampled_from(NUMERICS), label="numerics")
+    assert_equals_reference(layer, inputs, numerics, kernel, data.draw(st.integers(1, 3), label="threads"))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_clustered_weights_are_all_counted(kernel: str) -> None:
+    """Rows whose weights lie in a few places, and one row far longer than the others, lose no weight."""
+    rng = np.random.default_rng(20)
+    codes = np.zeros((300, 2000), np.uint8)
+    for row in range(300):
+        codes[row, rng.integers(0, 1900) + np.arange(90)] = rng.integers(1, 16, 90)
+    codes[17] = rng.integers(1, 16, 2000)
+    codebook = np.concatenate(([0], np.linspace(-1, 1, 15))).astype(np.float32)
+    layer = Layer("clustered", eie.encode(codes, codebook))
+    for numerics in NUMERICS:
+        assert_equals_reference(layer, random_inputs(rng, 2, 2000, 1.0), numerics, kernel)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_largest_weights_and_activations_do_not_overflow(kernel: str, sign: int) -> None:
+    """All weights and all activations at their largest: the sums are exact in every numerics."""
+    codes = np.ones((130, 1500), np.uint8)
+    layer = Layer("full", eie.encode(codes, np.array([0, sign], np.float32)))
+    inputs = np.full((1, 1500), -3.0, np.float32)
+    for numerics in NUMERICS:
+        assert_equals_reference(layer, inputs, numerics, kernel)
+
+
+def test_wide_codes_and_many_inputs_run_column_by_column() -> None:
+    """Codes of 8 bits, and more inputs than a window's stragglers can name, go to the kernel that has no such limit."""
+    rng = np.random.default_rng(21)
+    wide = random_layer(rng, 30, 40, code_bits=8)
+    long_codes = np.zeros((2, 1_100_000), np.uint8)
+    long_codes[:, ::9973] = 1
+    long = Layer("long", eie.encode(long_codes, np.array([0, 1], np.float32), n_pe=1))
+    for layer in (wide, long):
+        (plan,) = InferenceSession(Network((layer,))).plan
+        assert plan.kernel == "columns"
+        for numerics in NUMERICS:
+            assert_equals_reference(layer, random_inputs(rng, 1, layer.inputs), numerics, "columns")
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("skew", [0.0, 0.6])
+def test_accuracy_on_layers_as_they_are_in_use(kernel: str, skew: float) -> None:
+    """On a layer of some hundred rows, int16 is within 2e-4 of the largest output, and float32 within 1e-5."""
+    rng = np.random.default_rng(25)
+    layer = random_layer(rng, 500, 1200, density=0.1, skew=skew)
+    inputs = np.maximum(random_inputs(rng, 4, 1200), 0)
+    expected = np.array([float_layer(layer, vector.astype(np.float64)) for vector in inputs])
+    for numerics, bound in (("int16", 2e-4), ("float32", 1e-5)):
+        outputs = session_or_skip(Network((layer,)), numerics, kernel).run(inputs)
+        assert np.abs(outputs - expected).max() < bound * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("kernel", [name for name in KERNELS if name.startswith("window")])
+def test_forced_kernel_that_cannot_take_the_layer_is_named(kernel: str) -> None:
+    """Forcing a window kernel on wide codes is an error, never another kernel in silence."""
+    network = Network((random_layer(np.random.default_rng(22), 30, 40, code_bits=8),))
+    session_or_skip(Network((random_layer(np.random.default_rng(22), 30, 40),)), "int16", kernel)
+    with pytest.raises(InputError) as caught:
+        InferenceSession(network, kernel=kernel)
+    assert str(caught.value) == (
+        f"layer layer: the kernel {kernel} takes codes of at most 4 bits and at most 1048575 inputs, "
+        "not 8 bits and 40 inputs"
+    )
+
+
+def test_instruction_set_can_be_held_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """EIE_INSTRUCTION_SET=portable leaves the portable kernel alone, and a forced one is refused with the reason."""
+    monkeypatch.setenv("EIE_INSTRUCTION_SET", "portable")
+    network = Network((random_layer(np.random.default_rng(23), 30, 40),))
+    assert InferenceSession(network).plan[0].kernel == "columns"
+    for kernel in KERNELS:
+        if kernel != "columns":
+            with pytest.raises(InputError, match=r"or EIE_INSTRUCTION_SET, allows portable$"):
+                InferenceSession(network, kernel=kernel)
+
+
+def test_fastest_kernel_measured_is_the_one_used() -> None:
+    """The plan has a time for each kernel tried, and the layer runs on the quickest."""
+    (plan,) = InferenceSession(Network((random_layer(np.random.default_rng(24), 300, 300),))).plan
+    assert plan.kernel == min(plan.measured_us, key=plan.measured_us.__getitem__)
+    assert set(plan.measured_us) <= set(KERNELS)
