@@ -22,10 +22,10 @@ struct Geometry {
   std::uint32_t columns;  // activations in a window
   int slots;              // weights that each row can take in a step
   std::size_t rows;       // in a tile
+  double slot_cost;       // cycles that a slot takes, used or not: the schedule weighs them against a straggler's
 };
 
-// Costs that the schedule weighs, in cycles: of one slot, used or not, and of one straggler.
-constexpr double slot_cost = 0.1, straggler_cost = 1.5;
+constexpr double straggler_cost = 1.5;  // cycles
 
 // Rows by falling number of weights, so that those of a tile are about equally long: a tile takes as long as its longest row.
 inline std::vector<std::uint32_t> rows_by_length(const Rows& rows) {
@@ -85,7 +85,7 @@ inline double choose_loss(const Rows& rows, const std::vector<std::uint32_t>& or
       schedule(rows, order.data() + first, count, geometry, loss, [&](auto) { ++steps; }, [](auto...) {},
                [&](auto...) { ++stragglers; });
     }
-    const double cost = static_cast<double>(steps * geometry.slots * geometry.rows) * slot_cost + stragglers * straggler_cost;
+    const double cost = static_cast<double>(steps * geometry.slots * geometry.rows) * geometry.slot_cost + stragglers * straggler_cost;
     if (cost < best_cost) best_cost = cost, best = loss;
   }
   return best;

@@ -11,7 +11,7 @@ namespace eie::kernels {
 namespace {
 
 struct Layout {
-  static constexpr Geometry geometry{16, 2, 64};
+  static constexpr Geometry geometry{16, 2, 64, 0.2};
   static constexpr std::size_t group_rows = 16, group_bytes = 32, groups = geometry.rows / group_rows;
   static constexpr std::size_t step_bytes = groups * group_bytes;
 

@@ -15,7 +15,7 @@ namespace {
 struct Layout {
   static constexpr std::size_t blocks = 2;  // of 128 rows: 16 accumulators
   static constexpr std::size_t block_bytes = 320, step_bytes = blocks * block_bytes;
-  static constexpr Geometry geometry{64, 2, 128 * blocks};
+  static constexpr Geometry geometry{64, 2, 128 * blocks, 0.1};
 
   static void put(std::uint8_t* step, std::size_t lane, int slot, std::uint32_t offset, std::uint32_t code) {
     std::uint8_t* block = step + lane / 128 * block_bytes;
@@ -111,7 +111,7 @@ struct Lanes<Float32> {
 };
 
 struct FloatLayout : Layout {
-  static constexpr Geometry geometry{32, Layout::geometry.slots, Layout::geometry.rows};
+  static constexpr Geometry geometry{32, Layout::geometry.slots, Layout::geometry.rows, 0.18};
 };
 
 template <class A>

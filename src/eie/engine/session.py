@@ -57,8 +57,9 @@ class InferenceSession:
 
     `network` is a `Network` or the path of a model file. `numerics` is `int16` (16-bit integers, scales chosen per
     call; the default), `chip` (the chip's arithmetic, bit for bit; needs a calibrated network) or `float32`. `threads`
-    is how many threads share a call; with 1 none is started. `kernel` forces one of KERNELS for every layer; otherwise the
-    environment variable EIE_KERNEL does, and otherwise each layer gets the one measured fastest.
+    is how many threads share a call; with 1 none is started. `kernel` forces one of KERNELS for every layer; otherwise
+    the environment variable EIE_KERNEL does, and otherwise each layer gets the one measured fastest. Kernels round
+    `int16` weights differently, so two such sessions can differ within that accuracy.
 
     `run` may be called from several threads at once. Raises InputError for anything that is not as described.
     """
@@ -99,9 +100,8 @@ class InferenceSession:
         if out is None:
             out = np.empty(shape, np.float32)
         elif out.dtype != np.float32 or out.shape != shape or not (out.flags.c_contiguous and out.flags.writeable):
-            raise InputError(
-                f"out must be a writable, contiguous float32 array of shape {shape}, not {out.dtype} of shape {out.shape}"
-            )
+            given = f"{out.dtype} of shape {out.shape}"
+            raise InputError(f"out must be a writable, contiguous float32 array of shape {shape}, not {given}")
         overflows = np.zeros(len(self.plan), np.uint64) if self.numerics == "chip" else self._no_overflows
         if not self._native.run(array, out, overflows):
             input_batch(array, self._inputs)  # names the first that is NaN or infinite
