@@ -9,7 +9,7 @@ import typer
 
 import eie
 from eie import _native
-from eie.cli import demo, explore, import_streams, reproduce, run, simulate
+from eie.cli import demo, explore, import_streams, reproduce, rtl, run, simulate
 from eie.cli.output import log, result
 from eie.errors import InputError
 
@@ -33,6 +33,7 @@ app.command("simulate")(simulate.command)
 app.command("reproduce")(reproduce.command)
 app.command("explore")(explore.command)
 app.add_typer(importers, name="import")
+app.add_typer(rtl.app, name="rtl")
 
 
 def _print_version(wanted: bool) -> None:

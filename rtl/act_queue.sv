@@ -1,0 +1,55 @@
+// Activation queue of one PE: a ring, full with one slot left.
+module act_queue #(
+    parameter int DEPTH = 8,
+    parameter int COLUMN = 13,  // X: bits of an input's number
+    parameter int VALUE = 16,
+    localparam int PLACE = $clog2(DEPTH),
+    localparam int COUNT = $clog2(DEPTH)
+) (
+    input  logic              clk,
+    input  logic              reset,
+    input  logic              broadcast,
+    input  logic [COLUMN-1:0] broadcast_column,
+    input  logic [VALUE-1:0]  broadcast_value,
+    input  logic              take,
+    output logic              full,
+    output logic              queue_valid,
+    output logic [COUNT-1:0]  queue_count,
+    output logic [COLUMN-1:0] head_column,
+    output logic [VALUE-1:0]  head_value
+);
+  logic [COLUMN+VALUE-1:0] slots[DEPTH];
+  logic [PLACE-1:0] write_place, read_place;
+
+  wire [PLACE-1:0] after_write = write_place == PLACE'(DEPTH - 1) ? '0 : write_place + 1'b1;
+  wire [PLACE-1:0] after_read  = read_place == PLACE'(DEPTH - 1) ? '0 : read_place + 1'b1;
+
+  assign full = queue_count == COUNT'(DEPTH - 1);
+  assign queue_valid = queue_count != '0;
+  assign {head_column, head_value} = slots[read_place];
+
+  always_ff @(posedge clk) begin
+    if (reset) begin
+      write_place <= '0;
+      read_place  <= '0;
+      queue_count <= '0;
+    end else begin
+      if (broadcast) begin
+        slots[write_place] <= {broadcast_column, broadcast_value};
+        write_place <= after_write;
+      end
+      if (take) read_place <= after_read;
+      if (broadcast && !take) queue_count <= queue_count + 1'b1;
+      if (take && !broadcast) queue_count <= queue_count - 1'b1;
+    end
+  end
+
+`ifndef SYNTHESIS
+  always @(posedge clk) begin
+    if (!reset) begin
+      assert (!(broadcast && full)) else $fatal(1, "act_queue: a broadcast into a full queue");
+      assert (!(take && !queue_valid)) else $fatal(1, "act_queue: taken from an empty queue");
+    end
+  end
+`endif
+endmodule

@@ -1,0 +1,85 @@
+// Arithmetic unit of one PE, four stages: codebook lookup and address accumulation; accumulator read and multiplication;
+// shift and addition; write. An entry gets the newest sum of its row: the adder's, the write stage's, or the file's.
+module arithm_unit #(
+    parameter int VALUE = 16,        // B
+    parameter int ACCUMULATOR = 24,  // A
+    parameter int CODE = 4,
+    parameter int INDEX = 4,
+    parameter int REGISTERS = 64,    // R
+    localparam int ADDRESS = REGISTERS > 1 ? $clog2(REGISTERS) : 1
+) (
+    input  logic                          clk,
+    input  logic                          reset,
+    input  logic                          host_write,    // of a codebook entry
+    input  logic [CODE-1:0]               host_address,
+    input  logic [VALUE-1:0]              host_data,
+    input  logic                          weight_valid,
+    input  logic [CODE-1:0]               weight_code,
+    input  logic [INDEX-1:0]              weight_index,
+    input  logic [VALUE-1:0]              weight_activation,
+    input  logic                          weight_first,
+    input  logic signed [ACCUMULATOR-1:0] read_value,
+    output logic                          pipeline_busy,
+    output logic [ADDRESS-1:0]            read_row,
+    output logic                          write_valid,
+    output logic [ADDRESS-1:0]            write_row,
+    output logic signed [ACCUMULATOR-1:0] write_value
+);
+  logic signed [VALUE-1:0] codebook[1 << CODE];
+
+  logic valid1, valid2, valid3;
+  logic first1;
+  logic [CODE-1:0] code1;
+  logic [INDEX-1:0] index1;
+  logic signed [VALUE-1:0] activation1, activation2, weight2;
+  logic signed [2*VALUE-1:0] product3;
+  logic signed [ACCUMULATOR-1:0] accumulated3;
+  logic [ADDRESS-1:0] column_row;  // the row that the column has come to
+  logic [ADDRESS-1:0] row3;
+
+  wire [ADDRESS-1:0] row1 = first1 ? ADDRESS'(index1) : column_row + ADDRESS'(index1) + 1'b1;
+
+  // Rounded: half a unit is added before the shift. The product fits B bits, as the codebook holds no -2^(B-1).
+  wire signed [2*VALUE-1:0] rounded = product3 + (2 * VALUE)'(1 << (VALUE - 2));
+  wire signed [ACCUMULATOR-1:0] sum3 = accumulated3 + ACCUMULATOR'(rounded >>> (VALUE - 1));
+
+  assign pipeline_busy = valid1 || valid2 || valid3 || write_valid;
+
+  always_ff @(posedge clk) begin
+    if (host_write) codebook[host_address] <= host_data;
+    if (reset) begin
+      valid1      <= 1'b0;
+      valid2      <= 1'b0;
+      valid3      <= 1'b0;
+      write_valid <= 1'b0;
+    end else begin
+      valid1      <= weight_valid;
+      valid2      <= valid1;
+      valid3      <= valid2;
+      write_valid <= valid3;
+      if (weight_valid) begin
+        code1       <= weight_code;
+        index1      <= weight_index;
+        activation1 <= weight_activation;
+        first1      <= weight_first;
+      end
+      if (valid1) begin
+        weight2     <= codebook[code1];
+        activation2 <= activation1;
+        column_row  <= row1;
+        read_row    <= row1;
+      end
+      if (valid2) begin
+        product3 <= weight2 * activation2;
+        row3     <= read_row;
+        if (valid3 && row3 == read_row) accumulated3 <= sum3;
+        else if (write_valid && write_row == read_row) accumulated3 <= write_value;
+        else accumulated3 <= read_value;
+      end
+      if (valid3) begin
+        write_value <= sum3;
+        write_row   <= row3;
+      end
+    end
+  end
+endmodule

@@ -1,0 +1,80 @@
+// Central control unit: broadcasts what the LNZD finds, loads batches, counts, and knows when nothing is left.
+module ccu #(
+    parameter int N_PE = 64,
+    parameter int COLUMN = 13,
+    parameter int VALUE = 16,
+    parameter int ROW = 7,
+    parameter int SRAM_ADDRESS = 10,
+    localparam int POSITION = N_PE > 1 ? $clog2(N_PE) : 1
+) (
+    input  logic                    clk,
+    input  logic                    reset,
+    input  logic                    clear,         // the counters begin at 0
+    input  logic                    start,         // one scan: the settings below are taken at this edge
+    input  logic                    load,          // the source rows come from the activation SRAM first
+    input  logic [ROW-1:0]          rows,
+    input  logic [COLUMN-1:0]       first_input,
+    input  logic [SRAM_ADDRESS-1:0] first_word,    // where the batch lies in the activation SRAM
+    input  logic                    found,
+    input  logic [ROW-1:0]          found_row,
+    input  logic [POSITION-1:0]     found_position,
+    input  logic [VALUE-1:0]        found_value,
+    input  logic                    scan_finished,
+    input  logic                    any_full,
+    input  logic                    any_busy,      // an activation or an entry is in some queue, stage or pipeline
+    output logic                    busy,          // computing mode
+    output logic                    computing,
+    output logic                    load_read,
+    output logic [SRAM_ADDRESS-1:0] load_address,
+    output logic                    load_enable,
+    output logic [ROW-1:0]          load_row,
+    output logic                    broadcast,
+    output logic [COLUMN-1:0]       broadcast_column,
+    output logic [VALUE-1:0]        broadcast_value,
+    output logic                    complete,
+    output logic [31:0]             cycles,        // performance counters, set to 0 by clear
+    output logic [31:0]             broadcasts,
+    output logic [31:0]             stalls         // cycles in which a full queue held a broadcast back
+);
+  logic [COLUMN-1:0] batch_first;
+  logic [ROW-1:0] rows_to_load, batch_rows;
+  logic [SRAM_ADDRESS-1:0] next_word;
+
+  // A row is read from the SRAM in the cycle before it is written: the first at the start's edge.
+  assign load_enable  = busy && rows_to_load != '0;
+  assign load_row     = batch_rows - rows_to_load;
+  assign load_read    = start ? load : load_enable;
+  assign load_address = start ? first_word : next_word;
+
+  assign computing        = busy && !load_enable;
+  assign broadcast        = found && !any_full;
+  assign broadcast_column = batch_first + COLUMN'(found_row) * COLUMN'(N_PE) + COLUMN'(found_position);
+  assign broadcast_value  = found_value;
+  assign complete         = busy && computing && scan_finished && !any_busy;
+
+  always_ff @(posedge clk) begin
+    if (clear) begin
+      cycles     <= '0;
+      broadcasts <= '0;
+      stalls     <= '0;
+    end
+    if (reset) begin
+      busy <= 1'b0;
+    end else if (start) begin
+      busy         <= 1'b1;
+      batch_first  <= first_input;
+      batch_rows   <= rows;
+      rows_to_load <= load ? rows : '0;
+      next_word    <= first_word + 1'b1;
+    end else if (busy) begin
+      if (complete) busy <= 1'b0;
+      else cycles <= cycles + 1'b1;
+      if (load_enable) begin
+        rows_to_load <= rows_to_load - 1'b1;
+        next_word    <= next_word + 1'b1;
+      end
+      if (broadcast) broadcasts <= broadcasts + 1'b1;
+      if (found && any_full) stalls <= stalls + 1'b1;
+    end
+  end
+endmodule

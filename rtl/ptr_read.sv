@@ -1,0 +1,78 @@
+// Pointer read of one PE: where an activation's column begins and ends, and its entries one a cycle.
+// Even and odd columns lie in two single-ported banks, so that p_j and p_{j+1} come in one cycle.
+module ptr_read #(
+    parameter int POINTER = 16,  // P
+    parameter int WORDS = 8192,  // pointers in each bank
+    parameter int COLUMN = 13,
+    parameter int VALUE = 16,
+    localparam int ADDRESS = WORDS > 1 ? $clog2(WORDS) : 1
+) (
+    input  logic               clk,
+    input  logic               reset,
+    input  logic               host_write,
+    input  logic [COLUMN-1:0]  host_address,  // the pointer's number
+    input  logic [POINTER-1:0] host_data,
+    input  logic               queue_valid,
+    input  logic [COLUMN-1:0]  head_column,
+    input  logic [VALUE-1:0]   head_value,
+    output logic               take,
+    output logic               stage_valid,
+    output logic               entry_valid,
+    output logic [POINTER-1:0] entry_address,
+    output logic [VALUE-1:0]   entry_activation,
+    output logic               entry_first
+);
+  logic [POINTER-1:0] even, odd, next;  // `next` counts on from the column's first entry
+  logic swapped;                        // the column is odd: its own pointer is in the odd bank
+
+  wire [COLUMN-1:0] column = host_write ? host_address : head_column;
+  wire [COLUMN:0]   beyond = {1'b0, column} + 1'b1;
+
+  // The even bank has pointer j or j + 1, whichever is even; a host's pointer goes to its own place.
+  sram #(.WIDTH(POINTER), .WORDS(WORDS)) even_bank (
+      .clk,
+      .read(take),
+      .write(host_write && !host_address[0]),
+      .address(ADDRESS'(host_write ? column >> 1 : COLUMN'(beyond >> 1))),
+      .write_data(host_data),
+      .read_data(even)
+  );
+  sram #(.WIDTH(POINTER), .WORDS(WORDS)) odd_bank (
+      .clk,
+      .read(take),
+      .write(host_write && host_address[0]),
+      .address(ADDRESS'(column >> 1)),
+      .write_data(host_data),
+      .read_data(odd)
+  );
+
+  wire [POINTER-1:0] begins = swapped ? odd : even;
+  wire [POINTER-1:0] ends   = swapped ? even : odd;
+  wire [POINTER:0]   following = {1'b0, entry_address} + 1'b1;
+  wire               stays = stage_valid && following < {1'b0, ends};
+
+  assign entry_address = entry_first ? begins : next;
+  assign entry_valid   = stage_valid && entry_address < ends;
+  assign take          = !stays && queue_valid;
+
+  always_ff @(posedge clk) begin
+    if (reset) begin
+      stage_valid <= 1'b0;
+      entry_first <= 1'b0;
+    end else begin
+      stage_valid <= take || stays;
+      entry_first <= take;
+      if (stage_valid) next <= following[POINTER-1:0];
+      if (take) begin
+        swapped <= head_column[0];
+        entry_activation <= head_value;
+      end
+    end
+  end
+
+`ifndef SYNTHESIS
+  always @(posedge clk) begin
+    if (!reset && stage_valid) assert (begins <= ends) else $fatal(1, "ptr_read: pointers run backwards");
+  end
+`endif
+endmodule

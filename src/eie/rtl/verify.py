@@ -1,0 +1,236 @@
+"""Co-simulation: the RTL and the stepped simulator run the same network, and every cycle of theirs is compared.
+
+The stepped chip is the reference: its wires have the same names as the RTL's ports (`chip/stepped/signals.py`).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from eie.chip.hardware import Hardware
+from eie.chip.stepped import Chip
+from eie.chip.stepped import signals as tables
+from eie.chip.stepped.signals import Direction
+from eie.chip.stepped.unit import Wires
+from eie.engine.reference import calibrate, formats_of, input_batch
+from eie.errors import InputError
+from eie.network import Layer, Network
+from eie.numerics import Integers, quantise, saturate, wrap
+from eie.rtl.build import build
+from eie.rtl.parameters import Parameters
+from eie.rtl.program import SOURCE, SRAM, HostProgram
+
+__all__ = ["COMPARED", "Difference", "Verification", "trace_type", "verify"]
+
+_CHIP = ("complete", "computing", "load_enable", "found", "scan_finished", "any_full", "broadcast")
+_PER_PE = ("take", "stage_valid", "entry_valid", "weight_valid", "row_read", "pipeline_busy", "write_valid")
+# Meaningful only while their condition holds; what a wire shows otherwise is nobody's business.
+_WHILE_BROADCAST = ("broadcast_column", "broadcast_value")
+COMPARED = (*_CHIP, *_WHILE_BROADCAST, "queue_count", *_PER_PE)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first place where the RTL parts from the stepped simulator."""
+
+    cycle: int
+    unit: str
+    signal: str
+    pe: int | None
+    rtl: int
+    stepped: int
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        where = "" if self.pe is None else f" of PE {self.pe}"
+        return (
+            f"cycle {self.cycle}: {self.signal}{where} (unit {self.unit}) is {self.rtl} in the RTL "
+            f"and {self.stepped} in the stepped simulator"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """What the two did: cycles of both; the first difference or None; outputs that differ; and how fast each was."""
+
+    parameters: Parameters
+    cycles: int
+    rtl_cycles: int
+    difference: Difference | None
+    outputs: int
+    differing_outputs: int
+    build_s: float
+    rtl_s: float
+    stepped_s: float
+
+    @property
+    def equal(self) -> bool:
+        """Whether every compared signal of every cycle and every output is the same."""
+        return self.difference is None and self.differing_outputs == 0 and self.cycles == self.rtl_cycles
+
+
+def trace_type(n_pe: int) -> np.dtype[np.void]:
+    """Return one cycle's record as the harness writes it."""
+    return np.dtype(
+        [
+            *((name, "u1") for name in _CHIP),
+            ("", "u1"),
+            ("broadcast_column", "<u4"),
+            ("broadcast_value", "<u4"),
+            ("queue_count", "<u2", (n_pe,)),
+            *((name, "u1", (n_pe,)) for name in _PER_PE),
+        ]
+    )
+
+
+def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: Path | None = None) -> Verification:
+    """Run `network` on one input vector of floats in both, and compare outputs and every cycle.
+
+    Raises InputError where a tool is missing, or, with `hardware.strict`, where the memories are too small.
+    """
+    batch = input_batch(inputs, network.inputs)
+    if len(batch) != 1:
+        raise InputError(f"the chip runs one input at a time, but the inputs are a batch of {len(batch)}")
+    network = network.interleave(hardware.n_pe)
+    if any(layer.formats is None for layer in network):
+        network = calibrate(network, batch, value_bits=hardware.value_bits, accumulator_bits=hardware.accumulator_bits)
+    first = formats_of(network.layers[0])
+    activations = quantise(batch[0], first.activation_fraction, first.value_bits)
+    parameters = Parameters.of(hardware, network)
+
+    started = time.perf_counter()
+    program = build(parameters, cache)
+    build_s = time.perf_counter() - started
+
+    record = trace_type(hardware.n_pe)
+    cycles: list[np.ndarray] = []
+
+    def observe(cycle: int, wires: Wires) -> None:
+        cycles.append(_record(wires, record, parameters.value))
+
+    started = time.perf_counter()
+    stepped = Chip(hardware).run(network, activations, observe)
+    stepped_s = time.perf_counter() - started
+
+    host = _host_program(parameters, network, activations, [layer.outputs for layer in stepped])
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "program").write_bytes(host.to_bytes())
+        started = time.perf_counter()
+        done = subprocess.run(
+            [program, *(Path(folder) / name for name in ("program", "trace", "sums"))],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        rtl_s = time.perf_counter() - started
+        if done.returncode != 0:
+            raise InputError(f"the verilated chip stopped: {(done.stderr or done.stdout).strip()[-300:]}")
+        trace = np.fromfile(Path(folder) / "trace", record)
+        sums = wrap(np.fromfile(Path(folder) / "sums", "<u4"), parameters.accumulator)
+    trace = trace[trace["complete"] == 0]  # the completing cycle belongs to what comes next
+
+    expected = np.concatenate([layer.outputs for layer in stepped])
+    ends = np.cumsum([layer.outputs for layer in network])
+    found = np.concatenate(
+        [_outputs(part, layer) for part, layer in zip(np.split(sums, ends[:-1]), network, strict=True)]
+    )
+    reference = np.concatenate(cycles)
+    return Verification(
+        parameters=parameters,
+        cycles=len(reference),
+        rtl_cycles=len(trace),
+        difference=_first_difference(trace, reference),
+        outputs=len(expected),
+        differing_outputs=int(np.count_nonzero(found != expected)),
+        build_s=build_s,
+        rtl_s=rtl_s,
+        stepped_s=stepped_s,
+    )
+
+
+def _host_program(
+    parameters: Parameters, network: Network, activations: Integers, results: list[Integers]
+) -> HostProgram:
+    """Return what the host does to run the network.
+
+    Where a vector does not stay in the register files, the host carries it to the activation SRAM: `results` has it.
+    """
+    host = HostProgram(parameters)
+    registers = parameters.registers * parameters.n_pe
+    source, relu, in_source = 0, False, False
+    for layer, result in zip(network, results, strict=True):
+        host.write_layer(layer)
+        rows = host.rows_of(activations)
+        bias = host.bias_of(layer)
+        if layer.inputs > registers:
+            host.write_activations(SRAM, rows & ((1 << parameters.value) - 1))
+        for number, block in enumerate(layer.matrix.row_blocks(registers)):
+            host.write_flags(relu=relu, source=source)
+            host.write_pass(block, bias[number * registers :][: block.outputs])
+            for first in range(0, layer.inputs, registers):
+                word = first // parameters.n_pe
+                batch = rows[word : word + parameters.registers]
+                if first == 0 and (not in_source or layer.inputs > registers):
+                    relu = False
+                    host.write_activations(SOURCE, batch)
+                elif first > 0:
+                    relu = False
+                host.scan(len(batch), first, word, relu=relu, source=source, load=first > 0)
+            host.read(block.outputs)
+        activations = result
+        in_source = layer.outputs <= registers
+        if in_source:
+            source, relu = 1 - source, layer.relu
+    return host
+
+
+def _record(wires: Wires, record: np.dtype[np.void], value_bits: int) -> np.ndarray:
+    """Return the stepped chip's wires of one cycle as the RTL's record."""
+    one = np.zeros(1, record)
+    for name in (*_CHIP, "queue_count", *_PER_PE):
+        one[name] = wires[name]
+    if wires["broadcast"]:
+        one["broadcast_column"] = wires["broadcast_column"]
+        one["broadcast_value"] = wires["broadcast_value"] & ((1 << value_bits) - 1)
+    return one
+
+
+def _first_difference(trace: np.ndarray, stepped: np.ndarray) -> Difference | None:
+    """Return the first cycle in which a compared signal differs, and in it the first signal and PE."""
+    both = min(len(trace), len(stepped))
+    first: tuple[int, int] | None = None
+    for number, name in enumerate(COMPARED):
+        apart = trace[name][:both] != stepped[name][:both]
+        if name in _WHILE_BROADCAST:
+            apart &= stepped["broadcast"][:both] != 0
+        cycles = np.flatnonzero(apart.reshape(both, -1).any(axis=1))
+        if len(cycles) and (first is None or int(cycles[0]) < first[0]):
+            first = int(cycles[0]), number
+    if first is None:
+        return None
+    cycle, name = first[0], COMPARED[first[1]]
+    rtl, expected = np.atleast_1d(trace[name][cycle]), np.atleast_1d(stepped[name][cycle])
+    place = int(np.flatnonzero(rtl != expected)[0])
+    return Difference(
+        cycle, _unit_of(name), name, place if len(rtl) > 1 else None, int(rtl[place]), int(expected[place])
+    )
+
+
+def _unit_of(signal: str) -> str:
+    for table in ("CCU", "LNZD", "ACT_QUEUE", "PTR_READ", "SPMAT_READ", "ARITHM_UNIT", "ACT_RW"):
+        if any(one.name == signal and one.direction is Direction.OUTPUT for one in getattr(tables, table)):
+            return table.lower()
+    raise KeyError(signal)
+
+
+def _outputs(sums: Integers, layer: Layer) -> Integers:
+    """Return what the host makes of the sums it reads: saturated values, after ReLU."""
+    values = saturate(sums, formats_of(layer).value_bits)
+    return np.maximum(values, 0) if layer.relu else values
