@@ -15,11 +15,12 @@ class Aligned {
  public:
   Aligned() = default;
   explicit Aligned(std::size_t size) : size_(size) {
-    const std::size_t bytes = size * sizeof(T);
-    const std::align_val_t alignment{bytes >= huge_page / 2 ? huge_page : 64};
+    const bool large = size * sizeof(T) >= huge_page / 4;
+    const std::align_val_t alignment{large ? huge_page : 64};
+    const std::size_t bytes = large ? (size * sizeof(T) + huge_page - 1) / huge_page * huge_page : size * sizeof(T);
     data_ = {static_cast<T*>(::operator new(bytes, alignment)), Free{alignment}};
 #if defined(MADV_HUGEPAGE)
-    if (bytes >= huge_page / 2) madvise(data(), bytes, MADV_HUGEPAGE);  // advice: without it things are only slower
+    if (large) madvise(data(), bytes, MADV_HUGEPAGE);  // advice: without it things are only slower
 #endif
     std::fill(data(), data() + size, T{});
   }

@@ -1,5 +1,6 @@
 #include "kernels/network.hpp"
 
+#include <cmath>
 #include <mutex>
 #include <stdexcept>
 #include <type_traits>
@@ -22,14 +23,13 @@ struct Layer {
   std::vector<std::size_t> share;  // (threads + 1): thread t has the parts share[t] to share[t + 1]
 };
 
-// What one call needs besides the weights; kept from call to call.
+// What one call needs besides the weights.
 template <class A>
 struct Workspace {
   struct Thread {
     Aligned<typename A::Activation> activations;  // (largest_batch, stride)
     Aligned<float> reals;                         // (widest layer): Int16 looks for the largest before it rounds
     std::vector<double> units;                    // (largest_batch)
-    std::uint64_t overflows = 0;
   };
   std::size_t stride;
   std::vector<Thread> threads;
@@ -40,6 +40,47 @@ struct Workspace {
       threads.push_back({Aligned<typename A::Activation>(largest_batch * stride), Aligned<float>(stride),
                          std::vector<double>(largest_batch)});
     for (auto& part : sums) part = Aligned<typename A::Sum>(largest_batch * stride);
+  }
+};
+
+// Workspaces that no call is using. All networks share them, the last one given back being the first one lent, so that
+// what a call works in is in the cache whichever network ran before.
+template <class A>
+class Workspaces {
+ public:
+  using Pointer = std::unique_ptr<Workspace<A>>;
+
+  static Pointer borrow(std::size_t widest, std::size_t threads) {
+    Pointer space;
+    {
+      std::lock_guard guard(lock());
+      if (!free().empty()) {
+        space = std::move(free().back());
+        free().pop_back();
+      }
+    }
+    if (space && space->stride >= widest + padding && space->threads.size() >= threads) return space;
+    if (space) {
+      widest = std::max(widest, space->stride - padding);
+      threads = std::max(threads, space->threads.size());
+      space.reset();
+    }
+    return std::make_unique<Workspace<A>>(widest, threads);
+  }
+
+  static void give_back(Pointer space) {
+    std::lock_guard guard(lock());
+    free().push_back(std::move(space));
+  }
+
+ private:
+  static std::mutex& lock() {
+    static std::mutex mutex;
+    return mutex;
+  }
+  static std::vector<Pointer>& free() {
+    static std::vector<Pointer> spaces;
+    return spaces;
   }
 };
 
@@ -64,15 +105,14 @@ class NetworkOf final : public Network {
   std::size_t layers() const override { return layers_.size(); }
 
   bool run(const float* x, std::size_t count, float* y, std::uint64_t* overflows) override {
-    std::unique_ptr<Workspace<A>> space = borrow();
+    typename Workspaces<A>::Pointer space = Workspaces<A>::borrow(widest_, pool_.threads());
     bool finite = true;
     for (std::size_t first = 0; finite && first < count; first += largest_batch) {
       const std::size_t batch = std::min(largest_batch, count - first);
       finite = std::isfinite(largest_magnitude(x + first * inputs(), batch * inputs()));
       if (finite) run_batch(*space, x + first * inputs(), batch, y + first * outputs(), overflows);
     }
-    std::lock_guard lock(spaces_lock_);
-    spaces_.push_back(std::move(space));
+    Workspaces<A>::give_back(std::move(space));
     return finite;
   }
 
@@ -91,19 +131,6 @@ class NetworkOf final : public Network {
       while (thread < threads && middle * threads >= total * thread) layer.share[thread++] = p;
       seen += layer.kernel->bytes(p);
     }
-  }
-
-  std::unique_ptr<Workspace<A>> borrow() {
-    {
-      std::lock_guard lock(spaces_lock_);
-      if (!spaces_.empty()) {
-        std::unique_ptr<Workspace<A>> space = std::move(spaces_.back());
-        spaces_.pop_back();
-        return space;
-      }
-      spaces_.reserve(64);
-    }
-    return std::make_unique<Workspace<A>>(widest_, pool_.threads());
   }
 
   void run_batch(Workspace<A>& space, const float* x, std::size_t batch, float* y, std::uint64_t* overflows) {
@@ -154,7 +181,7 @@ class NetworkOf final : public Network {
         if (l == 0)
           std::copy(reals, reals + inputs, target);
         else
-          real_outputs<A>(layers_[l - 1].settings, own.units[i], sums, inputs, target);
+          real_outputs(layers_[l - 1].settings, own.units[i], sums, inputs, target);
         if constexpr (std::is_same_v<A, Int16>) own.units[i] = quantise(target, inputs, values);
         else own.units[i] = 1;
         own.units[i] *= layer.kernel->weight_unit();
@@ -172,15 +199,13 @@ class NetworkOf final : public Network {
       for (std::size_t r = 0; r < outputs(); ++r)
         y[r] = static_cast<float>(static_cast<double>(chip_output(settings, sums, r, overflows[last])) * unit);
     } else {
-      real_outputs<A>(settings, space.threads[0].units[i], sums, outputs(), y);
+      real_outputs(settings, space.threads[0].units[i], sums, outputs(), y);
     }
   }
 
   Pool pool_;
   std::vector<Layer<A>> layers_;
   std::size_t widest_ = 0;
-  std::mutex spaces_lock_;
-  std::vector<std::unique_ptr<Workspace<A>>> spaces_;
 };
 
 }  // namespace

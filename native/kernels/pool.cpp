@@ -62,7 +62,7 @@ void Pool::barrier() {
   }
   // Threads come within microseconds of each other, unless one has lost its core: then give ours away.
   for (int turns = 0; phase_.load(std::memory_order_acquire) == phase; ++turns)
-    turns < 20000 ? relax() : std::this_thread::yield();
+    turns < 2000 ? relax() : std::this_thread::yield();
 }
 
 void Pool::work(std::size_t thread) {

@@ -9,7 +9,7 @@ import typer
 
 import eie
 from eie import _native
-from eie.cli import demo, explore, import_streams, reproduce, rtl, run, simulate
+from eie.cli import bench, demo, doctor, explore, import_streams, reproduce, rtl, run, simulate
 from eie.cli.output import log, result
 from eie.errors import InputError
 
@@ -32,6 +32,8 @@ app.command("run")(run.command)
 app.command("simulate")(simulate.command)
 app.command("reproduce")(reproduce.command)
 app.command("explore")(explore.command)
+app.command("bench")(bench.command)
+app.command("doctor")(doctor.command)
 app.add_typer(importers, name="import")
 app.add_typer(rtl.app, name="rtl")
 

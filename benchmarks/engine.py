@@ -1,0 +1,133 @@
+"""The engine beside every peer that is installed, on the nine layers: measured, and written as tables and a chart.
+
+    python benchmarks/engine.py [--threads 1] [--seconds 2] [--layers Alex-6,NT-LSTM]
+
+Writes benchmarks/results/engine-1-thread.md and .svg, or engine-2-threads.md and .svg, and so on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import altair as alt
+import polars as pl
+
+from eie.bench.measure import Measurement, Settings, bandwidth_gb_per_s, measure_layer
+from eie.bench.peers import available, set_threads
+from eie.bench.report import STACKS, StackMeasurement, geometric_means, limits, measure_stack
+from eie.files import atomic_write
+from eie.paper.benchmarks import benchmarks, generate
+from eie.paper.this_cpu import processor
+
+RESULTS = Path(__file__).parent / "results"
+CHIP_ALEXNET_US = 30.3 + 12.2 + 9.9  # the paper's Table IV, the row EIE: actual time, Alex-6 to Alex-8
+
+
+def chart(measurements: Sequence[Measurement]) -> alt.Chart:
+    """Return the rotated times, one point per layer and contender, on a logarithmic axis."""
+    table = pl.DataFrame([{"layer": m.layer, "contender": m.contender, "us": m.rotated_us} for m in measurements])
+    return (
+        alt.Chart(table)
+        .mark_point(filled=True, size=60)
+        .encode(
+            x=alt.X("us:Q", scale=alt.Scale(type="log"), title="microseconds per product, weights from memory"),
+            y=alt.Y("layer:N", sort=None, title=None),
+            color=alt.Color("contender:N", sort=None, title=None),
+        )
+        .properties(width=560, height=300)
+    )
+
+
+def report(
+    measurements: Sequence[Measurement],
+    stacks: Sequence[StackMeasurement],
+    threads: int,
+    bandwidth: float,
+    notes: Sequence[str],
+) -> str:
+    """Return everything measured as Markdown."""
+    ours = {m.layer: m for m in measurements if m.contender == measurements[0].contender}
+    bounds = limits(measurements, bandwidth)
+    lines = [
+        f"# M x V on compressed layers, batch 1, {threads} thread{'s' if threads > 1 else ''}",
+        "",
+        f"Measured on {processor()}. Contenders take turns; medians, quartiles in brackets. Warm: the same weights "
+        "again and again; rotated: copies in turn, so that they come from memory.",
+        "",
+        "| geometric mean of its time over ours | warm | rotated |",
+        "| --- | ---: | ---: |",
+        *(
+            f"| {name} | {warm:.1f} | {rotated:.1f} |"
+            for name, (warm, rotated) in geometric_means(measurements).items()
+        ),
+        "",
+        "| fully connected layers, one call, warm | us | bytes read | load, ms |",
+        "| --- | ---: | ---: | ---: |",
+        *(
+            f"| {s.name}, {s.threads} thread{'s' if s.threads > 1 else ''} | {s.warm_us:.1f} "
+            f"({s.quartiles_us[0]:.1f}-{s.quartiles_us[1]:.1f}) | {s.bytes_read:,} | {s.load_ms:.0f} |"
+            for s in stacks
+        ),
+        "",
+        f"The chip takes {CHIP_ALEXNET_US:.1f} us for AlexNet's three layers (paper, Table IV).",
+        "",
+        f"Memory gives one thread {bandwidth:.1f} GB/s (measured). Rotated, ours reads its bytes at:",
+        "",
+        "| layer | bytes read | at that bandwidth, us | ours rotated, us | ours warm, us |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        *(
+            f"| {name} | {m.bytes_read:,} | {bounds[name]:.1f} | {m.rotated_us:.1f} | {m.warm_us:.1f} |"
+            for name, m in ours.items()
+        ),
+        "",
+        "| layer | contender | warm, us | rotated, us | warm / ours | rotated / ours | error |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        *(
+            f"| {m.layer} | {m.contender} | {_with_quartiles(m.warm_us, m.warm_quartiles_us)} | "
+            f"{_with_quartiles(m.rotated_us, m.rotated_quartiles_us)} | {m.warm_us / ours[m.layer].warm_us:.1f} | "
+            f"{m.rotated_us / ours[m.layer].rotated_us:.1f} | {m.error:.1e} |"
+            for m in measurements
+        ),
+        "",
+        *(f"- {note}" for note in notes),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and write the tables and the chart."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--layers", default=",".join(benchmarks()))
+    arguments = parser.parse_args()
+    settings = Settings(threads=arguments.threads, seconds=arguments.seconds)
+    set_threads(settings.threads)
+    peers, missing = available()
+    bandwidth = bandwidth_gb_per_s()
+    stacks = [measure_stack(name, settings) for name in STACKS]
+    measurements: list[Measurement] = []
+    notes = [f"missing: {name}" for name in missing]
+    for name in arguments.layers.split(","):
+        print(f"measuring {name}", flush=True)
+        measured, failed = measure_layer(generate(name), peers, settings)
+        measurements += measured
+        notes += [f"failed: {text}" for text in failed]
+    name = f"engine-{settings.threads}-thread{'s' if settings.threads > 1 else ''}"
+    text = report(measurements, stacks, settings.threads, bandwidth, notes)
+    with atomic_write(RESULTS / f"{name}.md") as temporary:
+        temporary.write_text(text)
+    with atomic_write(RESULTS / f"{name}.svg") as temporary:
+        chart(measurements).save(temporary, format="svg")
+    print(text)
+
+
+def _with_quartiles(median: float, quartiles: tuple[float, float]) -> str:
+    return f"{median:.1f} ({quartiles[0]:.1f}-{quartiles[1]:.1f})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,275 @@
+"""The peers: libraries that can do the same product, each as a function that makes a ready call.
+
+A maker gets the float32 weights (outputs, inputs), one activation vector (inputs,) and the number of threads, keeps
+what it needs of them, and returns a call that computes the product anew each time and returns it, float32 (outputs,).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import importlib.util
+import warnings
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+__all__ = ["PEERS", "Call", "Peer", "available", "set_threads"]
+
+Floats = npt.NDArray[np.float32]
+Call = Callable[[], Floats]
+
+_ROW_MAJOR, _NO_TRANSPOSE = 101, 111
+_NON_TRANSPOSE, _GENERAL, _EXPECTED_CALLS, _AGGRESSIVE = 10, 20, 1_000_000, 51
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A library's way to multiply; `package` is the distribution that brings it, `sparse` if zeros are left out."""
+
+    name: str
+    package: str
+    bytes_per_weight: float
+    sparse: bool
+    make: Callable[[Floats, Floats, int], Call]
+
+    def bytes_read(self, weights: Floats) -> int:
+        """Bytes of weights that one product reads."""
+        count = np.count_nonzero(weights) if self.sparse else weights.size
+        return round(int(count) * self.bytes_per_weight)
+
+
+class _SparseDescription(ctypes.Structure):
+    _fields_ = (("type", ctypes.c_int), ("mode", ctypes.c_int), ("diagonal", ctypes.c_int))
+
+
+@cache
+def _mkl() -> ctypes.CDLL:
+    files = importlib.metadata.files("mkl") or []
+    for file in files:
+        if file.name.startswith("libmkl_rt.so"):
+            return ctypes.CDLL(str(file.locate()))
+    raise ImportError("the package mkl has no libmkl_rt.so here")
+
+
+def _pointer(array: npt.NDArray[Any]) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def _mkl_dense(weights: Floats, activations: Floats, threads: int) -> Call:
+    mkl = _mkl()
+    outputs, inputs = weights.shape
+    product = np.zeros(outputs, np.float32)
+    one, zero = ctypes.c_float(1), ctypes.c_float(0)
+    arguments = (_ROW_MAJOR, _NO_TRANSPOSE, outputs, inputs, one, _pointer(weights), inputs)
+
+    def call() -> Floats:
+        mkl.cblas_sgemv(*arguments, _pointer(activations), 1, zero, _pointer(product), 1)
+        return product
+
+    call.keep = weights  # type: ignore[attr-defined]  # MKL has only its address
+    return call
+
+
+def _mkl_sparse(weights: Floats, activations: Floats, threads: int) -> Call:
+    mkl = _mkl()
+    outputs, inputs = weights.shape
+    matrix = csr_array(weights)
+    values, columns = matrix.data, matrix.indices.astype(np.int32)
+    starts = matrix.indptr.astype(np.int32)
+    handle = ctypes.c_void_p()
+    ends = ctypes.c_void_p(starts.ctypes.data + starts.itemsize)
+    status = mkl.mkl_sparse_s_create_csr(
+        ctypes.byref(handle), 0, outputs, inputs, _pointer(starts), ends, _pointer(columns), _pointer(values)
+    )
+    description = _SparseDescription(_GENERAL, 0, 0)
+    mkl.mkl_sparse_set_mv_hint(handle, _NON_TRANSPOSE, description, _EXPECTED_CALLS)
+    mkl.mkl_sparse_set_memory_hint(handle, _AGGRESSIVE)
+    status |= mkl.mkl_sparse_optimize(handle)
+    if status:
+        raise RuntimeError(f"MKL refused the matrix, status {status}")
+    product = np.zeros(outputs, np.float32)
+    one, zero = ctypes.c_float(1), ctypes.c_float(0)
+
+    def call() -> Floats:
+        mkl.mkl_sparse_s_mv(_NON_TRANSPOSE, one, handle, description, _pointer(activations), zero, _pointer(product))
+        return product
+
+    call.keep = (values, columns, starts)  # type: ignore[attr-defined]  # MKL has only their addresses
+    weakref.finalize(call, mkl.mkl_sparse_destroy, handle)
+    return call
+
+
+def _numpy_dense(weights: Floats, activations: Floats, threads: int) -> Call:
+    product = np.zeros(len(weights), np.float32)
+    return lambda: np.dot(weights, activations, out=product)
+
+
+def _scipy_sparse(weights: Floats, activations: Floats, threads: int) -> Call:
+    matrix = csr_array(weights)
+    return lambda: matrix @ activations
+
+
+def _torch_dense(weights: Floats, activations: Floats, threads: int) -> Call:
+    import torch
+
+    matrix, vector = torch.from_numpy(weights), torch.from_numpy(activations)
+    return lambda: torch.mv(matrix, vector).numpy()
+
+
+def _torch_sparse(weights: Floats, activations: Floats, threads: int) -> Call:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that sparse CSR is in beta
+        matrix = torch.from_numpy(weights).to_sparse_csr()
+    vector = torch.from_numpy(activations)
+    return lambda: (matrix @ vector).numpy()
+
+
+def _torch_int8(weights: Floats, activations: Floats, threads: int) -> Call:
+    import torch
+
+    outputs, inputs = weights.shape
+    linear = torch.nn.Linear(inputs, outputs, bias=False)
+    with torch.no_grad():
+        linear.weight.copy_(torch.from_numpy(weights))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that eager quantisation is to be moved elsewhere
+        quantise: Any = torch.ao.quantization.quantize_dynamic
+        model = quantise(torch.nn.Sequential(linear), {torch.nn.Linear}, torch.qint8)
+    vector = torch.from_numpy(activations)[None]
+
+    def call() -> Floats:
+        with torch.inference_mode():
+            product: Floats = model(vector).numpy()[0]
+            return product
+
+    return call
+
+
+def _onnx_session(nodes: list[Any], constants: list[Any], weights: Floats, activations: Floats, threads: int) -> Call:
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    outputs, inputs = weights.shape
+    graph = helper.make_graph(
+        nodes,
+        "product",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, inputs])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, outputs])],
+        constants,
+    )
+    domains = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=domains, ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # several sessions are alive at once
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    feed = {"x": activations[None]}
+    return lambda: session.run(None, feed)[0][0]
+
+
+def _onnx_float32(weights: Floats, activations: Floats, threads: int) -> Call:
+    from onnx import helper, numpy_helper
+
+    constants = [numpy_helper.from_array(np.ascontiguousarray(weights.T), "w")]
+    return _onnx_session([helper.make_node("MatMul", ["x", "w"], ["y"])], constants, weights, activations, threads)
+
+
+def _onnx_int8(weights: Floats, activations: Floats, threads: int) -> Call:
+    from onnx import TensorProto, helper, numpy_helper
+
+    scales = np.maximum(np.abs(weights).max(axis=1), np.finfo(np.float32).tiny) / 127
+    integers = np.rint(weights / scales[:, None]).astype(np.int8)
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["x_int", "x_scale", "x_zero"]),
+        helper.make_node("MatMulInteger", ["x_int", "w", "x_zero"], ["sum"]),
+        helper.make_node("Cast", ["sum"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["x_scale", "w_scale"], ["scale"]),
+        helper.make_node("Mul", ["real", "scale"], ["y"]),
+    ]
+    constants = [
+        numpy_helper.from_array(np.ascontiguousarray(integers.T), "w"),
+        numpy_helper.from_array(scales.astype(np.float32), "w_scale"),
+    ]
+    return _onnx_session(nodes, constants, weights, activations, threads)
+
+
+def _onnx_int4(weights: Floats, activations: Floats, threads: int, block: int = 32) -> Call:
+    from onnx import helper, numpy_helper
+
+    outputs, inputs = weights.shape
+    blocks = -(-inputs // block)
+    padded = np.zeros((outputs, blocks * block), np.float32)
+    padded[:, :inputs] = weights
+    grouped = padded.reshape(outputs, blocks, block)
+    scales = np.maximum(np.abs(grouped).max(axis=2), np.finfo(np.float32).tiny) / 7
+    codes = (np.clip(np.rint(grouped / scales[:, :, None]), -8, 7) + 8).astype(np.uint8)
+    packed = codes[:, :, 0::2] | codes[:, :, 1::2] << 4
+    node = helper.make_node(
+        "MatMulNBits",
+        ["x", "w", "scales"],
+        ["y"],
+        domain="com.microsoft",
+        K=inputs,
+        N=outputs,
+        bits=4,
+        block_size=block,
+        accuracy_level=4,
+    )
+    constants = [
+        numpy_helper.from_array(packed, "w"),
+        numpy_helper.from_array(scales.astype(np.float32).reshape(-1), "scales"),
+    ]
+    return _onnx_session([node], constants, weights, activations, threads)
+
+
+PEERS = (
+    Peer("MKL dense", "mkl", 4, False, _mkl_dense),
+    Peer("MKL sparse CSR", "mkl", 8, True, _mkl_sparse),
+    Peer("OpenBLAS dense (NumPy)", "numpy", 4, False, _numpy_dense),
+    Peer("SciPy sparse CSR", "scipy", 8, True, _scipy_sparse),
+    Peer("PyTorch dense", "torch", 4, False, _torch_dense),
+    Peer("PyTorch sparse CSR", "torch", 8, True, _torch_sparse),
+    Peer("PyTorch dynamic int8", "torch", 1, False, _torch_int8),
+    Peer("ONNX Runtime float32", "onnxruntime", 4, False, _onnx_float32),
+    Peer("ONNX Runtime int8", "onnxruntime", 1, False, _onnx_int8),
+    Peer("ONNX Runtime int4", "onnxruntime", 0.625, False, _onnx_int4),
+)
+
+
+def available() -> tuple[list[Peer], list[str]]:
+    """Return the peers whose packages are installed, and the names of those that are missing."""
+    there = [peer for peer in PEERS if _installed(peer.package)]
+    return there, [f"{peer.name} (package {peer.package})" for peer in PEERS if peer not in there]
+
+
+def set_threads(threads: int) -> None:
+    """Have every library that is installed use `threads` threads in this process (SciPy has one whatever is asked)."""
+    if importlib.util.find_spec("threadpoolctl") is not None:
+        import threadpoolctl
+
+        threadpoolctl.threadpool_limits(threads)
+    if _installed("torch"):
+        import torch
+
+        torch.set_num_threads(threads)
+    if _installed("mkl"):
+        _mkl().MKL_Set_Num_Threads(threads)
+
+
+def _installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,118 @@
+"""`eie bench`: the engine beside the other libraries on this CPU, layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from eie.bench.measure import Settings, bandwidth_gb_per_s, measure_layer
+from eie.bench.peers import PEERS, available, set_threads
+from eie.bench.report import STACKS, geometric_means, limits, measure_stack
+from eie.cli.output import JsonOption, log, print_json, print_table, result
+from eie.errors import InputError
+from eie.paper.benchmarks import benchmarks, generate
+from eie.paper.this_cpu import processor
+
+__all__ = ["command"]
+
+
+def command(
+    layers: Annotated[str, typer.Option(help="Layers of Table III, comma-separated; by default all nine.")] = "",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of every contender.")] = 1,
+    peers: Annotated[
+        str, typer.Option(help="Peers to measure against, as parts of their names, comma-separated; '' for none.")
+    ] = "all",
+    rotate: Annotated[bool, typer.Option("--rotate", help="Show the times with weights from memory, too.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Seconds to measure per layer, warm and rotated.")] = 2.0,
+    skew: Annotated[float, typer.Option(min=0, help="Sigma of the rows' log-normal densities.")] = 0.0,
+    numerics: Annotated[str, typer.Option(help="Our numerics: int16, chip or float32.")] = "int16",
+    kernel: Annotated[str | None, typer.Option(help="Force one kernel for ours.")] = None,
+    stacks: Annotated[
+        bool, typer.Option("--stacks", help="Measure AlexNet's and VGG-16's layers as networks.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Time M x V on the paper's layers: this engine, and every library installed that can do it.
+
+    Contenders take turns, so that what else the machine does meets all; medians and quartiles are given.
+    The peers come with: pip install 'eie[bench]'
+
+    Example: eie bench --layers Alex-7,NT-LSTM --rotate
+    """
+    chosen = _layers(layers)
+    there, missing = available()
+    wanted = [peer for peer in there if peers == "all" or any(part in peer.name for part in peers.split(",") if part)]
+    if peers not in ("all", "") and not wanted:
+        raise InputError(f"no peer's name has {peers!r} in it; there are {', '.join(peer.name for peer in PEERS)}")
+    settings = Settings(threads=threads, seconds=seconds, numerics=numerics, kernel=kernel)
+    set_threads(threads)
+    bandwidth = bandwidth_gb_per_s()
+    measurements, failed = [], []
+    for name in chosen:
+        log.print(f"measuring {name}", style="dim")
+        measured, failures = measure_layer(generate(name, skew=skew), wanted, settings)
+        measurements += measured
+        failed += failures
+    networks = [measure_stack(name, settings) for name in STACKS] if stacks else []
+    means = geometric_means(measurements)
+    bounds = limits(measurements, bandwidth)
+    if as_json:
+        print_json(
+            {
+                "provenance": "measured",
+                "processor": processor(),
+                "settings": asdict(settings) | {"skew": skew},
+                "bandwidth_gb_per_s": bandwidth,
+                "measurements": [asdict(m) for m in measurements],
+                "memory_bound_us": bounds,
+                "geometric_means": {
+                    name: {"warm": warm, "rotated": rotated} for name, (warm, rotated) in means.items()
+                },
+                "stacks": [asdict(network) for network in networks],
+                "missing": missing,
+                "failed": failed,
+            }
+        )
+        return
+    ours = {m.layer: m for m in measurements if m.contender == measurements[0].contender}
+    rows: list[list[object]] = []
+    for m in measurements:
+        best = ours[m.layer]
+        row: list[object] = [m.layer, m.contender, m.warm_us, _range(m.warm_quartiles_us), m.warm_us / best.warm_us]
+        if rotate:
+            row += [m.rotated_us, _range(m.rotated_quartiles_us), m.rotated_us / best.rotated_us]
+        rows.append([*row, m.bytes_read, m.error])
+    columns = ["layer", "contender", "warm, us", "quartiles", "/ ours"]
+    columns += ["rotated, us", "quartiles", "/ ours"] if rotate else []
+    print_table(f"Measured on {processor()}, {threads} thread(s), batch 1", [*columns, "bytes read", "error"], rows)
+    if means:
+        print_table(
+            "Geometric mean of a peer's time over ours",
+            ["peer", "warm", "rotated"],
+            [[name, *pair] for name, pair in means.items()],
+        )
+    if networks:
+        print_table(
+            "Fully connected layers as one network, warm",
+            ["network", "us", "quartiles", "bytes read", "load, ms"],
+            [[n.name, n.warm_us, _range(n.quartiles_us), n.bytes_read, n.load_ms] for n in networks],
+        )
+    result.print(f"Memory gives one thread {bandwidth:.1f} GB/s; ours cannot be faster, rotated, than (us):")
+    result.print(", ".join(f"{name} {bound:.1f}" for name, bound in bounds.items()))
+    for line in (*(f"missing: {name}" for name in missing), *(f"failed: {text}" for text in failed)):
+        log.print(line, style="yellow", markup=False)
+
+
+def _layers(names: str) -> list[str]:
+    known = list(benchmarks())
+    chosen = [name.strip() for name in names.split(",") if name.strip()] or known
+    for name in chosen:
+        if name not in known:
+            raise InputError(f"no benchmark layer is named {name!r}; the nine are {', '.join(known)}")
+    return chosen
+
+
+def _range(quartiles: tuple[float, float]) -> str:
+    return f"{quartiles[0]:.1f}-{quartiles[1]:.1f}"

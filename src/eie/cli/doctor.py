@@ -1,0 +1,86 @@
+"""`eie doctor`: what this installation and processor can do, and which kernel a layer gets."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+import numpy as np
+
+import eie
+from eie import _native
+from eie.bench.peers import available
+from eie.cli.output import JsonOption, print_json, print_table, result
+from eie.csc import encode, share
+from eie.engine import KERNELS, NUMERICS, InferenceSession
+from eie.errors import InputError
+from eie.network import Layer, Network
+from eie.paper.this_cpu import processor
+
+__all__ = ["command"]
+
+SHAPE, DENSITIES = (1024, 2048), (0.05, 0.1, 0.25)
+
+
+def command(as_json: JsonOption = False) -> None:
+    """Say which processor, instruction sets and kernels are here, and which kernel is fastest at which density.
+
+    Each kernel is measured on a layer of 1024 x 2048, as every layer is when a session loads it. EIE_KERNEL forces one
+    for all layers, EIE_INSTRUCTION_SET (portable, avx2, avx512) leaves out what needs more.
+    """
+    facts = {
+        "eie": eie.__version__,
+        "Python": sys.version.split()[0],
+        "NumPy": np.__version__,
+        "system": platform.system(),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "instruction set": _native.instruction_set(),
+        "EIE_KERNEL": os.environ.get("EIE_KERNEL", "not set"),
+        "EIE_INSTRUCTION_SET": os.environ.get("EIE_INSTRUCTION_SET", "not set"),
+    }
+    layers = {density: _layer(density) for density in DENSITIES}
+    plans = []
+    for density, layer in layers.items():
+        for numerics in NUMERICS:
+            network = Network((layer,))
+            if numerics == "chip":
+                network = eie.calibrate(network, np.ones(layer.inputs, np.float32))
+            plans.append((density, numerics, InferenceSession(network, numerics=numerics).plan[0]))
+    unusable = {kernel: reason for kernel in KERNELS if (reason := _reason_against(kernel, layers[DENSITIES[0]]))}
+    _, missing = available()
+    if as_json:
+        measured = [
+            {"density": density, "numerics": numerics, "kernel": plan.kernel, "measured_us": plan.measured_us}
+            for density, numerics, plan in plans
+        ]
+        print_json({"facts": facts, "plans": measured, "unusable_kernels": unusable, "missing_peers": missing})
+        return
+    print_table("This installation", ["what", "is"], [[name, str(value)] for name, value in facts.items()])
+    print_table(
+        f"Kernel chosen for a layer of {SHAPE[0]} x {SHAPE[1]}, and what each took (us, measured)",
+        ["density", "numerics", "kernel", *KERNELS],
+        [
+            [density, numerics, plan.kernel, *(plan.measured_us.get(kernel) for kernel in KERNELS)]
+            for density, numerics, plan in plans
+        ],
+    )
+    for kernel, reason in unusable.items():
+        result.print(f"not usable here: {kernel}: {reason}", markup=False)
+    for name in missing:
+        result.print(f"not installed: {name}, for eie bench", markup=False)
+
+
+def _layer(density: float) -> Layer:
+    draw = np.random.default_rng(0)
+    weights = draw.standard_normal(SHAPE) * (draw.random(SHAPE) < density)
+    return Layer("example", encode(*share(weights)))
+
+
+def _reason_against(kernel: str, layer: Layer) -> str:
+    try:
+        InferenceSession(Network((layer,)), kernel=kernel)
+    except InputError as error:
+        return str(error)
+    return ""
