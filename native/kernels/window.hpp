@@ -86,7 +86,7 @@ struct Window {
       tiles.push_back(tile);
     }
     slots = Aligned<std::uint8_t>(bytes.size());
-    std::memcpy(slots.data(), bytes.data(), bytes.size());
+    std::copy(bytes.begin(), bytes.end(), slots.data());
   }
 
   std::size_t bytes(const Tile& tile) const {
