@@ -1,6 +1,8 @@
 #include "kernels/network.hpp"
 
+#include <atomic>
 #include <cmath>
+#include <deque>
 #include <mutex>
 #include <stdexcept>
 #include <type_traits>
@@ -28,17 +30,26 @@ template <class A>
 struct Workspace {
   struct Thread {
     Aligned<typename A::Activation> activations;  // (largest_batch, stride)
-    Aligned<float> reals;                         // (widest layer): Int16 looks for the largest before it rounds
-    std::vector<double> units;                    // (largest_batch)
+    Aligned<float> reals;                         // (stride): Int16 looks for the largest before it rounds
+  };
+  // How far a layer is. Threads take its parts one by one, each its own share first.
+  struct Progress {
+    std::vector<std::atomic<std::uint32_t>> taken;  // (threads): parts of each share that have been taken
+    std::atomic<std::uint32_t> finished{0};         // parts
+    std::atomic<bool> prepared{false};              // by some thread: the first one hands on what all need once
+    explicit Progress(std::size_t threads) : taken(threads) {}
   };
   std::size_t stride;
   std::vector<Thread> threads;
-  Aligned<typename A::Sum> sums[2];  // (largest_batch, widest): layers write them in turn, while slower threads still read
+  std::deque<Progress> progress;       // (layers)
+  // In turns: layer l writes [l % 2], and nobody still reads what layer l - 2 wrote there when a part of l is multiplied.
+  Aligned<typename A::Sum> sums[2];    // (largest_batch, stride)
+  double units[2][largest_batch];      // the real value of a sum's unit
 
-  Workspace(std::size_t widest, std::size_t thread_count) : stride((widest + 2 * padding - 1) / padding * padding) {
+  Workspace(std::size_t stride, std::size_t thread_count, std::size_t layers) : stride(stride) {
     for (std::size_t t = 0; t < thread_count; ++t)
-      threads.push_back({Aligned<typename A::Activation>(largest_batch * stride), Aligned<float>(stride),
-                         std::vector<double>(largest_batch)});
+      threads.push_back({Aligned<typename A::Activation>(largest_batch * stride), Aligned<float>(stride)});
+    for (std::size_t l = 0; l < layers; ++l) progress.emplace_back(thread_count);
     for (auto& part : sums) part = Aligned<typename A::Sum>(largest_batch * stride);
   }
 };
@@ -50,7 +61,8 @@ class Workspaces {
  public:
   using Pointer = std::unique_ptr<Workspace<A>>;
 
-  static Pointer borrow(std::size_t widest, std::size_t threads) {
+  static Pointer borrow(std::size_t widest, std::size_t threads, std::size_t layers) {
+    std::size_t stride = (widest + 2 * padding - 1) / padding * padding;
     Pointer space;
     {
       std::lock_guard guard(lock());
@@ -59,13 +71,14 @@ class Workspaces {
         free().pop_back();
       }
     }
-    if (space && space->stride >= widest + padding && space->threads.size() >= threads) return space;
     if (space) {
-      widest = std::max(widest, space->stride - padding);
+      if (space->stride >= stride && space->threads.size() >= threads && space->progress.size() >= layers) return space;
+      stride = std::max(stride, space->stride);
       threads = std::max(threads, space->threads.size());
+      layers = std::max(layers, space->progress.size());
       space.reset();
     }
-    return std::make_unique<Workspace<A>>(widest, threads);
+    return std::make_unique<Workspace<A>>(stride, threads, layers);
   }
 
   static void give_back(Pointer space) {
@@ -105,7 +118,7 @@ class NetworkOf final : public Network {
   std::size_t layers() const override { return layers_.size(); }
 
   bool run(const float* x, std::size_t count, float* y, std::uint64_t* overflows) override {
-    typename Workspaces<A>::Pointer space = Workspaces<A>::borrow(widest_, pool_.threads());
+    typename Workspaces<A>::Pointer space = Workspaces<A>::borrow(widest_, pool_.threads(), layers());
     bool finite = true;
     for (std::size_t first = 0; finite && first < count; first += largest_batch) {
       const std::size_t batch = std::min(largest_batch, count - first);
@@ -134,57 +147,78 @@ class NetworkOf final : public Network {
   }
 
   void run_batch(Workspace<A>& space, const float* x, std::size_t batch, float* y, std::uint64_t* overflows) {
-    // All threads work through the layers side by side. Each prepares the activations for itself (under 2 % of the time,
-    // and one barrier less), multiplies its parts, and waits for the others' sums.
-    const auto all_layers = [&](std::size_t thread, std::size_t step) {
-      const typename A::Activation* prepared[largest_batch];
-      typename A::Sum* sums[largest_batch];
-      for (std::size_t l = 0; l < layers_.size(); ++l) {
-        prepare(space, space.threads[thread], l, x, batch, thread == 0 ? overflows : nullptr);
-        for (std::size_t i = 0; i < batch; ++i) {
-          prepared[i] = space.threads[thread].activations.data() + i * space.stride;
-          sums[i] = space.sums[l % 2].data() + i * space.stride;
-        }
-        const Layer<A>& layer = layers_[l];
-        for (std::size_t part = thread; part < pool_.threads(); part += step)
-          if (layer.share[part] < layer.share[part + 1])
-            layer.kernel->multiply(prepared, batch, layer.share[part], layer.share[part + 1], sums);
-        if (step > 1) pool_.barrier();
-      }
-    };
-    const bool together = pool_.try_run([&](std::size_t thread) { all_layers(thread, pool_.threads()); });
-    if (!together) all_layers(0, 1);  // the pool is another caller's: do its threads' shares here
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      for (auto& taken : space.progress[l].taken) taken = 0;
+      space.progress[l].finished = 0;
+      space.progress[l].prepared = false;
+    }
+    pool_.run([&](std::size_t thread) {
+      for (std::size_t l = 0; l < layers_.size(); ++l) run_layer(space, thread, l, x, batch, overflows);
+    });
     for (std::size_t i = 0; i < batch; ++i) write_outputs(space, i, y + i * outputs(), overflows);
   }
 
-  // Fills `own` with the activations of layer `l`. `overflows` counts those of the layer before, where not null.
+  // Does what parts of layer `l` are left, its own share first, and returns when all are done. Each thread prepares the
+  // activations for itself (under 2 % of the time, and one wait less), but only when it has taken a part: until that is
+  // finished, no other thread can be past this layer and overwrite what it reads.
+  void run_layer(Workspace<A>& space, std::size_t thread, std::size_t l, const float* x, std::size_t batch,
+                 std::uint64_t* overflows) {
+    const Layer<A>& layer = layers_[l];
+    auto& progress = space.progress[l];
+    auto& own = space.threads[thread];
+    const typename A::Activation* prepared[largest_batch];
+    typename A::Sum* sums[largest_batch];
+    bool ready = false;
+    for (std::size_t s = 0; s < pool_.threads(); ++s) {
+      const std::size_t share = (thread + s) % pool_.threads();
+      for (;;) {
+        const std::size_t part = layer.share[share] + progress.taken[share]++;
+        if (part >= layer.share[share + 1]) break;
+        if (!ready) {
+          prepare(space, own, l, x, batch, overflows);
+          for (std::size_t i = 0; i < batch; ++i) {
+            prepared[i] = own.activations.data() + i * space.stride;
+            sums[i] = space.sums[l % 2].data() + i * space.stride;
+          }
+          ready = true;
+        }
+        layer.kernel->multiply(prepared, batch, part, part + 1, sums);
+        progress.finished.fetch_add(1, std::memory_order_release);
+      }
+    }
+    const std::size_t parts = layer.kernel->parts();
+    for (int turns = 0; progress.finished.load(std::memory_order_acquire) != parts;) wait_a_turn(turns);
+  }
+
+  // Fills `own` with the activations of layer `l`. The first thread to do so hands on the sums' units and counts, in
+  // `overflows`, those of the layer before.
   void prepare(Workspace<A>& space, typename Workspace<A>::Thread& own, std::size_t l, const float* x, std::size_t batch,
                std::uint64_t* overflows) {
     const Layer<A>& layer = layers_[l];
     const std::size_t inputs = layer.inputs;
+    const bool first = !space.progress[l].prepared.exchange(true);
     for (std::size_t i = 0; i < batch; ++i) {
       typename A::Activation* values = own.activations.data() + i * space.stride;
       const typename A::Sum* sums = space.sums[(l + 1) % 2].data() + i * space.stride;
       const float* reals = x + i * inputs;
       if constexpr (std::is_same_v<A, Chip>) {
-        std::uint64_t ignored = 0;
-        const LayerSettings& own_format = layer.settings;
+        std::uint64_t overflowed = 0;
         if (l == 0)
-          to_fixed(reals, inputs, own_format.activation_fraction, own_format.value_bits, values);
+          to_fixed(reals, inputs, layer.settings.activation_fraction, layer.settings.value_bits, values);
         else
           for (std::size_t c = 0; c < inputs; ++c)
-            values[c] = static_cast<std::int16_t>(
-                chip_output(layers_[l - 1].settings, sums, c, overflows ? overflows[l - 1] : ignored));
+            values[c] = static_cast<std::int16_t>(chip_output(layers_[l - 1].settings, sums, c, overflowed));
+        if (first && l > 0) overflows[l - 1] += overflowed;
       } else {
         float* target = own.reals.data();
         if constexpr (std::is_same_v<A, Float32>) target = values;
         if (l == 0)
           std::copy(reals, reals + inputs, target);
         else
-          real_outputs(layers_[l - 1].settings, own.units[i], sums, inputs, target);
-        if constexpr (std::is_same_v<A, Int16>) own.units[i] = quantise(target, inputs, values);
-        else own.units[i] = 1;
-        own.units[i] *= layer.kernel->weight_unit();
+          real_outputs(layers_[l - 1].settings, space.units[(l + 1) % 2][i], sums, inputs, target);
+        double unit = layer.kernel->weight_unit();
+        if constexpr (std::is_same_v<A, Int16>) unit *= quantise(target, inputs, values);
+        if (first) space.units[l % 2][i] = unit;
       }
       std::fill(values + inputs, values + inputs + padding, typename A::Activation{0});
     }
@@ -199,7 +233,7 @@ class NetworkOf final : public Network {
       for (std::size_t r = 0; r < outputs(); ++r)
         y[r] = static_cast<float>(static_cast<double>(chip_output(settings, sums, r, overflows[last])) * unit);
     } else {
-      real_outputs(settings, space.threads[0].units[i], sums, outputs(), y);
+      real_outputs(settings, space.units[last % 2][i], sums, outputs(), y);
     }
   }
 

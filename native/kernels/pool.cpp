@@ -7,7 +7,7 @@
 namespace eie::kernels {
 namespace {
 
-// A worker that has just run a job looks for the next one for this long before it sleeps: waking a sleeper takes tens of
+// A helper that has just done a job looks for the next one for this long before it sleeps: waking a sleeper takes tens of
 // microseconds, as long as a small layer.
 constexpr std::chrono::microseconds patience{50};
 
@@ -18,6 +18,13 @@ void relax() {
 }
 
 }  // namespace
+
+void wait_a_turn(int& turns) {
+  if (++turns < 2000)
+    relax();
+  else
+    std::this_thread::yield();
+}
 
 Pool::Pool(std::size_t threads) : process_(getpid()) {
   for (std::size_t thread = 1; thread < threads; ++thread) workers_.emplace_back([this, thread] { work(thread); });
@@ -36,48 +43,40 @@ Pool::~Pool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-bool Pool::try_run_all(Call call, void* context) {
-  if (process_ != getpid()) return false;
-  std::unique_lock in_use(in_use_, std::try_to_lock);
-  if (!in_use) return false;
+void Pool::run_with_helpers(Call call, void* context) {
+  std::unique_lock<std::mutex> in_use;
+  if (process_ == getpid()) in_use = std::unique_lock(in_use_, std::try_to_lock);
+  if (!in_use) {
+    call(context, 0);
+    return;
+  }
   call_ = call;
   context_ = context;
+  open_ = true;
   {
     std::lock_guard lock(sleep_);
-    job_.fetch_add(1, std::memory_order_release);
+    ++jobs_;
   }
   wake_.notify_all();
   call(context, 0);
-  barrier();
-  return true;
-}
-
-void Pool::barrier() {
-  if (workers_.empty()) return;
-  const std::size_t phase = phase_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads()) {
-    arrived_.store(0, std::memory_order_relaxed);
-    phase_.store(phase + 1, std::memory_order_release);
-    return;
-  }
-  // Threads come within microseconds of each other, unless one has lost its core: then give ours away.
-  for (int turns = 0; phase_.load(std::memory_order_acquire) == phase; ++turns)
-    turns < 2000 ? relax() : std::this_thread::yield();
+  // Either a helper sees that the job is closed, or we see that the helper is inside: both are sequentially consistent.
+  open_ = false;
+  for (int turns = 0; inside_ != 0;) wait_a_turn(turns);
 }
 
 void Pool::work(std::size_t thread) {
-  std::size_t seen = 0;
-  for (;;) {
+  for (std::size_t seen = 0;;) {
     const auto give_up = std::chrono::steady_clock::now() + patience;
-    while (job_.load(std::memory_order_acquire) == seen && std::chrono::steady_clock::now() < give_up) relax();
-    if (job_.load(std::memory_order_acquire) == seen) {
+    while (jobs_ == seen && !stop_ && std::chrono::steady_clock::now() < give_up) relax();
+    if (jobs_ == seen) {
       std::unique_lock lock(sleep_);
-      wake_.wait(lock, [&] { return stop_ || job_.load(std::memory_order_acquire) != seen; });
-      if (stop_) return;
+      wake_.wait(lock, [&] { return stop_ || jobs_ != seen; });
     }
-    ++seen;
-    call_(context_, thread);
-    barrier();
+    if (stop_) return;
+    seen = jobs_;
+    ++inside_;
+    if (open_) call_(context_, thread);
+    --inside_;
   }
 }
 
