@@ -73,7 +73,8 @@ def measure_layer(data: LayerData, peers: Sequence[Peer], settings: Settings) ->
             calls = tuple(peer.make(source, data.activations, settings.threads) for source in sources)
             calls[0]()
         except Exception as error:  # a peer that cannot do it is a result, whatever it raises
-            failed.append(f"{peer.name} on {data.name}: {str(error).splitlines()[0] if str(error) else error!r}")
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            failed.append(f"{peer.name} on {data.name}: {reason}")
             continue
         contenders.append(Contender(peer.name, calls, bytes_read))
     largest = float(np.abs(expected).max()) or 1.0

@@ -1,0 +1,68 @@
+"""`eie bench` and `eie doctor` as a user calls them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from eie.cli import app
+from eie.engine import KERNELS, NUMERICS
+from eie.errors import InputError
+
+
+def test_bench_reports_ours_and_the_peers_asked_for() -> None:
+    """With --json one document has every measurement, the means and what is missing."""
+    arguments = ["bench", "--layers", "NT-LSTM", "--peers", "SciPy", "--seconds", "0.02", "--json"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert [(m["layer"], m["contender"]) for m in document["measurements"]] == [
+        ("NT-LSTM", "eie"),
+        ("NT-LSTM", "SciPy sparse CSR"),
+    ]
+    assert document["geometric_means"]["SciPy sparse CSR"]["warm"] > 0
+    assert document["failed"] == []
+
+
+def test_bench_prints_tables() -> None:
+    """Without --json the layers, contenders and bounds are tables on stdout."""
+    done = CliRunner().invoke(app, ["bench", "--layers", "NT-LSTM", "--peers", "", "--seconds", "0.02", "--rotate"])
+    assert done.exit_code == 0, done.stderr
+    assert "rotated, us" in done.stdout
+    assert "NT-LSTM" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--layers", "Alex-9"], "no benchmark layer is named 'Alex-9'; the nine are Alex-6, Alex-7, Alex-8, VGG-6"),
+        (["--peers", "abacus"], "no peer's name has 'abacus' in it; there are MKL dense, MKL sparse CSR"),
+    ],
+)
+def test_bench_refuses_unknown_names(arguments: list[str], message: str) -> None:
+    """A layer or peer that does not exist is named with those that do."""
+    done = CliRunner().invoke(app, ["bench", *arguments])
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith(message)
+
+
+def test_doctor_tells_the_kernel_of_each_numerics() -> None:
+    """Every numerics and density has a kernel and what each kernel took."""
+    done = CliRunner().invoke(app, ["doctor", "--json"])
+    assert done.exit_code == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert {plan["numerics"] for plan in document["plans"]} == set(NUMERICS)
+    for plan in document["plans"]:
+        assert plan["kernel"] == min(plan["measured_us"], key=plan["measured_us"].get)
+
+
+def test_doctor_names_what_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held down to portable code, the other kernels are listed with the reason."""
+    monkeypatch.setenv("EIE_INSTRUCTION_SET", "portable")
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 0, done.stderr
+    for kernel in KERNELS:
+        if kernel != "columns":
+            assert f"not usable here: {kernel}:" in done.stdout
