@@ -20,16 +20,25 @@ struct Candidate {
   std::function<KernelPtr<A>(const Rows&, const Codebook&, std::size_t threads)> make;
 };
 
+// The best instruction set first.
 template <class A>
 std::vector<Candidate<A>> candidates() {
-  std::vector<Candidate<A>> all{{"columns", InstructionSet::portable, false, make_columns<A>}};
+  return {
 #if defined(__x86_64__)
-  all.push_back({"window-avx2", InstructionSet::avx2, true,
-                 [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_avx2<A>(rows, book); }});
-  all.push_back({"window-avx512", InstructionSet::avx512, true,
-                 [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_avx512<A>(rows, book); }});
+      {"window-avx512", InstructionSet::avx512, true,
+       [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_avx512<A>(rows, book); }},
+      {"window-avx2", InstructionSet::avx2, true,
+       [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_avx2<A>(rows, book); }},
 #endif
-  return all;
+      {"columns", InstructionSet::portable, false, make_columns<A>}};
+}
+
+// Whether to spend load time on trying `candidate` against a window kernel: not on the same design with a lesser instruction
+// set (2 to 4 times slower), nor on column by column for a layer of more weights than this (8 to 12 times slower).
+template <class A>
+bool worth_trying(const Candidate<A>& candidate, const Rows& rows) {
+  constexpr std::size_t most_weights = 100000;
+  return !candidate.windows && rows.weights() <= most_weights;
 }
 
 std::string list(const std::vector<std::string>& names) {
@@ -90,7 +99,7 @@ KernelPtr<A> choose_kernel(const Rows& rows, const Codebook& codebook, std::size
       throw std::invalid_argument("the kernel " + name + " takes codes of at most 4 bits and at most " +
                                   std::to_string(Straggler::largest_column) + " inputs, not " +
                                   std::to_string(rows.code_bits) + " bits and " + std::to_string(rows.inputs) + " inputs");
-    if (candidate.needs > has || !fits) continue;
+    if (candidate.needs > has || !fits || (best && !worth_trying(candidate, rows))) continue;
     KernelPtr<A> kernel = candidate.make(rows, codebook, threads);
     const double us = name.empty() ? measure(*kernel, rows) : 0;
     if (name.empty()) report.measured.emplace_back(candidate.name, us);

@@ -26,7 +26,7 @@ SHAPE, DENSITIES = (1024, 2048), (0.05, 0.1, 0.25)
 def command(as_json: JsonOption = False) -> None:
     """Say which processor, instruction sets and kernels are here, and which kernel is fastest at which density.
 
-    Each kernel is measured on a layer of 1024 x 2048, as every layer is when a session loads it. EIE_KERNEL forces one
+    Kernels are measured on a layer of 1024 x 2048, as on every layer that a session loads. EIE_KERNEL forces one
     for all layers, EIE_INSTRUCTION_SET (portable, avx2, avx512) leaves out what needs more.
     """
     facts = {
@@ -59,7 +59,7 @@ def command(as_json: JsonOption = False) -> None:
         return
     print_table("This installation", ["what", "is"], [[name, str(value)] for name, value in facts.items()])
     print_table(
-        f"Kernel chosen for a layer of {SHAPE[0]} x {SHAPE[1]}, and what each took (us, measured)",
+        f"Kernel chosen for a layer of {SHAPE[0]} x {SHAPE[1]}, and what each that was tried took (us, measured)",
         ["density", "numerics", "kernel", *KERNELS],
         [
             [density, numerics, plan.kernel, *(plan.measured_us.get(kernel) for kernel in KERNELS)]

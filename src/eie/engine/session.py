@@ -37,7 +37,7 @@ class LayerPlan:
     """How a session runs one layer.
 
     `bytes` are those of its weights in the kernel's layout, read for every input or batch. `measured_us` has what one
-    multiplication took with each kernel tried at load, in microseconds; it is empty where there was nothing to choose.
+    multiplication took with each kernel tried at load, in microseconds; it is empty where one was forced.
     """
 
     name: str
