@@ -93,6 +93,17 @@ struct Window {
     return tile.steps * (Layout::step_bytes + sizeof first[0]) + tile.stragglers * sizeof stragglers[0];
   }
 
+  // Asks memory for what the loop over the steps of tile `t` does not stream: its rows and stragglers, which are needed at its
+  // end, and where the next tile's windows start.
+  void prefetch(std::size_t t) const {
+    const auto ask = [](const std::uint32_t* from, std::size_t count) {
+      for (std::size_t k = 0; k < count; k += 64 / sizeof *from) __builtin_prefetch(from + k);
+    };
+    ask(row.data() + tiles[t].first_lane, Layout::geometry.rows);
+    ask(stragglers.data() + tiles[t].first_straggler, tiles[t].stragglers);
+    if (t + 1 < tiles.size()) ask(first.data() + tiles[t + 1].first_step, tiles[t + 1].steps);
+  }
+
   // Adds the stragglers of `tile` to its lanes' sums.
   template <class A>
   void add_stragglers(const Tile& tile, const typename A::Activation* x, const typename A::Weight* weights,

@@ -143,9 +143,10 @@ class WindowAvx2 final : public Kernel<A> {
 
   void multiply(const typename A::Activation* const* x, std::size_t batch, std::size_t first, std::size_t end,
                 typename A::Sum* const* sums) const override {
-    for (std::size_t part = first; part < end; ++part)
+    for (std::size_t part = first; part < end; ++part) {
+      const Tile& tile = window_.tiles[part];
+      window_.prefetch(part);
       for (std::size_t i = 0; i < batch; ++i) {  // from the second on, the tile is in the cache
-        const Tile& tile = window_.tiles[part];
         alignas(64) typename A::Sum lanes[Layout::geometry.rows] = {};
         const std::uint8_t* slots = window_.slots.data() + tile.slots;
         const std::uint32_t* starts = window_.first.data() + tile.first_step;
@@ -156,6 +157,7 @@ class WindowAvx2 final : public Kernel<A> {
         window_.template add_stragglers<A>(tile, x[i], weights_.data(), lanes);
         window_.store(tile, lanes, sums[i]);
       }
+    }
   }
 
  private:

@@ -177,6 +177,7 @@ class WindowAvx512 final : public Kernel<A> {
   void multiply(const typename A::Activation* const* x, std::size_t batch, std::size_t first, std::size_t end,
                 typename A::Sum* const* sums) const override {
     for (std::size_t part = first; part < end; ++part) {
+      window_.prefetch(part);
       std::size_t i = 0;
       for (; i + 2 <= batch; i += 2) multiply_two(window_.tiles[part], x + i, sums + i);
       if (i < batch) multiply_one(window_.tiles[part], x + i, sums + i);
