@@ -6,7 +6,7 @@ from eie.chip import Hardware
 from eie.explore import pareto_front
 from eie.explore.space import ENCODING
 
-DEFAULTS = {**vars(Hardware()), **ENCODING}
+DEFAULTS = {**vars(Hardware()), **ENCODING, "broadcasts_per_cycle": 1}
 
 
 def table(points: list[tuple[int, int, int]]) -> pl.DataFrame:

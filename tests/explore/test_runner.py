@@ -1,15 +1,28 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
+import eie
 from eie.chip import Hardware, simulate
 from eie.cost import cost, load_technology
 from eie.csc import encode
 from eie.errors import InputError
-from eie.explore import Space, explore
+from eie.explore import Space, explore, load_space
 from eie.paper.benchmarks import generate
+
+OWN_LAYER = """
+name = "own"
+[[model_layers]]
+name = "mine"
+model = "m.safetensors"
+layer = "lstm"
+activations = "x.npy"
+[parameters]
+n_pe = [16]
+"""
 
 SPACE = Space(name="small", layers=("NT-LSTM",), parameters={"n_pe": (8, 16), "queue_depth": (2, 8)})
 
@@ -79,7 +92,7 @@ def test_results_of_another_technology_are_not_mixed(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         explore(other, tmp_path, workers=1)
     assert str(error.value).startswith(
-        f"{tmp_path / 'runs.jsonl'} holds runs of another version, technology or generated layer, expected "
+        f"{tmp_path / 'runs.jsonl'} holds runs of another version, technology or layer, expected "
     )
 
 
@@ -103,3 +116,42 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
         f"cannot write {tmp_path / 'runs.jsonl'}: No space left on device; the runs before are kept, "
         "and the same command goes on"
     )
+
+
+def test_a_layer_of_a_model_file_is_swept_like_any_other(tmp_path: Path) -> None:
+    """Model and inputs are found beside the space; the cycles are those of simulating the layer itself."""
+    layer = generate("NT-LSTM")
+    matrix = encode(layer.codes, layer.codebook, 16)
+    eie.save(tmp_path / "m.safetensors", eie.Network((eie.Layer("lstm", matrix),)))
+    np.save(tmp_path / "x.npy", layer.activations)
+    (tmp_path / "space.toml").write_text(OWN_LAYER)
+    table = explore(load_space(tmp_path / "space.toml"), tmp_path / "out", workers=1)
+    assert table["layer"].to_list() == ["mine"]
+    assert table["cycles"].to_list() == [simulate(matrix, layer.activations, Hardware(n_pe=16)).cycles]
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "sentence"),
+    [
+        ("lstm", "gru", "model {folder}/m.safetensors has no layer 'gru'; it has lstm"),
+        ("x.npy", "y.npy", "activations {folder}/y.npy does not exist"),
+        ("x.npy", "z.npy", "activations {folder}/z.npy must have shape (4,), the inputs of layer lstm"),
+    ],
+)
+def test_a_model_layer_that_does_not_fit_is_named(tmp_path: Path, was: str, becomes: str, sentence: str) -> None:
+    """An unknown layer, a missing file, inputs of another length."""
+    matrix = encode(np.eye(4, dtype=np.uint8), np.arange(16, dtype=np.float32), 16)
+    eie.save(tmp_path / "m.safetensors", eie.Network((eie.Layer("lstm", matrix),)))
+    np.save(tmp_path / "z.npy", np.zeros(5))
+    (tmp_path / "space.toml").write_text(OWN_LAYER.replace(was, becomes))
+    with pytest.raises(InputError) as error:
+        explore(load_space(tmp_path / "space.toml"), tmp_path / "out", workers=1)
+    assert str(error.value) == sentence.format(folder=tmp_path)
+
+
+def test_two_broadcasts_a_cycle_keep_the_counts(tmp_path: Path) -> None:
+    """Only cycles, and what follows from them, may differ."""
+    space = SPACE.model_copy(update={"parameters": {"n_pe": (256,), "broadcasts_per_cycle": (1, 2)}})
+    single, double = explore(space, tmp_path, workers=1).to_dicts()
+    assert double["cycles"] <= single["cycles"]
+    assert double["spmat_reads"] == single["spmat_reads"]

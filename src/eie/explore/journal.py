@@ -26,7 +26,7 @@ class Journal:
         self._header = {
             "eie": eie.__version__,
             "technology": f"{technology.name}, {_digest(technology.model_dump_json())}",
-            "generated_layers": _digest(*(layer.model_dump_json() for layer in space.generated_layers)),
+            "own_layers": _digest(*(layer.model_dump_json() for layer in space.own_layers.values())),
         }
         if path.exists():
             self._read()
@@ -50,7 +50,7 @@ class Journal:
             whole += len(line)
         if not documents or documents[0] != self._header:
             raise InputError(
-                f"{self.path} holds runs of another version, technology or generated layer, expected {self._header}: "
+                f"{self.path} holds runs of another version, technology or layer, expected {self._header}: "
                 "give another folder"
             )
         self.rows = documents[1:]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from functools import lru_cache
 from heapq import heapify, heapreplace
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from eie.csc import InterleavedCSC, encode
+from eie.errors import InputError
+from eie.files import existing_file
 from eie.paper.benchmarks import Benchmark, LayerData, benchmarks, draw
+from eie.storage import load
 
-__all__ = ["BENCHMARK_NAMES", "GeneratedLayer", "by_load", "encoded", "layer_data"]
+__all__ = ["BENCHMARK_NAMES", "GeneratedLayer", "ModelLayer", "OwnLayer", "by_load", "encoded", "layer_data"]
 
 BENCHMARK_NAMES = tuple(benchmarks())
 
@@ -34,12 +38,50 @@ class GeneratedLayer(BaseModel):
     seed: int = Field(default=0, ge=0)
 
 
+class ModelLayer(BaseModel):
+    """A layer of a model file, and one input vector of it as .npy."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    name: str
+    model: str
+    layer: str
+    activations: str
+
+    def beside(self, folder: Path) -> Self:
+        """The same with paths relative to `folder`."""
+        return self.model_copy(
+            update={"model": str(folder / self.model), "activations": str(folder / self.activations)}
+        )
+
+    def read(self) -> LayerData:
+        """Read the layer and its inputs. Raises InputError where there are none of that name or shape."""
+        layers = {layer.name: layer for layer in load(self.model)}
+        if self.layer not in layers:
+            raise InputError(f"model {self.model} has no layer {self.layer!r}; it has {', '.join(layers)}")
+        matrix = layers[self.layer].matrix
+        existing_file(self.activations, "activations")
+        try:
+            activations = np.load(self.activations, allow_pickle=False)
+        except (ValueError, EOFError, OSError) as error:
+            raise InputError(f"activations {self.activations} are not a whole .npy file of numbers: {error}") from error
+        if getattr(activations, "shape", None) != (matrix.inputs,):
+            raise InputError(
+                f"activations {self.activations} must have shape ({matrix.inputs},), the inputs of layer {self.layer}"
+            )
+        return LayerData(self.name, matrix.decode(), matrix.codebook, activations)
+
+
+OwnLayer = GeneratedLayer | ModelLayer
+
+
 @lru_cache(maxsize=1)
-def layer_data(name: str, own: GeneratedLayer | None) -> LayerData:
-    """The layer `own`, or else the benchmark `name`; the last one is kept, for the encodings of a layer "
-    "come in a row."""
+def layer_data(name: str, own: OwnLayer | None) -> LayerData:
+    """The layer `own`, or else the benchmark `name`; the last is kept, for the encodings of a layer come in a row."""
     if own is None:
         return draw(benchmarks()[name])
+    if isinstance(own, ModelLayer):
+        return own.read()
     shape = Benchmark(own.name, own.inputs, own.outputs, own.weight_density, own.activation_density, "", own.seed)
     return draw(shape, skew=own.skew)
 

@@ -15,6 +15,12 @@ inputs = 4096
 outputs = 16384
 weight_density = 0.5
 activation_density = 0.07
+
+    [[model_layers]]                    # layers of a model file, with an input; paths are relative to this file
+    name = "my fc1"
+    model = "mine.safetensors"
+    layer = "fc1"
+    activations = "fc1-inputs.npy"
 """
 
 from __future__ import annotations
@@ -32,14 +38,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from eie.chip import Hardware
 from eie.cost import Technology, load_technology
 from eie.errors import InputError
-from eie.explore.layers import BENCHMARK_NAMES, GeneratedLayer
+from eie.explore.layers import BENCHMARK_NAMES, GeneratedLayer, ModelLayer, OwnLayer
 from eie.toml import parse_toml, read_toml
 
 __all__ = ["PARAMETERS", "Run", "Space", "load_space", "ready_spaces"]
 
 HARDWARE = tuple(field.name for field in fields(Hardware))
 ENCODING: dict[str, Any] = {"index_bits": 4, "code_bits": 4, "row_assignment": "round robin"}
-PARAMETERS = (*HARDWARE, *ENCODING)
+BROADCASTS = "broadcasts_per_cycle"
+PARAMETERS = (*HARDWARE, *ENCODING, BROADCASTS)
 
 Value = bool | int | float | str
 
@@ -53,6 +60,7 @@ class Run:
     code_bits: int
     row_assignment: str
     hardware: Hardware
+    broadcasts_per_cycle: int = 1
 
     @property
     def encoding(self) -> tuple[str, int, int, int, str]:
@@ -62,8 +70,8 @@ class Run:
     @property
     def parameters(self) -> dict[str, Any]:
         """Layer, encoding and hardware as the columns of the table."""
-        encoding = {name: getattr(self, name) for name in ENCODING}
-        return {"layer": self.layer, **vars(self.hardware), **encoding}
+        others = {name: getattr(self, name) for name in (*ENCODING, BROADCASTS)}
+        return {"layer": self.layer, **vars(self.hardware), **others}
 
 
 class Space(BaseModel):
@@ -74,6 +82,7 @@ class Space(BaseModel):
     name: str = Field(min_length=1)
     layers: tuple[str, ...] = ()
     generated_layers: tuple[GeneratedLayer, ...] = ()
+    model_layers: tuple[ModelLayer, ...] = ()
     strategy: Literal["grid", "random", "list"] = "grid"
     samples: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
@@ -101,7 +110,7 @@ class Space(BaseModel):
         if not names:
             raise ValueError("the space is empty: it names no layers")
         for name in names:
-            if name not in BENCHMARK_NAMES and name not in {layer.name for layer in self.generated_layers}:
+            if name not in BENCHMARK_NAMES and name not in self.own_layers:
                 raise ValueError(f"there is no layer called {name!r}; there are {', '.join(BENCHMARK_NAMES)}, and all")
             if names.count(name) > 1:
                 raise ValueError(f"layer {name} is named {names.count(name)} times, expected once")
@@ -113,7 +122,13 @@ class Space(BaseModel):
     def layer_names(self) -> list[str]:
         """The layers, "all" spelt out, generated ones last."""
         named = [name for layer in self.layers for name in (BENCHMARK_NAMES if layer == "all" else (layer,))]
-        return [*named, *(layer.name for layer in self.generated_layers)]
+        return [*named, *(layer.name for layer in self.generated_layers), *(layer.name for layer in self.model_layers)]
+
+    @property
+    def own_layers(self) -> dict[str, OwnLayer]:
+        """The layers that are not the paper's, by name."""
+        own: list[OwnLayer] = [*self.generated_layers, *self.model_layers]
+        return {layer.name: layer for layer in own}
 
     @property
     def _grid_size(self) -> int:
@@ -153,9 +168,14 @@ class Space(BaseModel):
                 raise InputError(
                     f"row_assignment must be 'round robin' or 'by load', not {encoding['row_assignment']!r}"
                 )
+            broadcasts = point.get(BROADCASTS, 1)
+            if broadcasts not in (1, 2) or isinstance(broadcasts, bool):
+                raise InputError(f"{BROADCASTS} must be 1 or 2, not {broadcasts!r}")
+            if broadcasts == 2 and hardware.batched:
+                raise InputError(f"{BROADCASTS} is 2 and batched is true, but pairs are only simulated in one scan")
         except InputError as error:
             raise InputError(f"space {self.name}: {error}") from error
-        return Run(str(point["layer"]), **encoding, hardware=hardware)
+        return Run(str(point["layer"]), **encoding, hardware=hardware, broadcasts_per_cycle=int(broadcasts))
 
 
 def _point(axes: dict[str, Any], number: int) -> dict[str, Value]:
@@ -181,5 +201,11 @@ def load_space(name: str | Path) -> Space:
     if not str(name).endswith(".toml"):
         raise InputError(f"no space is named {name}; there are {', '.join(ready_spaces())}, or a path to a .toml")
     space = read_toml(name, Space, "space file")
-    own = Path(name).parent / space.technology
-    return space.model_copy(update={"technology": str(own)}) if own.is_file() else space
+    folder = Path(name).parent
+    technology = folder / space.technology
+    return space.model_copy(
+        update={
+            "technology": str(technology) if technology.is_file() else space.technology,
+            "model_layers": tuple(layer.beside(folder) for layer in space.model_layers),
+        }
+    )

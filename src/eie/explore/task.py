@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eie.chip import capacity, simulate
 from eie.cost import Technology, cost
-from eie.explore.layers import GeneratedLayer, encoded, layer_data
+from eie.explore.dual_broadcast import cycles_in_pairs
+from eie.explore.layers import OwnLayer, encoded, layer_data
 from eie.explore.space import Run, Space
 
 __all__ = ["Task", "tasks_of"]
@@ -18,7 +19,7 @@ class Task:
     """Runs that share one encoded matrix, and all that a worker elsewhere needs to do them."""
 
     runs: tuple[Run, ...]
-    layer: GeneratedLayer | None
+    layer: OwnLayer | None
     technology: Technology
 
     def rows(self) -> list[dict[str, Any]]:
@@ -29,6 +30,9 @@ class Task:
         rows = []
         for run in self.runs:
             simulation = simulate(matrix, layer.activations, run.hardware)
+            if run.broadcasts_per_cycle == 2:
+                # The counts are the same; the per-PE cycles, which no row holds, are not.
+                simulation = replace(simulation, cycles=cycles_in_pairs(matrix, layer.activations, run.hardware))
             modelled = cost(simulation, self.technology)
             rows.append(
                 {
@@ -53,7 +57,7 @@ class Task:
 
 def tasks_of(runs: list[Run], space: Space, technology: Technology) -> list[Task]:
     """The runs grouped by encoding, those of a layer together, so that a worker draws each layer once."""
-    own = {layer.name: layer for layer in space.generated_layers}
+    own = space.own_layers
     groups: dict[str, dict[object, list[Run]]] = {}
     for run in runs:
         groups.setdefault(run.layer, {}).setdefault(run.encoding, []).append(run)
