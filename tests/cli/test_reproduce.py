@@ -29,7 +29,7 @@ def test_an_unknown_name_is_one_sentence(tmp_path: Path) -> None:
     """Nothing is worked out and nothing written."""
     ran = run(app, ["reproduce", "table9", "--out", str(tmp_path / "report.html")])
     assert isinstance(ran.exception, InputError)
-    assert str(ran.exception).startswith("nothing to reproduce is named 'table9'; there are table3, table4")
+    assert str(ran.exception).startswith("nothing to reproduce is named 'table9'; there are table1, table2")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from eie.chip import Hardware, simulate
 from eie.chip.counts import Counts
 from eie.chip.timing import Simulation
-from eie.cost import Technology, cost, load_technology
+from eie.cost import Technology, cost, load_technology, price_list
 from eie.cost.energy import lnzd_nodes
 from eie.csc import encode
 from eie.errors import InputError
@@ -67,6 +67,27 @@ def test_energy_is_counts_times_energy_plus_leakage_times_time() -> None:
     assert made.area_mm2 == pytest.approx(16 * 10 / 1e6)
     assert made.frames_per_j == pytest.approx(1e9 / made.energy_nj)
     assert made.power_mw == pytest.approx(sum(power for power, _ in made.by("kind").values()))
+
+
+def test_the_price_list_is_what_a_cost_is_made_of() -> None:
+    """Prices times counts, over all units, are the energy; areas times PEs and nodes are the area."""
+    run = steady_state()
+    prices = price_list(PAPER, run.hardware)
+    nodes = {"LNZD": lnzd_nodes(64)}
+    counts = {
+        "spmat_read": run.counts.spmat_reads,
+        "ptr_read": run.counts.ptr_reads,
+        "entry": run.counts.entries_issued,
+    }
+    counts["queue_entry"] = run.counts.broadcasts * 64
+    energy_pj = 0.0
+    for unit, price in prices.items():
+        cycles = {"cycle": run.cycles * nodes.get(unit, 64)}
+        energy_pj += sum(pj * (counts | cycles)[action] for action, pj in price.energy_pj.items())
+    made = cost(run, PAPER)
+    assert energy_pj / 1000 == pytest.approx(made.energy_nj)
+    area = sum(price.area_um2 * nodes.get(unit, 64) for unit, price in prices.items())
+    assert area / 1e6 == pytest.approx(made.area_mm2)
 
 
 def test_two_layers_cost_their_sum() -> None:

@@ -53,14 +53,16 @@ def print_reproduction(reproduction: Reproduction) -> None:
     """Print a grid of ours / the paper's, then the agreement, the verdict and the conditions in words."""
     plot = reproduction.plot
     across, down = (plot.category, plot.panel) if plot.lines else (plot.panel, plot.category)
+    reported = any(one.paper is not None for one in reproduction.comparisons)
+    numbers = "ours / paper" if reported else "ours"
     columns: dict[Value, str] = {}
     rows: dict[Value, dict[Value, str]] = {}
     for one in reproduction.comparisons:
         column, row = (one.labels[label] if label else None for label in (across, down))
-        columns[column] = shown(column) or "ours / paper"
-        rows.setdefault(row, {})[column] = f"{_brief(one.ours)} / {_brief(one.paper)}"
+        columns[column] = shown(column) or numbers
+        rows.setdefault(row, {})[column] = _brief(one.ours) + (f" / {_brief(one.paper)}" if reported else "")
     print_table(
-        f"{reproduction.title}, ours / paper{_unit(reproduction)}",
+        f"{reproduction.title}, {numbers}{_unit(reproduction)}",
         (down or "", *columns.values()),
         [(shown(row), *(cells.get(column) for column in columns)) for row, cells in rows.items()],
     )

@@ -1,6 +1,6 @@
 """Energy, area and power from counts and a technology file."""
 
-from eie.cost.energy import Cost, Part, cost, require_figures
+from eie.cost.energy import Cost, Part, UnitPrice, cost, price_list, require_figures
 from eie.cost.memory import MemoryFigures, MemorySet
 from eie.cost.technology import Component, Technology, load_technology, technologies
 
@@ -11,8 +11,10 @@ __all__ = [
     "MemorySet",
     "Part",
     "Technology",
+    "UnitPrice",
     "cost",
     "load_technology",
+    "price_list",
     "require_figures",
     "technologies",
 ]

@@ -9,7 +9,7 @@ from eie.chip import Hardware, Simulation
 from eie.cost.technology import Component, Technology
 from eie.errors import InputError
 
-__all__ = ["Cost", "Part", "cost", "require_figures"]
+__all__ = ["Cost", "Part", "UnitPrice", "cost", "price_list", "require_figures"]
 
 PAPER_SIZES = Hardware()
 
@@ -104,6 +104,30 @@ def require_figures(technology: Technology, hardware: Hardware) -> None:
         )
     for component in technology.components:
         _each(component, technology, hardware)
+
+
+@dataclass(frozen=True)
+class UnitPrice:
+    """What one instance of a unit costs: pJ for each action (see ACTIONS), area in um2, leakage in mW."""
+
+    energy_pj: dict[str, float]
+    area_um2: float
+    leakage_mw: float
+
+
+def price_list(technology: Technology, hardware: Hardware) -> dict[str, UnitPrice]:
+    """Every unit's prices on that hardware, its components together; what `cost` multiplies with counts."""
+    prices: dict[str, UnitPrice] = {}
+    for component in technology.components:
+        energy_pj, area_um2, leakage_mw, _ = _each(component, technology, hardware)
+        so_far = prices.get(component.unit, UnitPrice({}, 0.0, 0.0))
+        energies = dict(so_far.energy_pj)
+        if component.action is not None:
+            energies[component.action] = energies.get(component.action, 0.0) + energy_pj / technology.scale
+        prices[component.unit] = UnitPrice(
+            energies, so_far.area_um2 + area_um2 / technology.scale**2, so_far.leakage_mw + leakage_mw
+        )
+    return prices
 
 
 def _part(component: Component, technology: Technology, runs: list[Simulation], latency_us: float) -> Part:

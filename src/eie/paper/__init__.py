@@ -42,6 +42,7 @@ REPRODUCTIONS = (
     "figure11",
     "figure12",
     "figure13",
+    "rivals",
 )
 
 
