@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
 from eie.errors import InputError, MissingExtra
 from eie.explore.task import Task
+from eie.paper.this_cpu import cores
 
 __all__ = ["done"]
 
@@ -25,7 +25,7 @@ def done(tasks: Sequence[Task], workers: int | None, scheduler: str | None) -> I
     if scheduler is not None:
         yield from _on_cluster(tasks, scheduler)
         return
-    count = min(_cores() if workers is None else workers, len(tasks))
+    count = min(cores() if workers is None else workers, len(tasks))
     if count <= 1:
         for task in tasks:
             yield task.rows()
@@ -59,7 +59,3 @@ def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Rows]:
 
 def _rows(task: Task) -> Rows:
     return task.rows()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

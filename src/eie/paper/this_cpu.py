@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 
 from eie.paper.benchmarks import LayerData
 
-__all__ = ["CpuTimes", "describe", "measure", "processor"]
+__all__ = ["CpuTimes", "cores", "describe", "measure", "processor"]
 
 SHORTEST_S = 0.3
 FEWEST_ROUNDS = 5
@@ -52,15 +52,20 @@ def measure(layer: LayerData) -> CpuTimes:
 
 def describe() -> str:
     """This machine in a few words: processor, cores usable, and the libraries measured."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = cores()
     return (
-        f"{processor()}, {cores} core{'s' if cores != 1 else ''}, NumPy {np.__version__} (all cores), "
+        f"{processor()}, {count} core{'s' if count != 1 else ''}, NumPy {np.__version__} (all cores), "
         f"SciPy {scipy.__version__} CSR (one core)"
     )
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def processor() -> str:
-    """The processor's name."""
+    """The processor's name, as the system gives it."""
     listing = Path("/proc/cpuinfo")
     if listing.is_file():
         for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
