@@ -143,6 +143,7 @@ class Technology(BaseModel):
         )
 
 
+@cache
 def technologies() -> tuple[str, ...]:
     """The names of the technology files that come with the package."""
     folder = files("eie.cost") / "tech"
