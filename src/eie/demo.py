@@ -10,7 +10,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from eie.engine import InferenceSession
 from eie.engine.reference import calibrate
 from eie.network import Layer, Network
 
-__all__ = ["DigitsResult", "compress_digits"]
+__all__ = ["Digits", "DigitsResult", "compress_digits", "digits"]
 
 HIDDEN = (300, 100)  # LeNet-300-100's layers
 DENSITIES = (0.12, 0.15, 0.3)  # weights kept per layer; the last layer is small and sensitive
@@ -64,12 +64,27 @@ class DigitsResult:
         return sum(layer.simulation.latency_us for layer in self.layers)
 
 
-def compress_digits(log: Callable[[str], None], hardware: Hardware) -> DigitsResult:
-    """Train, prune gradually, share and encode a network on scikit-learn's digits, then run and simulate it."""
+class Digits(NamedTuple):
+    """scikit-learn's digits: x float32 (digits, 64) from 0 to 1, y their values; seven tenths to train on."""
+
+    x_train: Floats
+    x_test: Floats
+    y_train: npt.NDArray[np.int64]
+    y_test: npt.NDArray[np.int64]
+
+
+def digits() -> Digits:
+    """Return the digits, split the same way every time."""
     images, labels = sklearn.datasets.load_digits(return_X_y=True)
-    x_train, x_test, y_train, y_test = sklearn.model_selection.train_test_split(
+    split = sklearn.model_selection.train_test_split(
         (images / PIXEL_MAXIMUM).astype(np.float32), labels, test_size=0.3, random_state=SEED, stratify=labels
     )
+    return Digits(*split)
+
+
+def compress_digits(log: Callable[[str], None], hardware: Hardware) -> DigitsResult:
+    """Train, prune gradually, share and encode a network on scikit-learn's digits, then run and simulate it."""
+    x_train, x_test, y_train, y_test = digits()
     log(f"training 64-{HIDDEN[0]}-{HIDDEN[1]}-10 on {len(x_train)} digits")
     model = sklearn.neural_network.MLPClassifier(HIDDEN, random_state=SEED, max_iter=40, n_iter_no_change=40)
     _quietly(lambda: model.fit(x_train, y_train))

@@ -9,6 +9,7 @@ TABLES = [f"table{n}" for n in range(1, 6)] + [
     "figure7",
     "figure8",
     "figure9",
+    "figure10",
     "figure11",
     "figure12",
     "figure13",

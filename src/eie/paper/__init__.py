@@ -39,6 +39,7 @@ REPRODUCTIONS = (
     "figure7",
     "figure8",
     "figure9",
+    "figure10",
     "figure11",
     "figure12",
     "figure13",

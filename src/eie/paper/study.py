@@ -24,7 +24,7 @@ class Study:
 
     def __init__(self, data: Path | None = None, log: Callable[[str], None] = lambda line: None) -> None:
         """Read the real layer, where there is one."""
-        self._log = log
+        self.log = log
         self._layers: dict[str, LayerData] = {}
         self._matrices: dict[tuple[str, int], InterleavedCSC] = {}
         self._simulations: dict[tuple[str, Hardware], Simulation] = {}
@@ -42,7 +42,7 @@ class Study:
     def layer(self, name: str) -> LayerData:
         """The layer's codes, codebook and activations."""
         if name not in self._layers:
-            self._log(f"generating {name}")
+            self.log(f"generating {name}")
             self._layers[name] = generate(name)
         return self._layers[name]
 
@@ -50,7 +50,7 @@ class Study:
         """The layer encoded for `n_pe` PEs, 4-bit indices."""
         if (name, n_pe) not in self._matrices:
             layer = self.layer(name)
-            self._log(f"encoding {name} for {n_pe} PE{'s' if n_pe != 1 else ''}")
+            self.log(f"encoding {name} for {n_pe} PE{'s' if n_pe != 1 else ''}")
             self._matrices[name, n_pe] = encode(layer.codes, layer.codebook, n_pe=n_pe)
         return self._matrices[name, n_pe]
 
@@ -66,7 +66,7 @@ class Study:
         """The layer's dense and sparse product timed on this machine."""
         if name not in self._cpu_times:
             layer = self.layer(name)
-            self._log(f"timing {name} on this CPU")
+            self.log(f"timing {name} on this CPU")
             self._cpu_times[name] = this_cpu.measure(layer)
         return self._cpu_times[name]
 
