@@ -35,18 +35,18 @@ def reproduce(study: Study) -> Reproduction:
         calibrated = calibrate(network, data.x_train, value_bits=bits)
         ours[f"{bits}-bit fixed"] = accuracy(InferenceSession(calibrated, numerics="chip"))
     precisions = (FLOAT, INTEGER, *(name for name in ours if name != FLOAT))
-    comparisons = []
-    for quantity, unit, here, theirs in (
+    kinds: tuple[tuple[str, str, dict[str, float], dict[str, float]], ...] = (
         ("accuracy", "%", ours, paper["accuracy_percent"]),
         ("multiplication", "pJ", {}, paper["multiply_pj"]),
-    ):
-        comparisons += [
-            Comparison(
-                {"precision": name, "quantity": quantity}, here.get(name), theirs.get(name), Provenance.MEASURED, unit
-            )
-            for name in precisions
-            if name in here or name in theirs
-        ]
+    )
+    comparisons = tuple(
+        Comparison(
+            {"precision": name, "quantity": quantity}, here.get(name), theirs.get(name), Provenance.MEASURED, unit
+        )
+        for name in precisions
+        for quantity, unit, here, theirs in kinds
+        if name in here or name in theirs
+    )
     lost = {bits: ours[FLOAT] - ours[f"{bits}-bit fixed"] for bits in BITS}
     theirs_lost = {
         bits: paper["accuracy_percent"][FLOAT] - paper["accuracy_percent"][f"{bits}-bit fixed"] for bits in (16, 8)
@@ -56,7 +56,7 @@ def reproduce(study: Study) -> Reproduction:
         title=paper["title"],
         source=paper["source"],
         labels=(Column("precision", "precision"), Column("quantity", "quantity")),
-        comparisons=tuple(comparisons),
+        comparisons=comparisons,
         scale=Scale.POINTS,
         verdict=(
             f"16-bit fixed point costs {lost[16]:.1f} points of accuracy here and {theirs_lost[16]:.1f} in the paper; "
