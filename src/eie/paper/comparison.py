@@ -92,7 +92,10 @@ class Plot:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A table or figure reproduced: `labels` are the columns that say which number of the paper a row is."""
+    """A table or figure reproduced: `labels` are the columns that say which number of the paper a row is.
+
+    `headlines` are the few numbers a reader wants first: each with its unit, and what it is.
+    """
 
     name: str
     title: str
@@ -103,6 +106,7 @@ class Reproduction:
     verdict: str
     plot: Plot
     conditions: str = ""
+    headlines: tuple[tuple[str, str], ...] = ()
 
     @property
     def agreement(self) -> Agreement | None:

@@ -44,6 +44,9 @@ def reproduce(study: Study) -> Reproduction:
             f"pointers are read "
             "for few entries."
         ),
+        headlines=(
+            (f"{mean.ours:,.0f} ×", f"less energy than the paper's CPU, modelled; the paper says {mean.paper:,.0f} ×"),
+        ),
         plot=Plot(category="layer", panel="machine", value_title="energy efficiency", logarithmic=True),
         conditions=(
             f"Batch 1. {technology.title}. The paper's machines: time of Table IV times power of Deep "

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 
 from eie.paper.comparison import Comparison, Plot, Reproduction
+from eie.results import Value
 
-__all__ = ["OURS", "PAPER", "comparison_chart"]
+__all__ = ["OURS", "PAPER", "agreement_chart", "comparison_chart"]
 
 # Okabe and Ito's blue and vermilion: told apart with any colour vision, and readable on white and on near black.
 OURS, PAPER = "#0072B2", "#D55E00"
@@ -33,6 +35,24 @@ def comparison_chart(reproduction: Reproduction) -> alt.TopLevelMixin:
     if not plot.lines:
         return _finished(faceted.resolve_scale(x="independent"))
     return _finished(faceted.resolve_scale(y="independent") if _several_units(reproduction) else faceted)
+
+
+def agreement_chart(rows: Sequence[Mapping[str, Value]]) -> alt.TopLevelMixin:
+    """A dot per table or figure (`name`) at its mean absolute `difference`, a panel per `unit`."""
+    names = [str(row["name"]) for row in rows]
+    dots = (
+        alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
+        .mark_point(filled=True, size=75, opacity=1, color=OURS)
+        .encode(
+            x=alt.X("difference:Q", title="mean absolute difference", scale=alt.Scale(zero=True)),
+            y=alt.Y("name:N", sort=names, title=None, axis=alt.Axis(grid=True)),
+            tooltip=[alt.Tooltip(f"{key}:{kind}") for key, kind in (("name", "N"), ("difference", "Q"), ("unit", "N"))],
+        )
+    )
+    faceted = dots.properties(width=PANEL_WIDTH, height=24 * len(names)).facet(
+        facet=alt.Facet("unit:N", title=None, header=alt.Header(labelFontWeight="bold")), columns=2
+    )
+    return _finished(faceted.resolve_scale(x="independent"))
 
 
 def _several_units(reproduction: Reproduction) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eie.paper.comparison import Reproduction
-from eie.report.charts import comparison_chart
+from eie.report.charts import agreement_chart, comparison_chart
 from eie.report.page import Report, Section
+from eie.results import Column, Table, Value
 
 __all__ = ["reproduction_report", "reproduction_section"]
 
@@ -30,7 +31,7 @@ def reproduction_section(reproduction: Reproduction) -> Section:
 
 
 def reproduction_report(reproductions: Sequence[Reproduction]) -> Report:
-    """A report whose headlines are each reproduction's mean absolute difference from the paper."""
+    """A report with the reproductions' headlines first, then how far each is from the paper, then each by itself."""
     report = Report(
         title="EIE, ours beside the paper's",
         sentence=(
@@ -39,10 +40,42 @@ def reproduction_report(reproductions: Sequence[Reproduction]) -> Report:
         ),
     )
     for reproduction in reproductions:
-        if (agreed := reproduction.agreement) is not None:
-            report.headline(
-                f"{agreed.value:.1f} {agreed.unit}",
-                f"{reproduction.title.partition(':')[0]}: mean difference from the paper ({agreed.counted})",
-            )
+        for value, meaning in reproduction.headlines:
+            report.headline(value, meaning)
+    if sum(reproduction.agreement is not None for reproduction in reproductions) > 1:
+        report.add(agreement_section(reproductions))
+    for reproduction in reproductions:
         report.add(reproduction_section(reproduction))
     return report
+
+
+def agreement_section(reproductions: Sequence[Reproduction]) -> Section:
+    """How far each table and figure is from the paper on average."""
+    columns = (
+        Column("name", "table or figure"),
+        Column("difference", "mean absolute difference"),
+        Column("unit", "unit"),
+        Column("count", "numbers"),
+    )
+    agreed = [(one, one.agreement) for one in reproductions if one.agreement is not None]
+    rows: list[dict[str, Value]] = [
+        {
+            "name": one.title.partition(":")[0],
+            "difference": agreement.value,
+            "unit": "% of the paper's" if agreement.unit == "%" else agreement.unit,
+            "count": agreement.count,
+        }
+        for one, agreement in agreed
+    ]
+    return Section(
+        name="agreement",
+        title="How far from the paper",
+        sentence=(
+            "The mean absolute difference of our numbers from the paper's: in points where both are "
+            "percentages, else in "
+            "% of the paper's number. Times measured on this CPU are not counted, nor is what follows from the paper's "
+            "own tables."
+        ),
+        table=Table.of(columns, rows),
+        chart=agreement_chart(rows),
+    )
