@@ -1,5 +1,6 @@
 """A sweep on a Dask cluster, whose scheduler and workers are processes of their own."""
 
+import multiprocessing
 import os
 import signal
 import socket
@@ -23,7 +24,7 @@ SPACE = Space(
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A scheduler and two workers, each its own process; whatever lives at the end is stopped."""
+    """A scheduler and then two workers, each its own process; whatever lives at the end is stopped."""
     pytest.importorskip("distributed", reason="the extra `dask` is not installed")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -37,7 +38,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
             line = [sys.executable, "-m", "distributed.cli.dask_" + command[0], *command[1:]]
             with open(tmp_path / f"{len(started)}.log", "wb") as log:
                 started.append(subprocess.Popen(line, stdout=log, stderr=log, cwd=tmp_path, env=dict(os.environ)))
-        yield address, started[1:]
+        yield address, started
     finally:
         for process in started:
             process.kill()
@@ -47,20 +48,44 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
 @pytest.mark.slow
 def test_a_killed_worker_loses_nothing(cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path) -> None:
     """One of two workers is killed in the middle; the other does its runs again, and the table is the local one."""
-    address, workers = cluster
+    address, processes = cluster
     _await_workers(address, 2)
     killed = []
 
     def kill_one(finished: int, runs: int) -> None:
         if 0 < finished < runs and not killed:
-            workers[0].send_signal(signal.SIGKILL)
+            processes[1].send_signal(signal.SIGKILL)
             killed.append(finished)
 
     table = explore(SPACE, tmp_path / "cluster", scheduler=address, progress=kill_one)
     assert killed
     assert killed[0] < table.height
-    assert workers[0].wait(timeout=10) == -signal.SIGKILL
+    assert processes[1].wait(timeout=10) == -signal.SIGKILL
     assert table.equals(explore(SPACE, tmp_path / "local", workers=1))
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_dies_is_one_sentence_and_keeps_what_is_done(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
+) -> None:
+    """The journal has the runs that came back; going on locally gives the whole table."""
+    address, processes = cluster
+    _await_workers(address, 2)
+    scheduler_gone = []
+
+    def kill_all(finished: int, runs: int) -> None:
+        if 0 < finished < runs and not scheduler_gone:
+            scheduler_gone.append(finished)
+            for process in processes:
+                process.kill()
+
+    with pytest.raises(InputError) as error:
+        explore(SPACE, tmp_path / "out", scheduler=address, progress=kill_all)
+    assert str(error.value).startswith(f"the Dask cluster at {address} gave up (")
+    seen: list[int] = []
+    table = explore(SPACE, tmp_path / "out", workers=1, progress=lambda finished, _runs: seen.append(finished))
+    assert seen[0] >= scheduler_gone[0]
+    assert table.height == len(SPACE.runs())
 
 
 def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,3 +109,18 @@ def _await_workers(address: str, count: int) -> None:
         except OSError:
             if time.monotonic() > deadline:
                 raise
+
+
+def test_a_process_that_dies_is_one_sentence_and_keeps_what_is_done(tmp_path: Path) -> None:
+    """On this machine as well: what came back is in the journal."""
+
+    def kill_children(finished: int, runs: int) -> None:
+        if 0 < finished < runs:
+            for child in multiprocessing.active_children():
+                child.kill()
+
+    with pytest.raises(InputError, match=r"^a process of the sweep was ended from outside"):
+        explore(SPACE, tmp_path, workers=2, progress=kill_children)
+    seen: list[int] = []
+    assert explore(SPACE, tmp_path, workers=1, progress=lambda done, _runs: seen.append(done)).height == 36
+    assert seen[0] > 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from eie.errors import InputError, MissingExtra
@@ -36,6 +37,12 @@ def done(tasks: Sequence[Task], workers: int | None, scheduler: str | None) -> I
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except BrokenProcessPool as error:
+            raise InputError(
+                "a process of the sweep was ended from outside, perhaps for want of memory; the runs done "
+                "are kept, and "
+                "the same command goes on (--workers 1 takes the least memory)"
+            ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -52,9 +59,16 @@ def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Rows]:
         raise InputError(f"no Dask scheduler answers at {scheduler} within {CONNECT_S} s") from error
     with client, client.as_current():
         futures = [client.submit(_rows, task, pure=False) for task in tasks]
-        finished = distributed.as_completed(futures, with_results=True)  # type: ignore[no-untyped-call]
-        for _, rows in finished:
-            yield rows
+        finished = distributed.as_completed(futures)  # type: ignore[no-untyped-call]
+        try:
+            for future in finished:
+                yield future.result()
+        except (OSError, distributed.KilledWorker, CancelledError) as error:
+            raise InputError(
+                f"the Dask cluster at {scheduler} gave up ({type(error).__name__}); the runs done are kept, "
+                f"and the same "
+                "command goes on"
+            ) from error
 
 
 def _rows(task: Task) -> Rows:
