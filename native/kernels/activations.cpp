@@ -3,7 +3,8 @@
 #include <bit>
 #include <cmath>
 
-// The loops over whole vectors are compiled for several instruction sets; the loader takes the best that the processor has.
+// The loops over whole vectors are compiled for several instruction sets; the loader takes the best that the processor
+// has.
 #if defined(__x86_64__) && defined(__linux__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define EIE_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
@@ -30,8 +31,8 @@ EIE_CLONES void round_scaled(const float* reals, std::size_t count, float lift, 
     values[i] = static_cast<std::int16_t>(std::bit_cast<std::int32_t>(reals[i] * lift * scale + shift) & 0xffff);
 }
 
-// As the bits of floats, which are in the order of their magnitudes: compilers make vector code of the largest integer, not
-// of the largest float.
+// As the bits of floats, which are in the order of their magnitudes: compilers make vector code of the largest integer,
+// not of the largest float.
 EIE_CLONES std::int32_t largest_bits(const float* reals, std::size_t count) {
   std::int32_t largest = 0;
   for (std::size_t i = 0; i < count; ++i) {
@@ -41,7 +42,8 @@ EIE_CLONES std::int32_t largest_bits(const float* reals, std::size_t count) {
   return largest;
 }
 
-EIE_CLONES void round_saturated(const float* reals, std::size_t count, double scale, double limit, std::int16_t* values) {
+EIE_CLONES void round_saturated(const float* reals, std::size_t count, double scale, double limit,
+                                std::int16_t* values) {
   constexpr double shift = 0x1.8p52;  // adding it rounds to an integer, half to even
   for (std::size_t i = 0; i < count; ++i) {
     double scaled = reals[i] * scale;

@@ -33,8 +33,9 @@ std::vector<Candidate<A>> candidates() {
       {"columns", InstructionSet::portable, false, make_columns<A>}};
 }
 
-// Whether to spend load time on trying `candidate` against a window kernel: not on the same design with a lesser instruction
-// set (2 to 4 times slower), nor on column by column for a layer of more weights than this (8 to 12 times slower).
+// Whether to spend load time on trying `candidate` against a window kernel: not on the same design with a lesser
+// instruction set (2 to 4 times slower), nor on column by column for a layer of more weights than this (8 to 12 times
+// slower).
 template <class A>
 bool worth_trying(const Candidate<A>& candidate, const Rows& rows) {
   constexpr std::size_t most_weights = 100000;
@@ -98,7 +99,8 @@ KernelPtr<A> choose_kernel(const Rows& rows, const Codebook& codebook, std::size
     if (!name.empty() && !fits)
       throw std::invalid_argument("the kernel " + name + " takes codes of at most 4 bits and at most " +
                                   std::to_string(Straggler::largest_column) + " inputs, not " +
-                                  std::to_string(rows.code_bits) + " bits and " + std::to_string(rows.inputs) + " inputs");
+                                  std::to_string(rows.code_bits) + " bits and " + std::to_string(rows.inputs) +
+                                  " inputs");
     if (candidate.needs > has || !fits || (best && !worth_trying(candidate, rows))) continue;
     KernelPtr<A> kernel = candidate.make(rows, codebook, threads);
     const double us = name.empty() ? measure(*kernel, rows) : 0;

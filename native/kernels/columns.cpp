@@ -1,7 +1,7 @@
 // Column by column, as EIE walks a matrix: columns whose activation is zero are skipped. Portable C++, any code width.
 //
-// The time goes into adding to sums in memory, about one cycle per weight touched, so this is the design for layers with few
-// active inputs, for tiny ones, and for processors that have no other kernel.
+// The time goes into adding to sums in memory, about one cycle per weight touched, so this is the design for layers
+// with few active inputs, for tiny ones, and for processors that have no other kernel.
 #include <algorithm>
 
 #include "kernels/kernel.hpp"

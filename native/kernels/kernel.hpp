@@ -41,8 +41,8 @@ class Kernel {
   virtual std::size_t parts() const = 0;
   // Bytes of weights that part `part` reads.
   virtual std::size_t bytes(std::size_t part) const = 0;
-  // For each input i < batch and each row r of parts [first, end): sums[i][r] = sum over columns c of w(r, c) * x[i][c].
-  // x[i] holds `inputs` activations and `padding` zeros and is aligned to 64 bytes.
+  // For each input i < batch and each row r of parts [first, end): sums[i][r] = sum over columns c of w(r, c) *
+  // x[i][c]. x[i] holds `inputs` activations and `padding` zeros and is aligned to 64 bytes.
   virtual void multiply(const typename A::Activation* const* x, std::size_t batch, std::size_t first, std::size_t end,
                         typename A::Sum* const* sums) const = 0;
 

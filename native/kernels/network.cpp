@@ -42,7 +42,8 @@ struct Workspace {
   std::size_t stride;
   std::vector<Thread> threads;
   std::deque<Progress> progress;       // (layers)
-  // In turns: layer l writes [l % 2], and nobody still reads what layer l - 2 wrote there when a part of l is multiplied.
+  // In turns: layer l writes [l % 2], and nobody still reads what layer l - 2 wrote there when a part of l is
+  // multiplied.
   Aligned<typename A::Sum> sums[2];    // (largest_batch, stride)
   double units[2][largest_batch];      // the real value of a sum's unit
 
@@ -192,8 +193,8 @@ class NetworkOf final : public Network {
 
   // Fills `own` with the activations of layer `l`. The first thread to do so hands on the sums' units and counts, in
   // `overflows`, those of the layer before.
-  void prepare(Workspace<A>& space, typename Workspace<A>::Thread& own, std::size_t l, const float* x, std::size_t batch,
-               std::uint64_t* overflows) {
+  void prepare(Workspace<A>& space, typename Workspace<A>::Thread& own, std::size_t l, const float* x,
+               std::size_t batch, std::uint64_t* overflows) {
     const Layer<A>& layer = layers_[l];
     const std::size_t inputs = layer.inputs;
     const bool first = !space.progress[l].prepared.exchange(true);

@@ -23,7 +23,7 @@ struct LayerSettings {
 struct LayerReport {
   std::string kernel;
   std::size_t bytes = 0;
-  std::vector<std::pair<std::string, double>> measured;  // microseconds per multiply, by kernel; empty if none was timed
+  std::vector<std::pair<std::string, double>> measured;  // microseconds by kernel; empty if none was timed
 };
 
 class Network {

@@ -7,8 +7,8 @@
 namespace eie::kernels {
 namespace {
 
-// A helper that has just done a job looks for the next one for this long before it sleeps: waking a sleeper takes tens of
-// microseconds, as long as a small layer.
+// A helper that has just done a job looks for the next one for this long before it sleeps: waking a sleeper takes tens
+// of microseconds, as long as a small layer.
 constexpr std::chrono::microseconds patience{50};
 
 void relax() {

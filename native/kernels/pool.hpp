@@ -20,9 +20,9 @@ class Pool {
 
   std::size_t threads() const { return workers_.size() + 1; }
 
-  // Calls job(0) here, and job(t) in every helper t that comes in time; returns when none is in it any more. A helper whose
-  // core is busy, whom another caller has, or who stayed behind in a fork's parent, does not come, so the job must be one
-  // that any of them can finish alone. A helper that comes late may call the job a second time.
+  // Calls job(0) here, and job(t) in every helper t that comes in time; returns when none is in it any more. A helper
+  // whose core is busy, whom another caller has, or who stayed behind in a fork's parent, does not come, so the job
+  // must be one that any of them can finish alone. A helper that comes late may call the job a second time.
   template <class Job>
   void run(Job&& job) {
     if (workers_.empty())

@@ -1,10 +1,10 @@
 // The sliding window's schedule: which weight is multiplied in which step. EIE's activation queue, made static.
 //
-// A tile is some rows that advance together. In each step a window of `columns` consecutive activations is at hand, and every
-// row takes up to `slots` of its weights out of it, in column order (earliest deadline first). The next window starts at the
-// least column that any row still waits for. One row far behind would so hold up all others: while no more than
-// `loss` of the weights have been given up, the waiting weight with the least column is given up instead, and becomes a
-// straggler. Window steps and stragglers then add up to every weight exactly once.
+// A tile is some rows that advance together. In each step a window of `columns` consecutive activations is at hand, and
+// every row takes up to `slots` of its weights out of it, in column order (earliest deadline first). The next window
+// starts at the least column that any row still waits for. One row far behind would so hold up all others: while no
+// more than `loss` of the weights have been given up, the waiting weight with the least column is given up instead, and
+// becomes a straggler. Window steps and stragglers then add up to every weight exactly once.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,8 @@ struct Geometry {
 
 constexpr double straggler_cost = 1.5;  // cycles
 
-// Rows by falling number of weights, so that those of a tile are about equally long: a tile takes as long as its longest row.
+// Rows by falling number of weights, so that those of a tile are about equally long: a tile takes as long as its
+// longest row.
 inline std::vector<std::uint32_t> rows_by_length(const Rows& rows) {
   std::vector<std::uint32_t> order(rows.outputs);
   std::iota(order.begin(), order.end(), 0u);
@@ -66,7 +67,8 @@ void schedule(const Rows& rows, const std::uint32_t* tile, std::size_t count, co
     if (first == none) return;
     step(first);
     for (std::size_t lane = 0; lane < count; ++lane)
-      for (int slot = 0; slot < geometry.slots && waiting[lane] != none && waiting[lane] - first < geometry.columns; ++slot) {
+      for (int slot = 0; slot < geometry.slots; ++slot) {
+        if (waiting[lane] == none || waiting[lane] - first >= geometry.columns) break;
         place(lane, slot, waiting[lane] - first, rows.codes[next[lane]++]);
         advance(lane);
         ++placed;
@@ -85,7 +87,8 @@ inline double choose_loss(const Rows& rows, const std::vector<std::uint32_t>& or
       schedule(rows, order.data() + first, count, geometry, loss, [&](auto) { ++steps; }, [](auto...) {},
                [&](auto...) { ++stragglers; });
     }
-    const double cost = static_cast<double>(steps * geometry.slots * geometry.rows) * geometry.slot_cost + stragglers * straggler_cost;
+    const double slots = static_cast<double>(steps * geometry.slots * geometry.rows);
+    const double cost = slots * geometry.slot_cost + static_cast<double>(stragglers) * straggler_cost;
     if (cost < best_cost) best_cost = cost, best = loss;
   }
   return best;

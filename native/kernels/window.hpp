@@ -1,4 +1,5 @@
-// The sliding-window design, whatever the instruction set: tiles of scheduled slots, and the stragglers that follow each.
+// The sliding-window design, whatever the instruction set: tiles of scheduled slots, and the stragglers that follow
+// each.
 //
 // An instruction set brings the layout of a step's slots and the loop over steps; here is all that is the same.
 #pragma once
@@ -12,9 +13,9 @@
 
 namespace eie::kernels {
 
-// Integer sums are handed on to floats after this many steps. Fewer leave the weights more bits (13 and a sign at least), and
-// these count: a weight's rounding error is the same wherever its code occurs, so it does not average out. Eight steps cost
-// 3 % more time than sixteen and halve the error.
+// Integer sums are handed on to floats after this many steps. Fewer leave the weights more bits (about 13 and a sign at
+// least), and these count: a weight's rounding error is the same wherever its code occurs, so it does not average out.
+// Eight steps halve the error that sixteen had, for a few per cent of the time.
 constexpr std::size_t steps_per_sum = 8;
 
 // A weight that found no step: its column, its lane in the tile and its code, in one word.
@@ -93,8 +94,8 @@ struct Window {
     return tile.steps * (Layout::step_bytes + sizeof first[0]) + tile.stragglers * sizeof stragglers[0];
   }
 
-  // Asks memory for what the loop over the steps of tile `t` does not stream: its rows and stragglers, which are needed at its
-  // end, and where the next tile's windows start.
+  // Asks memory for what the loop over the steps of tile `t` does not stream: its rows and stragglers, which are needed
+  // at its end, and where the next tile's windows start.
   void prefetch(std::size_t t) const {
     const auto ask = [](const std::uint32_t* from, std::size_t count) {
       for (std::size_t k = 0; k < count; k += 64 / sizeof *from) __builtin_prefetch(from + k);
@@ -119,8 +120,8 @@ struct Window {
     for (std::size_t lane = 0; lane < Layout::geometry.rows && to[lane] != absent; ++lane) sums[to[lane]] = lanes[lane];
   }
 
-  // The largest integer weight with which no sum of `steps_per_sum` steps can leave 32 bits. Every weight is rounded by up to
-  // a half, hence the room for one half per slot.
+  // The largest integer weight with which no sum of `steps_per_sum` steps can leave 32 bits. Every weight is rounded by
+  // up to a half, hence the room for one half per slot.
   int largest_weight(const std::vector<float>& codebook) const {
     double largest = 0;
     for (float value : codebook) largest = std::max(largest, std::fabs(static_cast<double>(value)));

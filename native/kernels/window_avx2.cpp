@@ -1,8 +1,8 @@
 // The sliding window with AVX2: 16 activations as bytes in two registers, two slots of 8 bits per row and step.
 //
-// AVX2 can look up bytes only (pshufb), and 16 of them: so a window has 16 columns, a slot is a 4-bit offset below a 4-bit code,
-// and 16-bit numbers are looked up as their low and high bytes and interleaved. A step is four groups of 16 rows, 32 bytes
-// each; slots lie in them such that after interleaving each 32-bit lane is a row.
+// AVX2 can look up bytes only (pshufb), and 16 of them: so a window has 16 columns, a slot is a 4-bit offset below a
+// 4-bit code, and 16-bit numbers are looked up as their low and high bytes and interleaved. A step is four groups of 16
+// rows, 32 bytes each; slots lie in them such that after interleaving each 32-bit lane is a row.
 #include <immintrin.h>
 
 #include "kernels/window.hpp"
@@ -15,11 +15,13 @@ struct Layout {
   static constexpr std::size_t group_rows = 16, group_bytes = 32, groups = geometry.rows / group_rows;
   static constexpr std::size_t step_bytes = groups * group_bytes;
 
-  // Byte of a row's first slot within its group. Interleaving takes bytes 0-7 of each half for rows 0-7 and 8-15 for the rest.
+  // Byte of a row's first slot within its group. Interleaving takes bytes 0-7 of each half for rows 0-7 and 8-15 for
+  // the rest.
   static constexpr std::size_t place(std::size_t row) { return row % 4 * 2 + row / 4 % 2 * 16 + row / 8 * 8; }
 
   static void put(std::uint8_t* step, std::size_t lane, int slot, std::uint32_t offset, std::uint32_t code) {
-    step[lane / group_rows * group_bytes + place(lane % group_rows) + slot] = static_cast<std::uint8_t>(offset | code << 4);
+    std::uint8_t* group = step + lane / group_rows * group_bytes;
+    group[place(lane % group_rows) + slot] = static_cast<std::uint8_t>(offset | code << 4);
   }
 };
 
@@ -84,12 +86,14 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
         const __m256i slot = _mm256_load_si256(reinterpret_cast<const __m256i*>(slots + g * Layout::group_bytes));
         const __m256i offset = _mm256_and_si256(slot, nibble);
         const __m256i code = _mm256_and_si256(_mm256_srli_epi16(slot, 4), nibble);
-        const __m256i x_low = _mm256_shuffle_epi8(window.low, offset), x_high = _mm256_shuffle_epi8(window.high, offset);
-        const __m256i w_low = _mm256_shuffle_epi8(book.low, code), w_high = _mm256_shuffle_epi8(book.high, code);
-        const __m256i dot0 = Integer<A>::dot_pairs(_mm256_unpacklo_epi8(x_low, x_high), _mm256_unpacklo_epi8(w_low, w_high));
-        const __m256i dot1 = Integer<A>::dot_pairs(_mm256_unpackhi_epi8(x_low, x_high), _mm256_unpackhi_epi8(w_low, w_high));
-        sum[2 * g] = _mm256_add_epi32(sum[2 * g], dot0);
-        sum[2 * g + 1] = _mm256_add_epi32(sum[2 * g + 1], dot1);
+        const __m256i x_low = _mm256_shuffle_epi8(window.low, offset);
+        const __m256i x_high = _mm256_shuffle_epi8(window.high, offset);
+        const __m256i w_low = _mm256_shuffle_epi8(book.low, code);
+        const __m256i w_high = _mm256_shuffle_epi8(book.high, code);
+        const __m256i x0 = _mm256_unpacklo_epi8(x_low, x_high), w0 = _mm256_unpacklo_epi8(w_low, w_high);
+        const __m256i x1 = _mm256_unpackhi_epi8(x_low, x_high), w1 = _mm256_unpackhi_epi8(w_low, w_high);
+        sum[2 * g] = _mm256_add_epi32(sum[2 * g], Integer<A>::dot_pairs(x0, w0));
+        sum[2 * g + 1] = _mm256_add_epi32(sum[2 * g + 1], Integer<A>::dot_pairs(x1, w1));
       }
     }
     for (std::size_t k = 0; k < 2 * Layout::groups; ++k) Integer<A>::hand_over(sum[k], lanes + 8 * k);
@@ -108,7 +112,8 @@ struct FloatTable {
   }
 };
 
-// One group at a time: a row's two slots are summed apart, four registers of them a group, and two tables take four more.
+// One group at a time: a row's two slots are summed apart, four registers of them a group, and two tables take four
+// more.
 void multiply_float_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const float* x,
                     const float* weights, float* lanes) {
   const FloatTable book(weights);

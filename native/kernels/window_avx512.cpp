@@ -1,7 +1,7 @@
 // The sliding window with AVX-512 (VBMI, VNNI): 64 activations in two registers, two slots of 10 bits per row and step.
 //
-// A lane of 32 bits is a row. Slots lie in blocks of 128 rows and 320 bytes: four vectors, each of a pair of groups A and B of
-// 16 rows, with in every 16 bits (one slot of A and one of B)
+// A lane of 32 bits is a row. Slots lie in blocks of 128 rows and 320 bytes: four vectors, each of a pair of groups A
+// and B of 16 rows, with in every 16 bits (one slot of A and one of B)
 //     bits 0-5 A's offset, 6-9 A's code, 10-15 B's offset
 // and one vector of B's codes, 4 bits for each of the four pairs. So an offset is ready as it is for the permute, which
 // ignores the bits above its own, and every other field is one shift away.
@@ -90,7 +90,7 @@ struct Lanes<Chip> : IntegerLanes {
   }
 };
 
-// 32 floats at hand of the window's 64: the schedule for floats has windows of 32 columns (FloatLayout).
+// Two registers hold 32 floats, so the schedule for floats has windows of 32 columns (FloatLayout). Slots are the same.
 template <>
 struct Lanes<Float32> {
   using Vector = __m512;
@@ -160,7 +160,8 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
       slots += Layout::step_bytes;
     }
 #pragma GCC unroll 32
-    for (std::size_t k = 0; k < batch * groups; ++k) L::hand_over(sum[k / groups][k % groups], lanes[k / groups] + k % groups * 16);
+    for (std::size_t k = 0; k < batch * groups; ++k)
+      L::hand_over(sum[k / groups][k % groups], lanes[k / groups] + k % groups * 16);
   }
 }
 
@@ -196,7 +197,8 @@ class WindowAvx512 final : public Kernel<A> {
     finish(tile, x[0], lanes, sums[0]);
   }
 
-  // Two inputs share the 16 accumulators, so the tile is gone through block by block; the second time it is in the cache.
+  // Two inputs share the 16 accumulators, so the tile is gone through block by block; the second time it is in the
+  // cache.
   void multiply_two(const Tile& tile, const typename A::Activation* const* x, Sum* const* sums) const {
     alignas(64) Sum lanes[2][Layout::geometry.rows] = {};
     for (std::size_t block = 0; block < Layout::blocks; ++block) {

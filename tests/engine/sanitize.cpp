@@ -1,5 +1,6 @@
-// Runs networks of random layers through every kernel and numerics, in buffers with nothing to spare, for the sanitizers to
-// watch. Prints how many ran; says nothing about results, which the Python tests compare with the reference.
+// Runs networks of random layers through every kernel and numerics, in buffers with nothing to spare, for the
+// sanitizers to watch. Prints how many ran; says nothing about results, which the Python tests compare with the
+// reference.
 #include <cstdio>
 #include <random>
 #include <stdexcept>
