@@ -19,9 +19,14 @@ __all__ = ["LayerSimulation", "simulate_network"]
 
 
 class LayerSimulation(NamedTuple):
-    """One layer of a network on the chip: what it took, what it put out in Q(fo), and the sums that overflowed."""
+    """One layer of a network on the chip.
+
+    `activations` went in, in Q(fa); `simulation` is what it took; `outputs` came out, in Q(fo); `overflows` sums
+    wrapped.
+    """
 
     layer: Layer
+    activations: npt.NDArray[np.int64]
     simulation: Simulation
     outputs: npt.NDArray[np.int64]
     overflows: int
@@ -47,6 +52,6 @@ def simulate_network(network: Network, inputs: npt.ArrayLike, hardware: Hardware
             require_capacity(layer.matrix, hardware, f"layer {layer.name}")
         simulation = simulate(layer.matrix, activations, hardware)
         outputs, overflows = chip_layer(layer, activations)
-        results.append(LayerSimulation(layer, simulation, outputs, overflows))
+        results.append(LayerSimulation(layer, activations, simulation, outputs, overflows))
         activations = outputs
     return tuple(results)

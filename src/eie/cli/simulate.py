@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy.typing as npt
 import typer
 
 from eie.chip import Hardware, LayerSimulation, Simulation, capacity, simulate_network
+from eie.chip.trace import Window, activity, event_count, write_chrome, write_timeline, write_vcd
+from eie.chip.trace.chrome import BYTES_PER_EVENT
 from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
+from eie.errors import InputError
+from eie.network import Network
 from eie.storage import load
 
 __all__ = ["command"]
@@ -33,6 +39,14 @@ def command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse a layer that the chip's memories cannot hold.")
     ] = False,
+    trace: Annotated[
+        Path | None, typer.Option(help="Write a trace: .json for Perfetto, .vcd for a waveform viewer.")
+    ] = None,
+    timeline: Annotated[
+        Path | None, typer.Option(help="Write a picture of PEs by cycles: .html, .png, .svg or .pdf.")
+    ] = None,
+    cycles: Annotated[str, typer.Option(metavar="A:B", help="Cycles of trace and timeline, B excluded.")] = ":",
+    trace_pes: Annotated[str, typer.Option(metavar="A:B", help="PEs of trace and timeline, B excluded.")] = ":",
     as_json: JsonOption = False,
 ) -> None:
     """Simulate the EIE chip running MODEL on INPUT.npy: cycles, time, load balance and memory reads per layer.
@@ -49,13 +63,20 @@ def command(
         batched=batched,
         strict=strict,
     )
-    layers = simulate_network(network, read_array(inputs, "input file"), hardware)
-    for layer, _, _, overflows in layers:
-        for requirement in capacity(layer.matrix, hardware):
+    vector = read_array(inputs, "input file")
+    layers = simulate_network(network, vector, hardware)
+    for one in layers:
+        for requirement in capacity(one.layer.matrix, hardware):
             if not requirement.fits:
-                log.print(f"note: layer {layer.name} would not fit the chip: {requirement}", style="yellow")
-        if overflows:
-            log.print(f"warning: {overflows} sums of layer {layer.name} overflowed and wrapped", style="yellow")
+                log.print(f"note: layer {one.layer.name} would not fit the chip: {requirement}", style="yellow")
+        if one.overflows:
+            log.print(f"warning: {one.overflows} sums of layer {one.layer.name} overflowed and wrapped", style="yellow")
+    window = _window(cycles, trace_pes)
+    if trace is not None:
+        _write_trace(trace, layers, network, vector, hardware, window)
+    if timeline is not None:
+        write_timeline(activity(layers, hardware, window), timeline)
+        log.print(f"timeline: {timeline}", style="dim")
     total_us = sum(layer.simulation.latency_us for layer in layers)
     if as_json:
         print_json(
@@ -109,3 +130,43 @@ def _document(layer: LayerSimulation) -> dict[str, Any]:
         "done_early_cycles": simulation.done_early_cycles,
         "overflows": layer.overflows,
     }
+
+
+def _window(cycles: str, pes: str) -> Window:
+    first_cycle, end_cycle = _ends("--cycles", cycles)
+    first_pe, end_pe = _ends("--trace-pes", pes)
+    return Window(first_cycle, end_cycle, first_pe, end_pe)
+
+
+def _ends(option: str, text: str) -> tuple[int, int | None]:
+    first, colon, end = text.partition(":")
+    if not colon or not all(part == "" or part.isdecimal() for part in (first, end)):
+        raise InputError(f"{option} must be A:B, two numbers of which either may be left out, not {text!r}")
+    return int(first or 0), int(end) if end else None
+
+
+def _write_trace(
+    path: Path,
+    layers: tuple[LayerSimulation, ...],
+    network: Network,
+    vector: npt.NDArray[Any],
+    hardware: Hardware,
+    window: Window,
+) -> None:
+    if path.suffix == ".json":
+        found = activity(layers, hardware, window)
+        events = event_count(found)
+        log.print(f"trace: about {events:,} events, {events * BYTES_PER_EVENT / 1e6:,.0f} MB", style="dim")
+        write_chrome(found, path)
+    elif path.suffix == ".vcd":
+        stepped = hardware if hardware.batched else replace(hardware, register_entries=_whole(layers, hardware))
+        log.print("trace: stepping the chip, every cycle of it", style="dim")
+        write_vcd(network, vector, stepped, path, window)
+    else:
+        raise InputError(f"a trace's name must end in .json or .vcd, not {path.name}")
+    log.print(f"trace: {path}", style="dim")
+
+
+def _whole(layers: tuple[LayerSimulation, ...], hardware: Hardware) -> int:
+    """Return register-file entries that hold every layer in one batch and one pass."""
+    return max(-(-max(one.layer.matrix.shape) // hardware.n_pe) for one in layers)

@@ -1,0 +1,82 @@
+"""PEs by cycles in one picture, coloured by what each does; HTML or PNG, SVG or PDF by the file's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import altair as alt
+import numpy as np
+
+from eie.chip.trace.activity import Activity, State
+from eie.errors import InputError
+from eie.files import atomic_write
+
+__all__ = ["timeline_chart", "write_timeline"]
+
+# Okabe and Ito's palette: told apart with any colour vision.
+_COLOURS = {
+    "busy": "#0072B2",
+    "padding": "#E69F00",
+    "empty column": "#CC79A7",
+    "starved": "#D9D9D9",
+    "drained": "#666666",
+}
+_STATES = {
+    "busy": State.BUSY,
+    "padding": State.PADDING,
+    "empty column": State.EMPTY_COLUMN,
+    "starved": State.STARVED,
+    "drained": State.DRAINED,
+}
+WIDTH = 900
+COLUMNS = 300  # bins of cycles; a cell shows what its PE did most of the time
+FORMATS: tuple[Literal["html", "png", "svg", "pdf"], ...] = ("html", "png", "svg", "pdf")
+
+
+def timeline_chart(activity: Activity) -> alt.Chart:
+    """Return the chart: a row per PE, a cell per bin of cycles, coloured by the state that fills most of it."""
+    n_cycles = len(activity.cycles)
+    edges = np.unique(np.linspace(0, n_cycles, min(COLUMNS, n_cycles) + 1).astype(int))
+    names = list(_STATES)
+    # (state, PE, bin): how many of a bin's cycles the PE was in the state
+    shares = np.stack(
+        [np.add.reduceat(activity.states == state, edges[:-1], axis=1, dtype=np.int64) for state in _STATES.values()]
+    )
+    most = shares.argmax(axis=0)
+    first = activity.cycles.start + edges
+    values = [
+        {"pe": pe, "begin": int(first[at]), "end": int(first[at + 1]), "state": names[most[row, at]]}
+        for row, pe in enumerate(activity.pes)
+        for at in range(len(edges) - 1)
+    ]
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=values), width=WIDTH, height=max(120, 9 * len(activity.pes)))
+        .mark_rect()
+        .encode(
+            x=alt.X("begin:Q", title="cycle", scale=alt.Scale(domain=[int(first[0]), int(first[-1])], nice=False)),
+            x2="end:Q",
+            y=alt.Y("pe:O", title="PE", axis=alt.Axis(values=list(activity.pes)[:: max(1, len(activity.pes) // 16)])),
+            color=alt.Color(
+                "state:N",
+                title=None,
+                scale=alt.Scale(domain=names, range=list(_COLOURS.values())),
+                legend=alt.Legend(orient="top"),
+            ),
+            tooltip=[alt.Tooltip("pe:O", title="PE"), "begin:Q", "end:Q", "state:N"],
+        )
+        .properties(title=f"What each PE does most, cycles {first[0]:,} to {first[-1]:,} (simulated)")
+    )
+    return chart
+
+
+def write_timeline(activity: Activity, path: Path) -> None:
+    """Write the picture in the format that the path's ending names. Raises InputError for another ending."""
+    kind = next((one for one in FORMATS if path.suffix.lower() == f".{one}"), None)
+    if kind is None:
+        raise InputError(f"a timeline's name must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, not {path.name}")
+    with atomic_write(path) as temporary:
+        if kind == "html":
+            timeline_chart(activity).save(str(temporary), format="html", inline=True)
+        else:
+            timeline_chart(activity).save(str(temporary), format=kind, scale_factor=1.5)
