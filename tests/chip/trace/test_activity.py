@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def simulated(case: Case, hardware: eie.Hardware) -> tuple[LayerSimulation, ...]
 @settings(max_examples=30, deadline=None)
 @given(case=layers(max_side=40, max_pe=9), queue_depth=st.integers(2, 5), entries=st.integers(1, 40))
 def test_states_are_the_stepped_simulators(case: Case, queue_depth: int, entries: int) -> None:
-    """Busy, padding and empty columns where its pointer stage has them; the queues as full; starved and drained add up."""
+    """Busy, padding, empty columns where its pointer stage has them; queues as full; starved and drained add up."""
     hardware = eie.Hardware(n_pe=case.matrix.n_pe, queue_depth=queue_depth, register_entries=entries, batched=True)
     ran = simulated(case, hardware)
     found = activity(ran, hardware)
@@ -64,12 +65,8 @@ def run() -> tuple[tuple[LayerSimulation, ...], eie.Hardware, eie.Network, np.nd
     book = np.concatenate(([0], rng.normal(size=15)))
     inputs = rng.normal(size=20)
     hardware = eie.Hardware(n_pe=4)
-    network = eie.calibrate(
-        eie.Network(
-            (eie.Layer("a", eie.encode(codes, book, 4), relu=True), eie.Layer("b", eie.encode(codes.T, book, 4)))
-        ),
-        inputs,
-    )
+    first = eie.Layer("a", eie.encode(codes, book, 4), relu=True)
+    network = eie.calibrate(eie.Network((first, eie.Layer("b", eie.encode(codes.T, book, 4)))), inputs)
     return eie.simulate_network(network, inputs, hardware), hardware, network, inputs
 
 
@@ -82,7 +79,7 @@ def test_chrome_trace_holds_every_cycle(tmp_path: Path, run: tuple) -> None:  # 
     for pe in range(4):
         spans = [e["args"] for e in events if e["ph"] == "X" and e["tid"] == pe + 1]
         assert spans[0]["cycle"] == 0
-        assert all(a["cycle"] + a["cycles"] == b["cycle"] for a, b in zip(spans, spans[1:], strict=False))
+        assert all(a["cycle"] + a["cycles"] == b["cycle"] for a, b in pairwise(spans))
         assert sum(span["cycles"] for span in spans) == total
     assert sum(e["ph"] == "X" and e["tid"] == 0 for e in events) == sum(o.simulation.counts.broadcasts for o in ran)
     assert [e["name"] for e in events if e["ph"] == "i"] == ["layer a", "layer b"]
