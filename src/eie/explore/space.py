@@ -16,11 +16,11 @@ outputs = 16384
 weight_density = 0.5
 activation_density = 0.07
 
-    [[model_layers]]                    # layers of a model file, with an input; paths are relative to this file
-    name = "my fc1"
-    model = "mine.safetensors"
-    layer = "fc1"
-    activations = "fc1-inputs.npy"
+[[model_layers]]                    # layers of a model file, with an input; paths are relative to this file
+name = "my fc1"
+model = "mine.safetensors"
+layer = "fc1"
+activations = "fc1-inputs.npy"
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +69,8 @@ class Verification:
     build_s: float
     rtl_s: float
     stepped_s: float
+    rtl_trace: np.ndarray = field(repr=False)  # every cycle's compared signals, of `trace_type`
+    stepped_trace: np.ndarray = field(repr=False)
 
     @property
     def equal(self) -> bool:
@@ -152,6 +154,8 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
         build_s=build_s,
         rtl_s=rtl_s,
         stepped_s=stepped_s,
+        rtl_trace=trace,
+        stepped_trace=reference,
     )
 
 
