@@ -7,6 +7,8 @@
 // ignores the bits above its own, and every other field is one shift away.
 #include <immintrin.h>
 
+#include <utility>
+
 #include "kernels/window.hpp"
 
 namespace eie::kernels {
@@ -120,13 +122,16 @@ using LayoutOf = std::conditional_t<std::is_same_v<A, Float32>, FloatLayout, Lay
 // Far enough ahead that DRAM answers in time, and near enough that the line is still in the L1 cache.
 constexpr std::size_t prefetch_bytes = 6144;
 
-// `blocks` blocks of 128 rows for `batch` inputs: a slot is decoded once for all of them. Sums go to lanes[input].
-template <class A, std::size_t blocks, std::size_t batch>
+constexpr std::size_t pairs_of_block = 4, pairs_of_tile = pairs_of_block * Layout::blocks;
+
+// The tile's pairs of groups from `first_pair` on, for `batch` inputs: as many as fill 16 accumulators. A slot is decoded
+// once for all inputs. Sums go to lanes[input], which is the tile's first lane.
+template <class A, std::size_t batch, std::size_t first_pair>
 void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps,
                     const typename A::Activation* const* x, const typename A::Weight* weights,
-                    typename A::Sum* const* lanes) {
+                    typename A::Sum (*lanes)[Layout::geometry.rows]) {
   using L = Lanes<A>;
-  constexpr std::size_t groups = 8 * blocks;
+  constexpr std::size_t pairs = pairs_of_tile / batch, groups = 2 * pairs;
   const typename L::Vector book = L::book(weights);
   for (std::size_t from = 0; from < steps; from += std::min(L::flush, steps - from)) {
     typename L::Vector sum[batch][groups];
@@ -137,31 +142,26 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
       typename L::Table table[batch];
 #pragma GCC unroll 4
       for (std::size_t i = 0; i < batch; ++i) table[i] = L::load(x[i] + first[step]);
-#pragma GCC unroll 2
-      for (std::size_t block = 0; block < blocks; ++block) {
-        const std::uint8_t* at = slots + block * Layout::block_bytes;
-        const __m512i codes_b = _mm512_load_si512(at + 256);
-        _mm_prefetch(reinterpret_cast<const char*>(at + 256 + prefetch_bytes), _MM_HINT_T0);
+#pragma GCC unroll 8
+      for (std::size_t k = 0; k < pairs; ++k) {
+        const std::size_t pair = (first_pair + k) % pairs_of_block;
+        const std::uint8_t* at = slots + (first_pair + k) / pairs_of_block * Layout::block_bytes;
+        if (k == 0 || pair == 0) _mm_prefetch(reinterpret_cast<const char*>(at + 256 + prefetch_bytes), _MM_HINT_T0);
+        _mm_prefetch(reinterpret_cast<const char*>(at + 64 * pair + prefetch_bytes), _MM_HINT_T0);
+        const __m512i slot = _mm512_load_si512(at + 64 * pair), codes_b = _mm512_load_si512(at + 256);
+        const __m512i code_a = _mm512_srli_epi16(slot, 6), offset_b = _mm512_srli_epi16(slot, 10);
+        const __m512i code_b = _mm512_srli_epi16(codes_b, 4 * pair);
 #pragma GCC unroll 4
-        for (std::size_t pair = 0; pair < 4; ++pair) {
-          _mm_prefetch(reinterpret_cast<const char*>(at + 64 * pair + prefetch_bytes), _MM_HINT_T0);
-          const __m512i slot = _mm512_load_si512(at + 64 * pair);
-          const __m512i code_a = _mm512_srli_epi16(slot, 6), offset_b = _mm512_srli_epi16(slot, 10);
-          const __m512i code_b = _mm512_srli_epi16(codes_b, 4 * pair);
-#pragma GCC unroll 4
-          for (std::size_t i = 0; i < batch; ++i) {
-            typename L::Vector& a = sum[i][8 * block + 2 * pair];
-            typename L::Vector& b = sum[i][8 * block + 2 * pair + 1];
-            a = L::add(a, table[i], slot, code_a, book);
-            b = L::add(b, table[i], offset_b, code_b, book);
-          }
+        for (std::size_t i = 0; i < batch; ++i) {
+          sum[i][2 * k] = L::add(sum[i][2 * k], table[i], slot, code_a, book);
+          sum[i][2 * k + 1] = L::add(sum[i][2 * k + 1], table[i], offset_b, code_b, book);
         }
       }
       slots += Layout::step_bytes;
     }
 #pragma GCC unroll 32
     for (std::size_t k = 0; k < batch * groups; ++k)
-      L::hand_over(sum[k / groups][k % groups], lanes[k / groups] + k % groups * 16);
+      L::hand_over(sum[k / groups][k % groups], lanes[k / groups] + (2 * first_pair + k % groups) * 16);
   }
 }
 
@@ -180,33 +180,27 @@ class WindowAvx512 final : public Kernel<A> {
     for (std::size_t part = first; part < end; ++part) {
       window_.prefetch(part);
       std::size_t i = 0;
-      for (; i + 2 <= batch; i += 2) multiply_two(window_.tiles[part], x + i, sums + i);
-      if (i < batch) multiply_one(window_.tiles[part], x + i, sums + i);
+      for (; i + 4 <= batch; i += 4) multiply_tile<4>(window_.tiles[part], x + i, sums + i);
+      for (; i + 2 <= batch; i += 2) multiply_tile<2>(window_.tiles[part], x + i, sums + i);
+      if (i < batch) multiply_tile<1>(window_.tiles[part], x + i, sums + i);
     }
   }
 
  private:
-  static constexpr std::size_t lanes_of_block = 128;
   using Sum = typename A::Sum;
 
-  void multiply_one(const Tile& tile, const typename A::Activation* const* x, Sum* const* sums) const {
-    alignas(64) Sum lanes[Layout::geometry.rows] = {};
-    Sum* const targets[] = {lanes};
-    multiply_steps<A, Layout::blocks, 1>(window_.slots.data() + tile.slots, window_.first.data() + tile.first_step,
-                                         tile.steps, x, weights_.data(), targets);
-    finish(tile, x[0], lanes, sums[0]);
-  }
-
-  // Two inputs share the 16 accumulators, so the tile is gone through block by block; the second time it is in the
-  // cache.
-  void multiply_two(const Tile& tile, const typename A::Activation* const* x, Sum* const* sums) const {
-    alignas(64) Sum lanes[2][Layout::geometry.rows] = {};
-    for (std::size_t block = 0; block < Layout::blocks; ++block) {
-      Sum* const targets[] = {lanes[0] + block * lanes_of_block, lanes[1] + block * lanes_of_block};
-      multiply_steps<A, 1, 2>(window_.slots.data() + tile.slots + block * Layout::block_bytes,
-                              window_.first.data() + tile.first_step, tile.steps, x, weights_.data(), targets);
-    }
-    for (std::size_t i = 0; i < 2; ++i) finish(tile, x[i], lanes[i], sums[i]);
+  // Inputs share the 16 accumulators, so the tile is gone through as often as there are inputs, a part of its rows each
+  // time; from the second time on it is in the cache.
+  template <std::size_t batch>
+  void multiply_tile(const Tile& tile, const typename A::Activation* const* x, Sum* const* sums) const {
+    alignas(64) Sum lanes[batch][Layout::geometry.rows] = {};
+    [&]<std::size_t... pass>(std::index_sequence<pass...>) {
+      (multiply_steps<A, batch, pass * pairs_of_tile / batch>(window_.slots.data() + tile.slots,
+                                                              window_.first.data() + tile.first_step, tile.steps, x,
+                                                              weights_.data(), lanes),
+       ...);
+    }(std::make_index_sequence<batch>());
+    for (std::size_t i = 0; i < batch; ++i) finish(tile, x[i], lanes[i], sums[i]);
   }
 
   void finish(const Tile& tile, const typename A::Activation* x, Sum* lanes, Sum* sums) const {
