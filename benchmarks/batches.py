@@ -40,7 +40,7 @@ def main() -> None:
         for batch in BATCHES:
             inputs = np.tile(layer.activations.astype(np.float32), (batch, 1))
             outputs = np.empty((batch, matrix.outputs), np.float32)
-            calls[str(batch)] = lambda x=inputs, y=outputs: session.run(x, y)
+            calls[str(batch)] = lambda run=session.run, x=inputs, y=outputs: run(x, y)
         times = interleaved(calls, ROUNDS)
         per_input = (statistics.median(times[str(batch)]) / batch for batch in BATCHES)
         lines.append(f"| {name} | " + " | ".join(f"{one:.1f}" for one in per_input) + " |")
