@@ -9,35 +9,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
-
-import altair as alt
-import polars as pl
 
 from eie.bench.measure import Measurement, Settings, bandwidth_gb_per_s, measure_layer
 from eie.bench.peers import available, set_threads
-from eie.bench.report import STACKS, StackMeasurement, geometric_means, limits, measure_stack
+from eie.bench.report import STACKS, StackMeasurement, chart, geometric_means, limits, measure_stack
 from eie.files import atomic_write
 from eie.paper.benchmarks import benchmarks, generate
+from eie.paper.study import real_layer
 from eie.paper.this_cpu import processor
 
 RESULTS = Path(__file__).parent / "results"
 CHIP_ALEXNET_US = 30.3 + 12.2 + 9.9  # the paper's Table IV, the row EIE: actual time, Alex-6 to Alex-8
-
-
-def chart(measurements: Sequence[Measurement]) -> alt.Chart:
-    """Return the rotated times, one point per layer and contender, on a logarithmic axis."""
-    table = pl.DataFrame([{"layer": m.layer, "contender": m.contender, "us": m.rotated_us} for m in measurements])
-    return (
-        alt.Chart(table)
-        .mark_point(filled=True, size=60)
-        .encode(
-            x=alt.X("us:Q", scale=alt.Scale(type="log"), title="microseconds per product, weights from memory"),
-            y=alt.Y("layer:N", sort=None, title=None),
-            color=alt.Color("contender:N", sort=None, title=None),
-        )
-        .properties(width=560, height=300)
-    )
 
 
 def report(
@@ -103,6 +87,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--layers", default=",".join(benchmarks()))
+    parser.add_argument("--data", type=Path, help="folder of the authors' simulator streams: adds the real Alex-8")
     arguments = parser.parse_args()
     settings = Settings(threads=arguments.threads, seconds=arguments.seconds)
     set_threads(settings.threads)
@@ -111,9 +96,11 @@ def main() -> None:
     stacks = [measure_stack(name, settings) for name in STACKS]
     measurements: list[Measurement] = []
     notes = [f"missing: {name}" for name in missing]
-    for name in arguments.layers.split(","):
-        print(f"measuring {name}", flush=True)
-        measured, failed = measure_layer(generate(name), peers, settings)
+    layers = (generate(name) for name in arguments.layers.split(","))
+    real = (real_layer(arguments.data),) if arguments.data else ()
+    for layer in chain(layers, real):
+        print(f"measuring {layer.name}", flush=True)
+        measured, failed = measure_layer(layer, peers, settings)
         measurements += measured
         notes += [f"failed: {text}" for text in failed]
     name = f"engine-{settings.threads}-thread{'s' if settings.threads > 1 else ''}"

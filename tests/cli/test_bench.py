@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -32,6 +33,18 @@ def test_bench_prints_tables() -> None:
     assert done.exit_code == 0, done.stderr
     assert "rotated, us" in done.stdout
     assert "NT-LSTM" in done.stdout
+
+
+def test_bench_takes_the_real_layer_and_draws_a_chart(shared: Path, tmp_path: Path) -> None:
+    """The published Alex-8 is one more layer; the chart is a picture."""
+    chart = tmp_path / "bench.svg"
+    streams = str(shared / "data" / "eie-simulator-alex8")
+    arguments = ["--layers", "NT-LSTM", "--peers", "", "--seconds", "0.02", "--data", streams, "--chart", str(chart)]
+    done = CliRunner().invoke(app, ["bench", *arguments, "--json"])
+    assert done.exit_code == 0, done.stderr
+    layers = [m["layer"] for m in json.loads(done.stdout)["measurements"]]
+    assert layers == ["NT-LSTM", "Alex-8 (real)"]
+    assert chart.read_text().startswith("<svg")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import altair as alt
 import numpy as np
 
 from eie.bench.measure import Measurement, Settings
@@ -14,7 +15,7 @@ from eie.engine import InferenceSession
 from eie.network import Layer, Network
 from eie.paper.benchmarks import generate
 
-__all__ = ["STACKS", "StackMeasurement", "geometric_means", "limits", "measure_stack"]
+__all__ = ["STACKS", "StackMeasurement", "chart", "geometric_means", "limits", "measure_stack"]
 
 # The fully connected layers at the end of the two networks, by the names of Table III.
 STACKS = {"AlexNet": ("Alex-6", "Alex-7", "Alex-8"), "VGG-16": ("VGG-6", "VGG-7", "VGG-8")}
@@ -30,6 +31,23 @@ class StackMeasurement:
     quartiles_us: tuple[float, float]
     bytes_read: int
     load_ms: float
+
+
+def chart(measurements: Sequence[Measurement]) -> alt.Chart:
+    """Return the rotated times, one point per layer and contender, on a logarithmic axis."""
+    values = [{"layer": m.layer, "contender": m.contender, "us": m.rotated_us} for m in measurements]
+    drawn: alt.Chart = (
+        alt.Chart(alt.InlineData(values=values))
+        .mark_point(filled=True, size=60)
+        .encode(
+            x=alt.X("us:Q", scale=alt.Scale(type="log"), title="microseconds per product, weights from memory"),
+            y=alt.Y("layer:N", sort=None, title=None),
+            color=alt.Color("contender:N", sort=None, title=None),
+            tooltip=["layer:N", "contender:N", alt.Tooltip("us:Q", title="us", format=",.4~g")],
+        )
+        .properties(width=560, height=300)
+    )
+    return drawn
 
 
 def geometric_means(measurements: Sequence[Measurement]) -> dict[str, tuple[float, float]]:

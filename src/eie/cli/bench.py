@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from eie.bench.measure import Settings, bandwidth_gb_per_s, measure_layer
 from eie.bench.peers import PEERS, available, set_threads
-from eie.bench.report import STACKS, geometric_means, limits, measure_stack
+from eie.bench.report import STACKS, chart, geometric_means, limits, measure_stack
+from eie.charts import write_chart
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.errors import InputError
 from eie.paper.benchmarks import benchmarks, generate
+from eie.paper.study import real_layer
 from eie.paper.this_cpu import processor
 
 __all__ = ["command"]
@@ -32,6 +35,12 @@ def command(
     stacks: Annotated[
         bool, typer.Option("--stacks", help="Measure AlexNet's and VGG-16's layers as networks.")
     ] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the authors' simulator streams: adds the real Alex-8.")
+    ] = None,
+    chart_file: Annotated[
+        Path | None, typer.Option("--chart", help="Draw the rotated times: .html, .png, .svg or .pdf.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Time M x V on the paper's layers: this engine, and every library installed that can do it.
@@ -50,14 +59,19 @@ def command(
     set_threads(threads)
     bandwidth = bandwidth_gb_per_s()
     measurements, failed = [], []
-    for name in chosen:
+    real = [real_layer(data)] if data is not None else []
+    for name in [*chosen, *(layer.name for layer in real)]:
         log.print(f"measuring {name}", style="dim")
-        measured, failures = measure_layer(generate(name, skew=skew), wanted, settings)
+        layer = generate(name, skew=skew) if name in chosen else real[0]
+        measured, failures = measure_layer(layer, wanted, settings)
         measurements += measured
         failed += failures
     networks = [measure_stack(name, settings) for name in STACKS] if stacks else []
     means = geometric_means(measurements)
     bounds = limits(measurements, bandwidth)
+    if chart_file is not None:
+        write_chart(chart(measurements), chart_file, "chart")
+        log.print(f"chart: {chart_file}", style="dim")
     if as_json:
         print_json(
             {

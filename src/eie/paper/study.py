@@ -11,7 +11,7 @@ from eie.importers.eie_simulator import read_eie_simulator
 from eie.paper import this_cpu
 from eie.paper.benchmarks import LayerData, benchmarks, generate
 
-__all__ = ["Study", "benchmark_of"]
+__all__ = ["Study", "benchmark_of", "real_layer"]
 
 REAL_SUFFIX = " (real)"
 
@@ -31,7 +31,7 @@ class Study:
         self._cpu_times: dict[str, this_cpu.CpuTimes] = {}
         self.names: tuple[str, ...] = tuple(benchmarks())
         if data is not None:
-            real = _real_layer(data)
+            real = real_layer(data)
             self._layers[real.name] = real
             self.names += (real.name,)
 
@@ -76,7 +76,7 @@ def benchmark_of(name: str) -> str:
     return name.removesuffix(REAL_SUFFIX)
 
 
-def _real_layer(data: Path) -> LayerData:
+def real_layer(data: Path) -> LayerData:
     """The published Alex-8 from its streams, its bias as one more column whose activation is 1."""
     streams = read_eie_simulator(data, outputs=benchmarks()["Alex-8"].outputs)
     matrix = streams.network.layers[0].matrix

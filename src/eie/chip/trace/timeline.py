@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import altair as alt
 import numpy as np
 
+from eie.charts import write_chart
 from eie.chip.trace.activity import Activity, State
-from eie.errors import InputError
-from eie.files import atomic_write
 
 __all__ = ["timeline_chart", "write_timeline"]
 
@@ -31,7 +29,6 @@ _STATES = {
 }
 WIDTH = 900
 COLUMNS = 300  # bins of cycles; a cell shows what its PE did most of the time
-FORMATS: tuple[Literal["html", "png", "svg", "pdf"], ...] = ("html", "png", "svg", "pdf")
 
 
 def timeline_chart(activity: Activity) -> alt.Chart:
@@ -72,11 +69,4 @@ def timeline_chart(activity: Activity) -> alt.Chart:
 
 def write_timeline(activity: Activity, path: Path) -> None:
     """Write the picture in the format that the path's ending names. Raises InputError for another ending."""
-    kind = next((one for one in FORMATS if path.suffix.lower() == f".{one}"), None)
-    if kind is None:
-        raise InputError(f"a timeline's name must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, not {path.name}")
-    with atomic_write(path) as temporary:
-        if kind == "html":
-            timeline_chart(activity).save(str(temporary), format="html", inline=True)
-        else:
-            timeline_chart(activity).save(str(temporary), format=kind, scale_factor=1.5)
+    write_chart(timeline_chart(activity), path, "timeline")
