@@ -102,6 +102,19 @@ def test_native_recurrence_is_the_readable_one(instruction_set: str, case: Case,
     check_native_recurrence(case, queue_depth, instruction_set)
 
 
+@pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
+@pytest.mark.parametrize("n_pe", [257, 513, 1024])
+def test_as_many_pes_as_there_may_be(instruction_set: str, n_pe: int) -> None:
+    """The widest chips, more PEs than rows or fewer."""
+    rng = np.random.default_rng(n_pe)
+    codes = np.where(rng.random((900, 3000)) < 0.1, rng.integers(1, 16, (900, 3000)), 0).astype(np.uint8)
+    book = np.arange(16, dtype=np.float32)
+    activations = np.where(rng.random(3000) < 0.4, rng.integers(1, 100, 3000), 0)
+    matrix = eie.encode(codes, book, n_pe)
+    assert np.array_equal(matrix.decode(), codes)
+    check_native_recurrence(Case(codes, book, matrix, activations), 4, instruction_set)
+
+
 @given(case=layers(max_side=30, max_pe=3), queue_depth=st.sampled_from([2, 127, 129, 300]))
 def test_queues_too_deep_for_short_leads(case: Case, queue_depth: int) -> None:
     """Where 16 bits would not do, the general recurrence takes over."""
