@@ -15,7 +15,7 @@ from eie.errors import InputError
 from eie.network import Layer, Network
 from eie.numerics import quantise
 
-__all__ = ["LayerSimulation", "simulate_network"]
+__all__ = ["ChipRun", "LayerSimulation", "chip_run", "simulate_network"]
 
 
 class LayerSimulation(NamedTuple):
@@ -32,11 +32,18 @@ class LayerSimulation(NamedTuple):
     overflows: int
 
 
-def simulate_network(network: Network, inputs: npt.ArrayLike, hardware: Hardware) -> tuple[LayerSimulation, ...]:
-    """Return every layer's simulation for one input vector of floats, the layers one after the other.
+class ChipRun(NamedTuple):
+    """What the chip is given: the network over its PEs with formats, and the first layer's activations in Q(fa)."""
 
-    The network is split over the hardware's PEs first. Where it has no formats, they are chosen from this input.
-    Raises InputError for a wrong shape, values that are not finite, and, with `hardware.strict`, a layer too large.
+    network: Network
+    activations: npt.NDArray[np.int64]
+
+
+def chip_run(network: Network, inputs: npt.ArrayLike, hardware: Hardware) -> ChipRun:
+    """Split `network` over the hardware's PEs and quantise one input vector of floats.
+
+    Where a layer has no formats, all are chosen from this input. Raises InputError for a batch, a wrong shape and
+    values that are not finite.
     """
     batch = input_batch(inputs, network.inputs)
     if len(batch) != 1:
@@ -45,7 +52,16 @@ def simulate_network(network: Network, inputs: npt.ArrayLike, hardware: Hardware
     if any(layer.formats is None for layer in network):
         network = calibrate(network, batch, value_bits=hardware.value_bits, accumulator_bits=hardware.accumulator_bits)
     first = formats_of(network.layers[0])
-    activations = quantise(batch[0], first.activation_fraction, first.value_bits)
+    return ChipRun(network, quantise(batch[0], first.activation_fraction, first.value_bits))
+
+
+def simulate_network(network: Network, inputs: npt.ArrayLike, hardware: Hardware) -> tuple[LayerSimulation, ...]:
+    """Return every layer's simulation for one input vector of floats, the layers one after the other.
+
+    The network is split over the hardware's PEs first. Where it has no formats, they are chosen from this input.
+    Raises InputError for a wrong shape, values that are not finite, and, with `hardware.strict`, a layer too large.
+    """
+    network, activations = chip_run(network, inputs, hardware)
     results = []
     for layer in network:
         if hardware.strict:

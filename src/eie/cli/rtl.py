@@ -9,6 +9,7 @@ import typer
 
 from eie.chip import Hardware
 from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
+from eie.network import Network
 from eie.rtl import source_files, verify
 from eie.rtl.export import export
 from eie.rtl.synth import SYNTHESISED, synthesise
@@ -46,13 +47,7 @@ def export_command(
     Example: eie rtl export chip --model alex8.safetensors
     """
     network = load(model)
-    hardware = Hardware(
-        n_pe=network.layers[0].matrix.n_pe if pes is None else pes,
-        queue_depth=queue_depth,
-        spmat_width_bits=spmat_width,
-        register_entries=register_entries,
-        strict=strict,
-    )
+    hardware = _hardware(network, pes, queue_depth, spmat_width, register_entries, strict)
     parameters = export(network, hardware, folder)
     if as_json:
         print_json({"folder": folder, "parameters": parameters.verilog(), "sources": len(source_files())})
@@ -83,14 +78,7 @@ def verify_command(
     Example: eie rtl verify alex8.safetensors alex8.activations.npy --register-entries 65
     """
     network = load(model)
-    hardware = Hardware(
-        n_pe=network.layers[0].matrix.n_pe if pes is None else pes,
-        queue_depth=queue_depth,
-        spmat_width_bits=spmat_width,
-        register_entries=register_entries,
-        batched=True,
-        strict=strict,
-    )
+    hardware = _hardware(network, pes, queue_depth, spmat_width, register_entries, strict)
     vector = read_array(inputs, "input file")
     log.print(f"building the chip with {hardware.n_pe} PEs, unless it has been built before", style="dim")
     found = verify(network, vector, hardware)
@@ -141,4 +129,18 @@ def synth_command(
     result.print(
         "Left out: wires and their delay, clock tree, SRAM macros, fillers. The paper's cells are TSMC 45 nm at worst "
         "conditions, its critical path 1.15 ns."
+    )
+
+
+def _hardware(
+    network: Network, pes: int | None, queue_depth: int, spmat_width: int, register_entries: int, strict: bool
+) -> Hardware:
+    """Return the hardware that the options name; the RTL always runs batched."""
+    return Hardware(
+        n_pe=network.layers[0].matrix.n_pe if pes is None else pes,
+        queue_depth=queue_depth,
+        spmat_width_bits=spmat_width,
+        register_entries=register_entries,
+        batched=True,
+        strict=strict,
     )

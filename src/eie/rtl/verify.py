@@ -15,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from eie.chip.hardware import Hardware
+from eie.chip.network import chip_run
 from eie.chip.stepped import Chip
 from eie.chip.stepped import signals as tables
 from eie.chip.stepped.signals import Direction
 from eie.chip.stepped.unit import Wires
-from eie.engine.reference import calibrate, formats_of, input_batch
+from eie.engine.reference import formats_of
 from eie.errors import InputError
 from eie.network import Layer, Network
-from eie.numerics import Integers, quantise, saturate, wrap
+from eie.numerics import Integers, saturate, wrap
 from eie.rtl.build import build
 from eie.rtl.parameters import Parameters
 from eie.rtl.program import SOURCE, SRAM, HostProgram
@@ -97,14 +98,7 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
 
     Raises InputError where a tool is missing, or, with `hardware.strict`, where the memories are too small.
     """
-    batch = input_batch(inputs, network.inputs)
-    if len(batch) != 1:
-        raise InputError(f"the chip runs one input at a time, but the inputs are a batch of {len(batch)}")
-    network = network.interleave(hardware.n_pe)
-    if any(layer.formats is None for layer in network):
-        network = calibrate(network, batch, value_bits=hardware.value_bits, accumulator_bits=hardware.accumulator_bits)
-    first = formats_of(network.layers[0])
-    activations = quantise(batch[0], first.activation_fraction, first.value_bits)
+    network, activations = chip_run(network, inputs, hardware)
     parameters = Parameters.of(hardware, network)
 
     started = time.perf_counter()

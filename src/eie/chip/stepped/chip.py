@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from eie.chip.counts import Counts
 from eie.chip.hardware import Hardware
+from eie.chip.network import chip_run
 from eie.chip.stepped.act_queue import ActQueue
 from eie.chip.stepped.act_rw import ActRw
 from eie.chip.stepped.arithm_unit import ArithmUnit
@@ -23,8 +24,7 @@ from eie.chip.stepped.ptr_read import PtrRead
 from eie.chip.stepped.spmat_read import SpmatRead
 from eie.chip.stepped.unit import Unit, Wires, in_order_of_dependence
 from eie.csc import InterleavedCSC
-from eie.engine.reference import calibrate, formats_of, input_batch
-from eie.errors import InputError
+from eie.engine.reference import formats_of
 from eie.network import Layer, Network
 from eie.numerics import Integers, quantise, saturate
 
@@ -157,13 +157,7 @@ def run_stepped(
         network = Layer("layer", network)
     if isinstance(network, Layer):
         network = Network((network,), network.name)
-    batch = input_batch(inputs, network.inputs)
-    if len(batch) != 1:
-        raise InputError(f"the chip runs one input at a time, but the inputs are a batch of {len(batch)}")
-    network = network.interleave(hardware.n_pe)
-    if any(layer.formats is None for layer in network):
-        network = calibrate(network, batch, value_bits=hardware.value_bits, accumulator_bits=hardware.accumulator_bits)
-    first = formats_of(network.layers[0])
-    for layer in network:
+    run = chip_run(network, inputs, hardware)
+    for layer in run.network:
         layer.matrix.validate()
-    return Chip(hardware).run(network, quantise(batch[0], first.activation_fraction, first.value_bits), observe)
+    return Chip(hardware).run(run.network, run.activations, observe)
