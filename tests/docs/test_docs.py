@@ -17,7 +17,7 @@ PAGES = sorted(
 BLOCK = re.compile(r'^```(sh|python|toml)(?: title="([^"]+)")?\n(.*?)^```', re.M | re.S)
 
 
-SLOW = {"tutorial.md", "how-to/the-paper.md", "beyond.md"}  # they work on all nine layers
+SLOW = {"tutorial.md", "how-to/the-paper.md", "how-to/the-rtl.md", "beyond.md"}  # all nine layers, or a build
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.slow if page in SLOW else ()) for page in PAGES])
