@@ -73,7 +73,9 @@ def convert_(
     layers have those names. Each must be a `torch.nn.Linear` of the layer's size. A layer with ReLU brings its own: the
     module's outputs are rectified, which a ReLU after it leaves as they are. Nothing is replaced unless all can be.
     """
-    layers = {layer.name: layer for layer in compressed} if isinstance(compressed, Network) else dict(compressed)
+    layers = (
+        {layer.name: layer for layer in compressed.chain()} if isinstance(compressed, Network) else dict(compressed)
+    )
     modules = dict(model.named_modules())
     for name, layer in layers.items():
         module = modules.get(name) if name else None  # the model itself has no place to put another in

@@ -7,6 +7,7 @@ equal to it by the tests, and both to the stepped simulator.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -70,6 +71,21 @@ class Simulation:
     empty_column_cycles: Cycles = field(repr=False)
     starved_cycles: Cycles = field(repr=False)
     done_early_cycles: Cycles = field(repr=False)
+
+    @classmethod
+    def total(cls, parts: Sequence[Simulation]) -> Simulation:
+        """Return what `parts`, at least one, take after each other on the same hardware."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            parts[0].hardware,
+            sum(part.cycles for part in parts),
+            sum((part.counts for part in parts[1:]), parts[0].counts),
+            *(
+                np.sum([getattr(part, name) for part in parts], axis=0)
+                for name in ("busy_cycles", "empty_column_cycles", "starved_cycles", "done_early_cycles")
+            ),
+        )
 
     @property
     def latency_us(self) -> float:
@@ -156,17 +172,7 @@ def simulate(
         if hardware.strict:
             require_capacity(block, hardware)
         parts.append(simulate_pass(block, values, hardware, registers, instruction_set))
-    if len(parts) == 1:
-        return parts[0]
-    return Simulation(
-        hardware,
-        sum(part.cycles for part in parts),
-        sum((part.counts for part in parts[1:]), parts[0].counts),
-        *(
-            np.sum([getattr(part, name) for part in parts], axis=0)
-            for name in ("busy_cycles", "empty_column_cycles", "starved_cycles", "done_early_cycles")
-        ),
-    )
+    return Simulation.total(parts)
 
 
 def simulate_pass(

@@ -33,7 +33,7 @@ def command(
     save(output, network)
     with atomic_write(input_file) as temporary, temporary.open("wb") as file:
         np.save(file, activations)
-    layer = network.layers[0]
+    (layer,) = network.products
     matrix = layer.matrix
     if as_json:
         print_json(

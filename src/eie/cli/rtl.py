@@ -137,7 +137,7 @@ def _hardware(
 ) -> Hardware:
     """Return the hardware that the options name; the RTL always runs batched."""
     return Hardware(
-        n_pe=network.layers[0].matrix.n_pe if pes is None else pes,
+        n_pe=network.n_pe if pes is None else pes,
         queue_depth=queue_depth,
         spmat_width_bits=spmat_width,
         register_entries=register_entries,

@@ -55,7 +55,7 @@ def command(
     """
     network = load(model)
     hardware = Hardware(
-        n_pe=network.layers[0].matrix.n_pe if pes is None else pes,
+        n_pe=network.n_pe if pes is None else pes,
         queue_depth=queue_depth,
         spmat_width_bits=spmat_width,
         clock_mhz=clock_mhz,

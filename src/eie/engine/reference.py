@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 
 from eie.errors import InputError
-from eie.network import Layer, Network
+from eie.network import Layer, Network, Step
 from eie.numerics import (
     Formats,
     choose_formats,
@@ -35,16 +36,17 @@ class ChipOutputs(NamedTuple):
 
 
 def float_sums(layer: Layer, inputs: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Return W a + b of one input vector in float64, before ReLU; shape (outputs,)."""
+    """Return W a + b in float64, before ReLU; (..., outputs) for `inputs` of shape (..., inputs)."""
     starts, columns, codes = layer.matrix.rows
-    row_of_weight = np.repeat(np.arange(layer.outputs), np.diff(starts))
-    products = layer.matrix.codebook.astype(np.float64)[codes] * inputs[columns]
-    sums = np.bincount(row_of_weight, weights=products, minlength=layer.outputs).astype(np.float64, copy=False)
+    weights = scipy.sparse.csr_array(
+        (layer.matrix.codebook.astype(np.float64)[codes], columns, starts), layer.matrix.shape
+    )
+    sums = np.asarray(weights @ inputs.astype(np.float64).T).T
     return sums if layer.bias is None else sums + layer.bias.astype(np.float64)
 
 
 def float_layer(layer: Layer, inputs: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Return the layer's outputs for one input vector in float64; shape (outputs,)."""
+    """Return the layer's outputs in float64; (..., outputs) for `inputs` of shape (..., inputs)."""
     sums = float_sums(layer, inputs)
     return np.maximum(sums, 0.0) if layer.relu else sums
 
@@ -104,25 +106,40 @@ def calibrate(
 ) -> Network:
     """Return `network` with each layer's formats chosen from `inputs`, one vector or a (batch, inputs) array.
 
-    The first layer's activations get the finest format that holds the inputs, a later one's the format of the outputs
-    before it; each codebook the finest that fits it and the sums seen (`eie.numerics.choose_formats`).
+    A layer's activations get the finest format that holds its inputs, or, where it follows another layer directly, the
+    format of that one's outputs; each codebook the finest that fits it and the sums seen
+    (`eie.numerics.choose_formats`). A layer inside another step gets them from all that the step multiplies with it.
     """
-    vectors: list[npt.NDArray[np.floating]] = list(input_batch(inputs, network.inputs))
+    vectors: npt.NDArray[np.floating] = input_batch(inputs, network.inputs).astype(np.float64)
+    largest_input: dict[str, float] = {}
+    largest_sum: dict[str, float] = {}
+
+    def multiply(layer: Layer, batch: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        sums = float_sums(layer, batch)
+        for largest, values in ((largest_input, batch), (largest_sum, sums)):
+            largest[layer.name] = max(largest.get(layer.name, 0.0), float(np.abs(values).max(initial=0.0)))
+        return np.maximum(sums, 0.0) if layer.relu else sums
+
     fraction: int | None = None
-    layers = []
-    for layer in network:
-        sums = [float_sums(layer, vector) for vector in vectors]
-        formats = choose_formats(
-            vectors,
-            layer.matrix.codebook,
-            sums,
-            activation_fraction=fraction,
-            value_bits=value_bits,
-            accumulator_bits=accumulator_bits,
-            input_margin=input_margin,
-            output_margin=output_margin,
-        )
-        layers.append(replace(layer, formats=formats))
-        fraction = formats.output_fraction
-        vectors = [np.maximum(vector, 0.0) if layer.relu else vector for vector in sums]
-    return replace(network, layers=tuple(layers))
+    steps: list[Step] = []
+    for step in network:
+        vectors = step.run(vectors, multiply)
+        products = [
+            replace(
+                product,
+                formats=choose_formats(
+                    largest_input.get(product.name, 0.0),
+                    product.matrix.codebook,
+                    largest_sum.get(product.name, 0.0),
+                    activation_fraction=fraction,
+                    value_bits=value_bits,
+                    accumulator_bits=accumulator_bits,
+                    input_margin=input_margin,
+                    output_margin=output_margin,
+                ),
+            )
+            for product in step.products
+        ]
+        steps.append(step.with_products(products))
+        fraction = formats_of(products[0]).output_fraction if isinstance(step, Layer) else None
+    return replace(network, layers=tuple(steps))

@@ -1,55 +1,27 @@
-"""A network ready to run on this CPU: weights in the kernels' own layout, one native call from inputs to outputs."""
+"""A network ready to run on this CPU: its layers in native code, what is between them in NumPy."""
 
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from eie import _native
-from eie.engine.reference import formats_of, input_batch
+from eie.engine.chain import AccumulatorOverflow, Chain, LayerPlan
+from eie.engine.reference import input_batch
 from eie.errors import InputError
-from eie.network import Layer, Network
-from eie.numerics import quantise, quantise_codebook
+from eie.network import Batch, Layer, Network, Step
 from eie.storage import load
 
 __all__ = ["KERNELS", "NUMERICS", "AccumulatorOverflow", "InferenceSession", "LayerPlan"]
 
 NUMERICS = ("int16", "chip", "float32")
 KERNELS = tuple(_native.kernel_names())  # of this build; native/kernels/README.md tells what each is
-_LARGEST_CHIP_FRACTION = 1000  # well within what a float64 can be scaled by
 
 Floats = npt.NDArray[np.float32]
-
-
-class AccumulatorOverflow(RuntimeWarning):
-    """Sums did not fit the chip's accumulators and wrapped, so that these outputs are wrong (numerics `chip` only)."""
-
-
-@dataclass(frozen=True)
-class LayerPlan:
-    """How a session runs one layer.
-
-    `bytes` are those of its weights in the kernel's layout, read for every input or batch. `measured_us` has what one
-    multiplication took with each kernel tried at load, in microseconds; it is empty where one was forced.
-    """
-
-    name: str
-    kernel: str
-    bytes: int
-    weights: int
-    measured_us: dict[str, float]
-
-    @property
-    def bytes_per_weight(self) -> float:
-        """Bytes read per non-zero weight."""
-        return self.bytes / max(self.weights, 1)
 
 
 class InferenceSession:
@@ -74,13 +46,23 @@ class InferenceSession:
         self.network = network if isinstance(network, Network) else load(network)
         self.numerics = numerics
         self.threads = threads
-        if numerics == "chip":
-            _check_chip_formats(self.network.layers)
         forced = kernel or os.environ.get("EIE_KERNEL", "")
-        self._native = _native.make_network(numerics, threads)
-        self.plan = tuple(self._add(layer, forced) for layer in self.network)
+        self._stages: list[Chain | Step] = []
+        self._products: dict[str, Chain] = {}  # those inside steps, by name
+        chains = []
+        for is_layer, steps in groupby(self.network, lambda step: isinstance(step, Layer)):
+            if is_layer:
+                chain = Chain([product for step in steps for product in step.products], numerics, threads, forced)
+                self._stages.append(chain)
+                chains.append(chain)
+                continue
+            for step in steps:
+                self._stages.append(step)
+                for product in step.products:
+                    self._products[product.name] = Chain([product], numerics, threads, forced)
+                    chains.append(self._products[product.name])
+        self.plan = tuple(plan for chain in chains for plan in chain.plan)
         self._inputs, self._outputs = self.network.inputs, self.network.outputs
-        self._no_overflows = np.zeros(len(self.plan), np.uint64)  # only the chip's numerics count any
 
     def run(self, inputs: npt.ArrayLike, out: Floats | None = None) -> Floats:
         """Return the network's outputs for one input vector, or for a batch of them one row each, as float32.
@@ -102,64 +84,28 @@ class InferenceSession:
         elif out.dtype != np.float32 or out.shape != shape or not (out.flags.c_contiguous and out.flags.writeable):
             given = f"{out.dtype} of shape {out.shape}"
             raise InputError(f"out must be a writable, contiguous float32 array of shape {shape}, not {given}")
-        overflows = np.zeros(len(self.plan), np.uint64) if self.numerics == "chip" else self._no_overflows
-        if not self._native.run(array, out, overflows):
-            input_batch(array, self._inputs)  # names the first that is NaN or infinite
-        if self.numerics == "chip" and overflows.any():
-            for plan, count in zip(self.plan, overflows.tolist(), strict=True):
-                if count:
-                    message = f"{count} sums of layer {plan.name} did not fit the accumulator and wrapped"
-                    warnings.warn(message, AccumulatorOverflow, stacklevel=2)
+        if len(self._stages) == 1 and isinstance(self._stages[0], Chain):
+            if not self._stages[0].run(array, out):
+                input_batch(array, self._inputs)  # names the first that is NaN or infinite
+            return out
+        input_batch(array, self._inputs)
+        out[...] = self._run_stages(np.atleast_2d(array)).reshape(shape)
         return out
 
-    def _add(self, layer: Layer, kernel: str) -> LayerPlan:
-        matrix = layer.matrix
-        starts, columns, codes = matrix.rows
-        chip_codebook = np.zeros(0, np.int16)
-        chip_bias = np.zeros(0, np.int64)
-        settings = (0, 0, 16, 24)
-        if self.numerics == "chip":
-            formats = formats_of(layer)
-            bits = formats.value_bits
-            # Shifted up to 16 bits: native/kernels/arithmetic.hpp tells why.
-            shifted = quantise_codebook(matrix.codebook, formats.codebook_fraction, bits) << (16 - bits)
-            chip_codebook = shifted.astype(np.int16)
-            if layer.bias is not None:
-                chip_bias = quantise(layer.bias, formats.output_fraction, formats.accumulator_bits)
-            settings = (formats.activation_fraction, formats.output_fraction, bits, formats.accumulator_bits)
-        try:
-            report = self._native.add_layer(
-                matrix.inputs,
-                starts,
-                columns,
-                codes,
-                matrix.code_bits,
-                matrix.codebook,
-                chip_codebook,
-                np.zeros(0, np.float32) if layer.bias is None else np.ascontiguousarray(layer.bias),
-                chip_bias,
-                layer.relu,
-                *settings,
-                kernel,
-            )
-        except ValueError as error:
-            raise InputError(f"layer {layer.name}: {error}") from error
-        return LayerPlan(layer.name, report.kernel, report.bytes, len(codes), dict(report.measured))
+    def _run_stages(self, vectors: Floats) -> Floats:
+        for stage in self._stages:
+            if isinstance(stage, Chain):
+                vectors = _run_chain(stage, vectors)
+            else:
+                vectors = stage.run(vectors, self._multiply).astype(np.float32, copy=False)
+        return vectors
+
+    def _multiply(self, layer: Layer, vectors: Batch) -> Batch:
+        return _run_chain(self._products[layer.name], np.ascontiguousarray(vectors, np.float32))
 
 
-def _check_chip_formats(layers: Sequence[Layer]) -> None:
-    for layer in layers:
-        formats = formats_of(layer)
-        for fraction in (formats.activation_fraction, formats.output_fraction):
-            if abs(fraction) > _LARGEST_CHIP_FRACTION:
-                raise InputError(
-                    f"layer {layer.name}: fraction bits must be within +-{_LARGEST_CHIP_FRACTION}, not {fraction}"
-                )
-    for before, after in pairwise(layers):
-        given, expected = formats_of(before), formats_of(after)
-        if (given.output_fraction, given.value_bits) != (expected.activation_fraction, expected.value_bits):
-            raise InputError(
-                f"layer {after.name} expects activations of {expected.value_bits} bits with "
-                f"{expected.activation_fraction} fraction bits, but {before.name} before it gives "
-                f"{given.value_bits} with {given.output_fraction}"
-            )
+def _run_chain(chain: Chain, vectors: Floats) -> Floats:
+    outputs = np.empty((len(vectors), chain.outputs), np.float32)
+    if not chain.run(np.ascontiguousarray(vectors), outputs):
+        raise InputError(f"the inputs of layer {chain.plan[0].name} overflowed: some are NaN or infinite")
+    return outputs

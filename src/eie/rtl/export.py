@@ -57,7 +57,7 @@ def _write_sources(target: Path, parameters: Parameters) -> None:
 
 def _write_images(folder: Path, network: Network, p: Parameters) -> None:
     registers = p.registers * p.n_pe
-    for layer in network:
+    for layer in network.chain():
         formats = formats_of(layer)
         book = quantise_codebook(layer.matrix.codebook, formats.codebook_fraction, formats.value_bits)
         _write_hex(folder / f"{layer.name}.codebook.hex", book, p.value)

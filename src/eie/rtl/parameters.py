@@ -45,7 +45,7 @@ class Parameters:
         """
         if hardware.n_pe > MAX_RTL_PES:
             raise InputError(f"the RTL has 1 to {MAX_RTL_PES} PEs, not {hardware.n_pe}")
-        layers = network.layers
+        layers = network.chain()
         for name in ("code_bits", "index_bits"):
             found = {getattr(layer.matrix, name) for layer in layers}
             if len(found) > 1:

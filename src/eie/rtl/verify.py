@@ -133,9 +133,9 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
     trace = trace[trace["complete"] == 0]  # the completing cycle belongs to what comes next
 
     expected = np.concatenate([layer.outputs for layer in stepped])
-    ends = np.cumsum([layer.outputs for layer in network])
+    ends = np.cumsum([layer.outputs for layer in network.chain()])
     found = np.concatenate(
-        [_outputs(part, layer) for part, layer in zip(np.split(sums, ends[:-1]), network, strict=True)]
+        [_outputs(part, layer) for part, layer in zip(np.split(sums, ends[:-1]), network.chain(), strict=True)]
     )
     reference = np.concatenate(cycles)
     return Verification(
@@ -163,7 +163,7 @@ def _host_program(
     host = HostProgram(parameters)
     registers = parameters.registers * parameters.n_pe
     source, relu, in_source = 0, False, False
-    for layer, result in zip(network, results, strict=True):
+    for layer, result in zip(network.chain(), results, strict=True):
         host.write_layer(layer)
         rows = host.rows_of(activations)
         bias = host.bias_of(layer)

@@ -76,7 +76,7 @@ class Chip:
         registers = self.hardware.register_entries * self.hardware.n_pe
         results = []
         in_source = False  # whether the layer before has left its outputs in what is now the source file
-        for layer in network:
+        for layer in network.chain():
             result = self._run_layer(layer, activations, in_source, observe)
             results.append(result)
             activations = result.outputs
@@ -158,6 +158,6 @@ def run_stepped(
     if isinstance(network, Layer):
         network = Network((network,), network.name)
     run = chip_run(network, inputs, hardware)
-    for layer in run.network:
+    for layer in run.network.chain():
         layer.matrix.validate()
     return Chip(hardware).run(run.network, run.activations, observe)

@@ -113,15 +113,15 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any], dict[str, np.ndarray]], Any],
     ),
     "a field of the wrong type": (
         lambda d, t: layer_of(d).update(outputs="many"),
-        "layers.0.outputs in the 'eie' document is wrong: Input should be a valid integer",
+        "layers.0.linear.outputs in the 'eie' document is wrong: Input should be a valid integer",
     ),
     "too many PEs": (
         lambda d, t: layer_of(d).update(n_pe=4096),
-        "layers.0.n_pe in the 'eie' document is wrong: Input should be less than or equal to 1024",
+        "layers.0.linear.n_pe in the 'eie' document is wrong: Input should be less than or equal to 1024",
     ),
     "a size that asks for terabytes": (
         lambda d, t: layer_of(d).update(inputs=2**40),
-        "layers.0.inputs in the 'eie' document is wrong: Input should be less than or equal to 16777216",
+        "layers.0.linear.inputs in the 'eie' document is wrong: Input should be less than or equal to 16777216",
     ),
     "other sizes than the arrays": (
         lambda d, t: layer_of(d).update(inputs=13),

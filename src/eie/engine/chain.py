@@ -1,0 +1,124 @@
+"""Layers in a row in native code: weights in the kernels' own layout, one call from inputs to outputs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from eie import _native
+from eie.engine.reference import formats_of
+from eie.errors import InputError
+from eie.network import Layer
+from eie.numerics import quantise, quantise_codebook
+
+__all__ = ["AccumulatorOverflow", "Chain", "LayerPlan"]
+
+_LARGEST_CHIP_FRACTION = 1000  # well within what a float64 can be scaled by
+
+Floats = npt.NDArray[np.float32]
+
+
+class AccumulatorOverflow(RuntimeWarning):
+    """Sums did not fit the chip's accumulators and wrapped, so that these outputs are wrong (numerics `chip` only)."""
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """How a session runs one layer.
+
+    `bytes` are those of its weights in the kernel's layout, read for every input or batch. `measured_us` has what one
+    multiplication took with each kernel tried at load, in microseconds; it is empty where one was forced.
+    """
+
+    name: str
+    kernel: str
+    bytes: int
+    weights: int
+    measured_us: dict[str, float]
+
+    @property
+    def bytes_per_weight(self) -> float:
+        """Bytes read per non-zero weight."""
+        return self.bytes / max(self.weights, 1)
+
+
+class Chain:
+    """`layers`, each one's outputs the next one's inputs, with one arithmetic; `kernel` is forced unless empty."""
+
+    def __init__(self, layers: Sequence[Layer], numerics: str, threads: int, kernel: str) -> None:
+        self.inputs, self.outputs = layers[0].inputs, layers[-1].outputs
+        self._counts_overflows = numerics == "chip"  # only its sums can wrap
+        if numerics == "chip":
+            _check_chip_formats(layers)
+        self._native = _native.make_network(numerics, threads)
+        self.plan = tuple(self._add(layer, numerics, kernel) for layer in layers)
+        self._no_overflows = np.zeros(len(self.plan), np.uint64)
+
+    def run(self, vectors: Floats, out: Floats) -> bool:
+        """Write (batch, outputs) for (batch, inputs), or one vector for one; return whether the inputs were finite."""
+        overflows = np.zeros(len(self.plan), np.uint64) if self._counts_overflows else self._no_overflows
+        if not self._native.run(vectors, out, overflows):
+            return False
+        if self._counts_overflows and overflows.any():
+            for plan, count in zip(self.plan, overflows.tolist(), strict=True):
+                if count:
+                    message = f"{count} sums of layer {plan.name} did not fit the accumulator and wrapped"
+                    warnings.warn(message, AccumulatorOverflow, stacklevel=3)
+        return True
+
+    def _add(self, layer: Layer, numerics: str, kernel: str) -> LayerPlan:
+        matrix = layer.matrix
+        starts, columns, codes = matrix.rows
+        chip_codebook = np.zeros(0, np.int16)
+        chip_bias = np.zeros(0, np.int64)
+        settings = (0, 0, 16, 24)
+        if numerics == "chip":
+            formats = formats_of(layer)
+            bits = formats.value_bits
+            # Shifted up to 16 bits: native/kernels/arithmetic.hpp tells why.
+            shifted = quantise_codebook(matrix.codebook, formats.codebook_fraction, bits) << (16 - bits)
+            chip_codebook = shifted.astype(np.int16)
+            if layer.bias is not None:
+                chip_bias = quantise(layer.bias, formats.output_fraction, formats.accumulator_bits)
+            settings = (formats.activation_fraction, formats.output_fraction, bits, formats.accumulator_bits)
+        try:
+            report = self._native.add_layer(
+                matrix.inputs,
+                starts,
+                columns,
+                codes,
+                matrix.code_bits,
+                matrix.codebook,
+                chip_codebook,
+                np.zeros(0, np.float32) if layer.bias is None else np.ascontiguousarray(layer.bias),
+                chip_bias,
+                layer.relu,
+                *settings,
+                kernel,
+            )
+        except ValueError as error:
+            raise InputError(f"layer {layer.name}: {error}") from error
+        return LayerPlan(layer.name, report.kernel, report.bytes, len(codes), dict(report.measured))
+
+
+def _check_chip_formats(layers: Sequence[Layer]) -> None:
+    for layer in layers:
+        formats = formats_of(layer)
+        for fraction in (formats.activation_fraction, formats.output_fraction):
+            if abs(fraction) > _LARGEST_CHIP_FRACTION:
+                raise InputError(
+                    f"layer {layer.name}: fraction bits must be within +-{_LARGEST_CHIP_FRACTION}, not {fraction}"
+                )
+    for before, after in pairwise(layers):
+        given, expected = formats_of(before), formats_of(after)
+        if (given.output_fraction, given.value_bits) != (expected.activation_fraction, expected.value_bits):
+            raise InputError(
+                f"layer {after.name} expects activations of {expected.value_bits} bits with "
+                f"{expected.activation_fraction} fraction bits, but {before.name} before it gives "
+                f"{given.value_bits} with {given.output_fraction}"
+            )

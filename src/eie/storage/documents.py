@@ -1,0 +1,158 @@
+"""The JSON document of a model file: what each kind of step says of itself, checked field by field."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from eie.csc import MAX_PES, MAX_SIDE
+from eie.errors import InputError
+
+__all__ = [
+    "FORMAT_VERSION",
+    "METADATA_KEY",
+    "ActivationDocument",
+    "AffineDocument",
+    "ConvolutionDocument",
+    "DenseDocument",
+    "FormatsDocument",
+    "ImageDocument",
+    "LinearDocument",
+    "NetworkDocument",
+    "PoolingDocument",
+    "StepDocument",
+    "WindowDocument",
+    "read_document",
+]
+
+FORMAT_VERSION = 1
+METADATA_KEY = "eie"
+
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+Bits = Annotated[int, Field(ge=1, le=8)]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class FormatsDocument(_Document):
+    """The chip's Q formats of a layer."""
+
+    activation_fraction: int
+    codebook_fraction: int
+    value_bits: int
+    accumulator_bits: int
+
+
+class LinearDocument(_Document):
+    """A compressed layer; `packed_index_bits` where its weights are Huffman-coded, null where they are entries."""
+
+    kind: Literal["linear"]
+    name: str
+    outputs: Side
+    inputs: Side
+    n_pe: int = Field(ge=1, le=MAX_PES)
+    code_bits: Bits
+    index_bits: Bits
+    packed_index_bits: Bits | None
+    relu: bool
+    bias: Literal["none", "float32", "shared"]
+    formats: FormatsDocument | None
+
+
+class DenseDocument(_Document):
+    """A layer of float32 weights."""
+
+    kind: Literal["dense"]
+    name: str
+    relu: bool
+
+
+class ImageDocument(_Document):
+    """The sizes of an image."""
+
+    channels: Side
+    height: Side
+    width: Side
+
+
+class WindowDocument(_Document):
+    """A sliding window, each pair (down, across)."""
+
+    kernel: tuple[int, int] = Field(strict=False)
+    stride: tuple[int, int] = Field(strict=False)
+    padding: tuple[int, int] = Field(strict=False)
+
+
+class ConvolutionDocument(_Document):
+    """A product for each place of a window."""
+
+    kind: Literal["convolution"]
+    name: str
+    image: ImageDocument
+    window: WindowDocument
+    product: LinearDocument | DenseDocument = Field(discriminator="kind")
+
+
+class PoolingDocument(_Document):
+    """The largest or mean value of each window."""
+
+    kind: Literal["max_pooling", "average_pooling"]
+    name: str
+    image: ImageDocument
+    window: WindowDocument
+
+
+class ActivationDocument(_Document):
+    """A function of each value."""
+
+    kind: Literal["activation"]
+    name: str
+    size: Side
+    function: str
+
+
+class AffineDocument(_Document):
+    """A scale and shift for each channel."""
+
+    kind: Literal["affine"]
+    name: str
+    pixels: Side
+
+
+StepDocument = Annotated[
+    LinearDocument | DenseDocument | ConvolutionDocument | PoolingDocument | ActivationDocument | AffineDocument,
+    Field(discriminator="kind"),
+]
+
+
+class NetworkDocument(_Document):
+    """The whole document."""
+
+    format_version: int
+    name: str
+    layers: list[StepDocument]
+
+
+def read_document(text: str) -> NetworkDocument:
+    """Parse the document; InputError says what is wrong with it."""
+    try:
+        raw: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"the '{METADATA_KEY}' document is not JSON: {error}") from error
+    version = raw.get("format_version") if isinstance(raw, dict) else None
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise InputError(
+            f"format version {version} is newer than this program, which reads up to {FORMAT_VERSION}: update eie"
+        )
+    if version != FORMAT_VERSION:
+        raise InputError(f"format_version must be {FORMAT_VERSION}, not {version!r}")
+    try:
+        return NetworkDocument.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise InputError(f"{place} in the '{METADATA_KEY}' document is wrong: {first['msg']}") from error
