@@ -19,7 +19,7 @@ import numpy.typing as npt
 from eie import _native
 from eie.errors import InputError
 
-__all__ = ["MAX_PES", "MAX_SIDE", "InterleavedCSC", "RowCodes", "encode", "encode_column", "share"]
+__all__ = ["MAX_PES", "MAX_SIDE", "InterleavedCSC", "RowCodes", "encode", "encode_column", "from_rows", "share"]
 
 MAX_PES = 1024
 MAX_SIDE = 2**24  # outputs or inputs; bounds what a hostile file can ask to be allocated
@@ -150,7 +150,7 @@ class InterleavedCSC:
         index_bits = self.index_bits if index_bits is None else index_bits
         if (n_pe, index_bits) == (self.n_pe, self.index_bits):
             return self
-        return _encode_rows(self.rows, self.shape, self.codebook, n_pe, index_bits)
+        return from_rows(self.rows, self.shape, self.codebook, n_pe, index_bits)
 
     def row_blocks(self, rows_per_block: int) -> Iterator[InterleavedCSC]:
         """Give the matrix as blocks of at most `rows_per_block` rows, each encoded by itself."""
@@ -162,7 +162,7 @@ class InterleavedCSC:
             block = starts[first : first + rows_per_block + 1]
             part = slice(int(block[0]), int(block[-1]))
             rows = RowCodes(block - block[0], columns[part], codes[part])
-            yield _encode_rows(rows, (len(block) - 1, self.inputs), self.codebook, self.n_pe, self.index_bits)
+            yield from_rows(rows, (len(block) - 1, self.inputs), self.codebook, self.n_pe, self.index_bits)
 
 
 def encode(codes: npt.ArrayLike, codebook: npt.ArrayLike, n_pe: int = 64, index_bits: int = 4) -> InterleavedCSC:
@@ -187,7 +187,7 @@ def encode(codes: npt.ArrayLike, codebook: npt.ArrayLike, n_pe: int = 64, index_
     outputs, inputs = array.shape
     _check_parameters(n_pe, len(book).bit_length() - 1, index_bits)
     rows = RowCodes(*_native.rows_from_dense(np.ascontiguousarray(array, np.uint8)))
-    return _encode_rows(rows, (outputs, inputs), book, n_pe, index_bits)
+    return from_rows(rows, (outputs, inputs), book, n_pe, index_bits)
 
 
 def encode_column(codes: npt.ArrayLike, index_bits: int = 4) -> tuple[list[int], list[int]]:
@@ -234,9 +234,10 @@ def share(weights: npt.ArrayLike, code_bits: int = 4) -> tuple[Codes, npt.NDArra
     return codes, np.concatenate(([0.0], centroids)).astype(np.float32)
 
 
-def _encode_rows(
+def from_rows(
     rows: RowCodes, shape: tuple[int, int], codebook: npt.NDArray[np.float32], n_pe: int, index_bits: int
 ) -> InterleavedCSC:
+    """Encode codes by row, (outputs, inputs) being their `shape`; columns must lie within it and ascend in each row."""
     code_bits = len(codebook).bit_length() - 1
     _check_parameters(n_pe, code_bits, index_bits)
     entries, pointers = _native.encode(*rows, *shape, n_pe, code_bits, index_bits)

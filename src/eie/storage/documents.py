@@ -21,6 +21,7 @@ __all__ = [
     "ImageDocument",
     "LinearDocument",
     "NetworkDocument",
+    "PackedDocument",
     "PoolingDocument",
     "StepDocument",
     "WindowDocument",
@@ -47,8 +48,15 @@ class FormatsDocument(_Document):
     accumulator_bits: int
 
 
+class PackedDocument(_Document):
+    """The flat, Huffman-coded stream of a layer: the bits of its gaps, and its entries."""
+
+    index_bits: Bits
+    entries: int = Field(ge=0, le=2**40)
+
+
 class LinearDocument(_Document):
-    """A compressed layer; `packed_index_bits` where its weights are Huffman-coded, null where they are entries."""
+    """A compressed layer; `packed` is null where its entries lie in the file as the chip has them."""
 
     kind: Literal["linear"]
     name: str
@@ -57,7 +65,7 @@ class LinearDocument(_Document):
     n_pe: int = Field(ge=1, le=MAX_PES)
     code_bits: Bits
     index_bits: Bits
-    packed_index_bits: Bits | None
+    packed: PackedDocument | None
     relu: bool
     bias: Literal["none", "float32", "shared"]
     formats: FormatsDocument | None

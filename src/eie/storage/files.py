@@ -33,13 +33,18 @@ from eie.storage.documents import (
     ImageDocument,
     LinearDocument,
     NetworkDocument,
+    PackedDocument,
     PoolingDocument,
     StepDocument,
     WindowDocument,
     read_document,
 )
+from eie.storage.packing import Packed, pack, unpack
 
 __all__ = ["load", "save"]
+
+LARGEST_BIAS_CODEBOOK = 256
+LARGEST_UNPACKED_POINTERS = 2**30  # a small packed file may not ask for more memory than this
 
 Tensors = dict[str, npt.NDArray[Any]]
 
@@ -185,13 +190,20 @@ def _write_product(
         return DenseDocument(kind="dense", name=product.name, relu=product.relu)
     matrix = product.matrix
     matrix.validate()
-    tensors |= {
-        f"{place}.codebook": matrix.codebook,
-        f"{place}.entries": matrix.entries,
-        f"{place}.pointers": matrix.pointers,
-    }
+    tensors[f"{place}.codebook"] = matrix.codebook
+    stream = pack(matrix) if packed else None
+    if stream is None:
+        tensors |= {f"{place}.entries": matrix.entries, f"{place}.pointers": matrix.pointers}
+    else:
+        tensors |= {f"{place}.codes": stream.codes, f"{place}.gaps": stream.gaps}
+    bias: Literal["none", "float32", "shared"] = "none"
     if product.bias is not None:
-        tensors[f"{place}.bias"] = np.ascontiguousarray(product.bias)
+        values, places = np.unique(product.bias, return_inverse=True)
+        bias = "shared" if packed and len(values) <= LARGEST_BIAS_CODEBOOK < len(places) else "float32"
+        if bias == "shared":
+            tensors |= {f"{place}.bias_codebook": values, f"{place}.bias_codes": places.astype(np.uint8)}
+        else:
+            tensors[f"{place}.bias"] = np.ascontiguousarray(product.bias)
     return LinearDocument(
         kind="linear",
         name=product.name,
@@ -200,9 +212,9 @@ def _write_product(
         n_pe=matrix.n_pe,
         code_bits=matrix.code_bits,
         index_bits=matrix.index_bits,
-        packed_index_bits=None,
+        packed=None if stream is None else PackedDocument(index_bits=stream.index_bits, entries=stream.entries),
         relu=product.relu,
-        bias="none" if product.bias is None else "float32",
+        bias=bias,
         formats=None if product.formats is None else FormatsDocument(**vars(product.formats)),
     )
 
@@ -212,18 +224,39 @@ def _read_product(document: LinearDocument | DenseDocument, place: str, tensors:
         weights, bias = (_floats(tensors, f"{place}.{part}") for part in ("weights", "bias"))
         return Dense(document.name, weights, bias, document.relu)
     try:
-        matrix = InterleavedCSC(
-            (document.outputs, document.inputs),
-            document.n_pe,
-            document.index_bits,
-            document.code_bits,
-            _take(tensors, f"{place}.codebook"),
-            _take(tensors, f"{place}.entries"),
-            _take(tensors, f"{place}.pointers"),
-        )
+        matrix = _read_matrix(document, place, tensors)
         matrix.validate()
         formats = None if document.formats is None else Formats(**document.formats.model_dump())
-        bias_values = None if document.bias == "none" else _take(tensors, f"{place}.bias")
+        bias_values = _read_bias(document, place, tensors)
     except InputError as error:
         raise InputError(f"layer {document.name}: {error}") from error
     return Layer(document.name, matrix, bias_values, document.relu, formats)
+
+
+def _read_matrix(document: LinearDocument, place: str, tensors: Tensors) -> InterleavedCSC:
+    shape = (document.outputs, document.inputs)
+    codebook = _floats(tensors, f"{place}.codebook")
+    if document.packed is None:
+        arrays = (_take(tensors, f"{place}.{part}") for part in ("entries", "pointers"))
+        return InterleavedCSC(shape, document.n_pe, document.index_bits, document.code_bits, codebook, *arrays)
+    if codebook.shape != (2**document.code_bits,):
+        raise InputError(f"codebook must have shape {(2**document.code_bits,)}, not {codebook.shape}")
+    if document.inputs * document.n_pe > LARGEST_UNPACKED_POINTERS:
+        raise InputError(
+            f"{document.inputs} inputs on {document.n_pe} PEs have more than {LARGEST_UNPACKED_POINTERS} pointers"
+        )
+    codes, gaps = (_take(tensors, f"{place}.{part}") for part in ("codes", "gaps"))
+    stream = Packed(document.packed.index_bits, document.packed.entries, codes, gaps)
+    return unpack(stream, shape, codebook, document.n_pe, document.index_bits)
+
+
+def _read_bias(document: LinearDocument, place: str, tensors: Tensors) -> npt.NDArray[np.float32] | None:
+    if document.bias == "none":
+        return None
+    if document.bias == "float32":
+        return _floats(tensors, f"{place}.bias")
+    values, places = _floats(tensors, f"{place}.bias_codebook"), _take(tensors, f"{place}.bias_codes")
+    if values.ndim != 1 or places.dtype != np.uint8 or places.max(initial=0) >= len(values):
+        raise InputError(f"bias_codes must be uint8 and below {values.size}, the values of bias_codebook")
+    bias: npt.NDArray[np.float32] = values[places]
+    return bias

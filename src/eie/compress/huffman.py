@@ -1,0 +1,64 @@
+"""Huffman codes: how many bits each symbol gets, and symbols as bits and back. The loops are native/packing.cpp."""
+
+from __future__ import annotations
+
+import heapq
+from itertools import count
+
+import numpy as np
+import numpy.typing as npt
+
+from eie import _native
+
+__all__ = ["LONGEST", "code_lengths", "coded_bits", "decode", "encode"]
+
+LONGEST = 24  # bits of a code; native code refuses longer ones
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def code_lengths(counts: npt.ArrayLike) -> Bytes:
+    """Return the bits of each symbol's code, 0 for those that never occur; `counts` says how often each does.
+
+    The lengths are Huffman's, of the least total bits. A symbol alone gets one bit. Where a code would be longer than
+    LONGEST bits, rare symbols are taken to be less rare.
+    """
+    often = np.asarray(counts, np.int64)
+    while True:
+        lengths = _huffman(often)
+        if lengths.max(initial=0) <= LONGEST:
+            return lengths
+        often = (often + 1) // 2
+
+
+def _huffman(counts: npt.NDArray[np.int64]) -> Bytes:
+    lengths = np.zeros(len(counts), np.uint8)
+    order = count()  # makes equal counts a matter of who came first, so that the code is always the same
+    heap = [(int(often), next(order), [symbol]) for symbol, often in enumerate(counts) if often > 0]
+    if len(heap) == 1:
+        lengths[heap[0][2]] = 1
+    heapq.heapify(heap)
+    while len(heap) > 1:
+        (a, _, left), (b, _, right) = heapq.heappop(heap), heapq.heappop(heap)
+        lengths[left + right] += 1
+        heapq.heappush(heap, (a + b, next(order), left + right))
+    return lengths
+
+
+def coded_bits(symbols: Bytes, alphabet: int) -> int:
+    """Return the bits of `symbols`, each below `alphabet`, in their best code, without the code itself."""
+    counts = np.bincount(symbols, minlength=alphabet)
+    return int(counts @ code_lengths(counts).astype(np.int64))
+
+
+def encode(symbols: Bytes, alphabet: int) -> Bytes:
+    """Return `symbols`, each below `alphabet`, as bytes: the length of every symbol's code, then the bits."""
+    lengths = code_lengths(np.bincount(symbols, minlength=alphabet))
+    return np.concatenate((lengths, _native.huffman_encode(symbols, lengths)))
+
+
+def decode(data: Bytes, alphabet: int, symbols: int) -> Bytes:
+    """Return the `symbols` symbols that `encode` made `data` of. Raises ValueError where it is not such data."""
+    if len(data) < alphabet:
+        raise ValueError(f"there are {len(data)} bytes, expected {alphabet} code lengths at least")
+    return _native.huffman_decode(np.ascontiguousarray(data[alphabet:]), np.ascontiguousarray(data[:alphabet]), symbols)

@@ -1,0 +1,52 @@
+"""Weight sharing as a parametrisation: weights are their codes' places in a codebook, and the codebook learns.
+
+A centroid's gradient is the sum of its weights' gradients (Deep Compression, section 3.3); any optimiser and any
+training loop therefore train the centroids as they would any parameter.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+__all__ = ["Shared"]
+
+
+class _Lookup(torch.autograd.Function):
+    """codebook[codes], code 0 being the pruned weight; its gradient is summed by code."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, centroids: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(codes)
+        ctx.clusters = len(centroids)  # type: ignore[attr-defined]
+        codebook = torch.cat((centroids.new_zeros(1), centroids))
+        return codebook[codes.long()]
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (codes,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        sums = torch.bincount(codes.flatten(), gradient.flatten(), ctx.clusters + 1)  # type: ignore[attr-defined]
+        return sums[1:], None
+
+
+class Shared(nn.Module):
+    """A parametrisation whose one trained tensor is the centroids, float32 (2**bits - 1,).
+
+    `codes`, uint8 and of the weights' shape, stay: 0 is a pruned weight, code k the centroid k - 1.
+    """
+
+    codes: torch.Tensor
+
+    def __init__(self, codes: torch.Tensor, centroids: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("codes", codes)
+        self._initial = centroids
+
+    def forward(self, centroids: torch.Tensor) -> torch.Tensor:
+        """Return the weights."""
+        weights: torch.Tensor = _Lookup.apply(centroids, self.codes)  # type: ignore[no-untyped-call]
+        return weights
+
+    def right_inverse(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return the centroids to begin with, in the place of the weights they were made of."""
+        return self._initial
