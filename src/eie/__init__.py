@@ -1,5 +1,9 @@
 """EIE: the Efficient Inference Engine on compressed neural networks, open, exact and fast."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from eie.chip import Hardware, Simulation, simulate, simulate_network
 from eie.csc import InterleavedCSC, encode, share
 from eie.engine import InferenceSession
@@ -8,6 +12,9 @@ from eie.errors import InputError
 from eie.network import Layer, Network
 from eie.numerics import Formats
 from eie.storage import load, save
+
+if TYPE_CHECKING:
+    from eie.compress.pipeline import compress_
 
 __all__ = [
     "Formats",
@@ -19,6 +26,7 @@ __all__ = [
     "Network",
     "Simulation",
     "calibrate",
+    "compress_",
     "encode",
     "load",
     "save",
@@ -28,3 +36,12 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import `compress_`, which needs PyTorch, when it is first asked for."""
+    if name != "compress_":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import eie.compress
+
+    return eie.compress.compress_

@@ -9,7 +9,20 @@ import typer
 
 import eie
 from eie import _native
-from eie.cli import bench, demo, doctor, explore, import_streams, reproduce, rtl, run, simulate
+from eie.cli import (
+    bench,
+    compress,
+    demo,
+    doctor,
+    explore,
+    export,
+    import_streams,
+    inspect,
+    reproduce,
+    rtl,
+    run,
+    simulate,
+)
 from eie.cli.output import log, result
 from eie.errors import InputError
 
@@ -28,6 +41,9 @@ importers = typer.Typer(help="Read compressed layers from elsewhere.", no_args_i
 importers.command("eie-simulator")(import_streams.command)
 
 app.command("demo")(demo.command)
+app.command("compress")(compress.command)
+app.command("inspect")(inspect.command)
+app.command("export")(export.command)
 app.command("run")(run.command)
 app.command("simulate")(simulate.command)
 app.command("reproduce")(reproduce.command)

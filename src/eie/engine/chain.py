@@ -59,12 +59,17 @@ class Chain:
         self.plan = tuple(self._add(layer, numerics, kernel) for layer in layers)
         self._no_overflows = np.zeros(len(self.plan), np.uint64)
 
-    def run(self, vectors: Floats, out: Floats) -> bool:
-        """Write (batch, outputs) for (batch, inputs), or one vector for one; return whether the inputs were finite."""
-        overflows = np.zeros(len(self.plan), np.uint64) if self._counts_overflows else self._no_overflows
+    def run(self, vectors: Floats, out: Floats, overflows: npt.NDArray[np.uint64] | None = None) -> bool:
+        """Write (batch, outputs) for (batch, inputs), or one vector for one; return whether the inputs were finite.
+
+        Sums that overflowed are added to `overflows`, (layers,), or warned of where that is None.
+        """
+        warn = overflows is None and self._counts_overflows
+        if overflows is None:
+            overflows = np.zeros(len(self.plan), np.uint64) if self._counts_overflows else self._no_overflows
         if not self._native.run(vectors, out, overflows):
             return False
-        if self._counts_overflows and overflows.any():
+        if warn and overflows.any():
             for plan, count in zip(self.plan, overflows.tolist(), strict=True):
                 if count:
                     message = f"{count} sums of layer {plan.name} did not fit the accumulator and wrapped"

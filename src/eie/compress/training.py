@@ -79,18 +79,18 @@ def finetune(
     *,
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = nn.functional.cross_entropy,
     checkpoint: Path | None = None,
-    before_step: Callable[[float], None] = lambda progress: None,
+    before_step: Callable[[int, int], None] = lambda step, steps: None,
     best_after: float = 0.0,
     log: Callable[[str], None] = lambda line: None,
 ) -> History:
     """Train `model` in place on `data`; return what each epoch brought.
 
     After every epoch all that is needed to go on is written to `checkpoint`, and where that file exists training goes
-    on from it, to the same weights as if it had never stopped. `before_step` is told the progress, 0 to 1, before
-    every step: gradual pruning moves its masks there. The model ends with the weights of the epoch of the best
-    validation accuracy among those that began with a progress of `best_after` or more. Ctrl-C ends the loop after what
-    the checkpoint holds: `History.interrupted`. Raises InputError for a checkpoint of another model, and where the
-    loss is no longer finite.
+    on from it, to the same weights as if it had never stopped. `before_step` is told the number of every step, and of
+    how many, before it: gradual pruning moves its masks there. The model ends with the weights of the epoch of the best
+    validation accuracy among those that began when `best_after` of all had been done, or later. Ctrl-C ends the loop
+    after what the checkpoint holds: `History.interrupted`. Raises InputError for a checkpoint of another model, and
+    where the loss is no longer finite.
     """
     state = _State(model, data, training, best_after)
     if checkpoint is not None and checkpoint.exists():
@@ -143,7 +143,7 @@ class _State:
         return patience is not None and 0 < self.best <= self.done - patience
 
     def train_epoch(
-        self, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], before_step: Callable[[float], None]
+        self, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], before_step: Callable[[int, int], None]
     ) -> Epoch:
         """Train one pass over the data, in an order of the epoch's own."""
         training = self.training
@@ -153,10 +153,11 @@ class _State:
         total = 0.0
         self.model.train()
         for step, batch in enumerate(torch.split(order, training.batch_size)):
-            progress = (self.done + step / self.steps_per_epoch) / training.epochs
-            before_step(progress)
+            steps = training.epochs * self.steps_per_epoch
+            number = self.done * self.steps_per_epoch + step
+            before_step(number, steps)
             for group in self.optimiser.param_groups:
-                group["lr"] = training.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+                group["lr"] = training.learning_rate * 0.5 * (1 + math.cos(math.pi * number / steps))
             self.optimiser.zero_grad()
             error = loss(self.model(self.x[batch]), self.y[batch])
             error.backward()  # type: ignore[no-untyped-call]

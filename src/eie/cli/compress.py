@@ -1,0 +1,213 @@
+"""`eie compress`: a trained model pruned, shared, fine-tuned and encoded, with a report of every step."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from eie.cli.inspect import size_table
+from eie.cli.output import JsonOption, log, print_json, print_table, result
+from eie.compress.data import Data, read_data
+from eie.compress.recipe import Recipe, read_recipe
+from eie.compress.sizes import layer_size, total
+from eie.engine import InferenceSession
+from eie.engine.saturation import saturation
+from eie.errors import InputError, MissingExtra
+from eie.network import Network
+from eie.storage import save
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from eie.compress.pipeline import Compression
+
+__all__ = ["command"]
+
+NUMERICS = ("float32", "int16", "chip")
+TIMED_CALLS = 200
+SATURATION_INPUTS = 1000
+
+
+def command(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="module:factory or file.py:factory; an .onnx file; or weights of linear layers in a row "
+            "(.safetensors, .npz, .pt)."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write (.safetensors).")],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="To train and test on: digits (scikit-learn's), an .npz file, a folder of train and test.npz."
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="What to do, as TOML; by default 10 % of the weights, 4 bits.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Trained weights for a factory's model: .safetensors, .npz or .pt.")
+    ] = None,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Folder for what is needed to go on; by default OUTPUT.checkpoints.")
+    ] = None,
+    unpickle: Annotated[
+        bool, typer.Option("--unpickle", help="Read a .pt file that holds a whole module, running what it says.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compress MODEL: prune, share the weights, fine-tune, encode; and report size, accuracy and speed.
+
+    A training that is interrupted goes on when the same command is given again.
+
+    Example: eie compress lenet.py:lenet_300_100 --data mnist --recipe lenet_300_100.toml -o lenet.safetensors
+    """
+    try:
+        from eie.compress.pipeline import compress_
+        from eie.importers.models import load_model
+    except ImportError as error:
+        raise MissingExtra("eie compress", "torch", "torch") from error
+
+    steps = Recipe() if recipe is None else read_recipe(recipe)
+    if output.suffix != ".safetensors":
+        raise InputError(f"a model file's name must end in .safetensors, not {output.name}")
+    if not output.parent.is_dir():
+        raise InputError(f"cannot write {output}: the folder {output.parent} does not exist")
+    _seed(steps.seed)
+    trained = load_model(model, weights, unpickle=unpickle)
+    found = None if data is None else read_data(data, steps.input_shape, steps.seed)
+    folder = checkpoints or output.with_name(f"{output.name}.checkpoints")
+    dense_us = _dense_us(trained, found)
+    done = compress_(
+        trained,
+        steps,
+        found,
+        checkpoints=None if found is None else folder,
+        log=lambda line: log.print(line, style="dim"),
+    )
+    save(output, done.network, packed=steps.encode.huffman)
+    shutil.rmtree(folder, ignore_errors=True)
+    _report(done, output, found, dense_us, as_json)
+
+
+def _seed(seed: int) -> None:
+    import torch
+
+    torch.manual_seed(seed)  # a factory's weights are random
+
+
+def _report(done: Compression, output: Path, data: Data | None, dense_us: float | None, as_json: bool) -> None:
+    network = done.network
+    sizes = [layer_size(layer) for layer in network.products]
+    accuracies = {} if data is None else {one: _accuracy(network, data, one) for one in NUMERICS}
+    ours_us = None if data is None else _session_us(network, data)
+    saturated = () if data is None else saturation(network, _vectors(data.x_test[:SATURATION_INPUTS], network))
+    dense_bytes, file_bytes = total(sizes).dense_bytes, output.stat().st_size
+    if as_json:
+        print_json(
+            {
+                "model": output,
+                "file_bytes": file_bytes,
+                "dense_bytes": dense_bytes,
+                "ratio": dense_bytes / file_bytes,
+                "stages": [vars(stage) for stage in done.stages],
+                "test_accuracy": accuracies,
+                "saturation": [vars(one) for one in saturated],
+                "dense_us": dense_us,
+                "compressed_us": ours_us,
+            }
+        )
+        return
+    print_table(
+        "Step by step (measured here)",
+        ("after", "weights kept", "of them, %", "validation accuracy, %", "test accuracy, %"),
+        [
+            (s.name, s.kept, s.kept / s.weights * 100, _percent(s.validation_accuracy), _percent(s.test_accuracy))
+            for s in done.stages
+        ],
+    )
+    size_table("Size, as Deep Compression's Tables 2 to 5", sizes)
+    if data is not None:
+        print_table(
+            f"Of the file, on {len(data.x_test):,} test inputs (measured here)",
+            ("numerics", "test accuracy, %"),
+            [(name, value * 100) for name, value in accuracies.items()],
+        )
+        print_table(
+            f"The chip's formats on {min(SATURATION_INPUTS, len(data.x_test)):,} test inputs",
+            ("layer", "inputs saturated, %", "outputs saturated, %", "sums overflowed"),
+            [
+                (
+                    one.name,
+                    one.saturated_inputs / one.inputs * 100,
+                    one.saturated_outputs / one.outputs * 100,
+                    one.overflows,
+                )
+                for one in saturated
+            ],
+        )
+    result.print(
+        f"{output}: {file_bytes:,} bytes, {dense_bytes / file_bytes:.1f} times fewer than float32 weights and biases"
+    )
+    if dense_us is not None and ours_us is not None:
+        result.print(
+            f"One input takes {ours_us:.1f} us here, {dense_us:.1f} us in PyTorch before (measured here, medians of "
+            f"{TIMED_CALLS} warm calls, one thread)"
+        )
+
+
+def _percent(part: float | None) -> float | None:
+    return None if part is None else part * 100
+
+
+def _vectors(x: np.ndarray[Any, np.dtype[np.float32]], network: Network) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.ascontiguousarray(x.reshape(-1, network.inputs))
+
+
+def _accuracy(network: Network, data: Data, numerics: str) -> float:
+    outputs = InferenceSession(network, numerics=numerics).run(_vectors(data.x_test, network))
+    return float(np.mean(outputs.argmax(axis=1) == data.y_test))
+
+
+def _session_us(network: Network, data: Data) -> float:
+    session = InferenceSession(network)
+    vector = _vectors(data.x_test[:1], network)[0]
+    return _median_us(lambda: session.run(vector))
+
+
+def _dense_us(model: nn.Module, data: Data | None) -> float | None:
+    if data is None:
+        return None
+    import torch
+
+    one = torch.from_numpy(data.x_test[:1])
+    threads = torch.get_num_threads()
+    training = model.training
+    model.eval()
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad():
+            return _median_us(lambda: model(one))
+    except Exception as error:  # whatever the model's own code raises
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"the model does not run on one input of shape {data.input_shape}: {reason}") from error
+    finally:
+        torch.set_num_threads(threads)
+        model.train(training)
+
+
+def _median_us(call: Callable[[], object]) -> float:
+    times = []
+    for _ in range(TIMED_CALLS):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times) * 1e6

@@ -1,0 +1,34 @@
+"""`eie export`: a compressed model for other tools, its weights expanded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eie.cli.output import result
+from eie.exporters.state_dict import write_state_dict
+from eie.storage import load
+
+__all__ = ["command"]
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="A model file (.safetensors).")],
+    output: Annotated[
+        Path, typer.Argument(help="What to write: .onnx, or weights by name as .pt, .safetensors, .npz.")
+    ],
+) -> None:
+    """Write MODEL with its shared weights expanded to float32, so that other tools can run and check it.
+
+    Example: eie export lenet.safetensors lenet.onnx
+    """
+    network = load(model)
+    if output.suffix == ".onnx":
+        from eie.exporters.onnx import write_onnx  # needs the package onnx
+
+        write_onnx(network, output)
+    else:
+        write_state_dict(network, output)
+    result.print(f"{network.name} is in {output}, {output.stat().st_size:,} bytes")

@@ -1,0 +1,92 @@
+"""`eie inspect`: what a model takes to store, layer by layer, and whether the chip's memories hold it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from eie.chip import Hardware, capacity
+from eie.cli.output import JsonOption, print_json, print_table, result
+from eie.compress.sizes import LayerSize, layer_size, total
+from eie.storage import load
+
+__all__ = ["command", "size_table"]
+
+
+def command(
+    model: Annotated[Path, typer.Argument(help="A model file (.safetensors).")],
+    pes: Annotated[
+        int | None, typer.Option("--pes", help="Processing elements; by default as the model is encoded.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print Deep Compression's tables for MODEL: weights kept, bits, bytes, ratio; and what the chip needs to hold it.
+
+    Example: eie inspect lenet.safetensors
+    """
+    network = load(model)
+    hardware = Hardware(n_pe=network.n_pe if pes is None else pes)
+    network = network.interleave(hardware.n_pe)
+    sizes = [layer_size(layer) for layer in network.products]
+    needs = [(layer, one) for layer in network.products for one in capacity(layer.matrix, hardware)]
+    file_bytes = model.stat().st_size
+    if as_json:
+        print_json(
+            {
+                "model": model,
+                "file_bytes": file_bytes,
+                "layers": [_document(size) for size in sizes],
+                "total": _document(total(sizes)),
+                "n_pe": hardware.n_pe,
+                "capacity": [{"layer": layer.name, **vars(one), "fits": one.fits} for layer, one in needs],
+            }
+        )
+        return
+    size_table(f"{network.name}: counted here, as Deep Compression's Tables 2 to 5", sizes)
+    dense = total(sizes).dense_bytes
+    result.print(
+        f"The file has {file_bytes:,} bytes, {dense / file_bytes:.1f} times fewer than float32 weights and biases"
+    )
+    result.print()
+    print_table(
+        f"On a chip of {hardware.n_pe} PEs, in the PE that needs most",
+        ("layer", "memory", "needs", "has", "unit", "fits"),
+        [(layer.name, one.memory, one.needed, one.available, one.unit, one.fits) for layer, one in needs],
+    )
+
+
+def size_table(title: str, sizes: list[LayerSize]) -> None:
+    """Print the columns of the paper's tables; P is pruning, Q weight sharing, H Huffman coding."""
+    columns = (
+        "layer",
+        "weights",
+        "kept, %",
+        "weight bits, P+Q",
+        "P+Q+H",
+        "index bits, P+Q",
+        "P+Q+H",
+        "bytes, P+Q",
+        "P+Q+H",
+        "ratio, P+Q",
+        "P+Q+H",
+    )
+    everything = [*sizes, total(sizes)] if len(sizes) > 1 else sizes
+    print_table(title, columns, [tuple(_document(size).values()) for size in everything])
+
+
+def _document(size: LayerSize) -> dict[str, Any]:
+    return {
+        "layer": size.name,
+        "weights": size.weights,
+        "kept_percent": size.density * 100,
+        "weight_bits_pq": size.per_entry(size.code_bits),
+        "weight_bits_pqh": size.per_entry(size.coded_code_bits),
+        "index_bits_pq": size.per_entry(size.gap_bits),
+        "index_bits_pqh": size.per_entry(size.coded_gap_bits),
+        "bytes_pq": round(size.bytes_pq),
+        "bytes_pqh": round(size.bytes_pqh),
+        "ratio_pq": size.dense_bytes / size.bytes_pq,
+        "ratio_pqh": size.dense_bytes / size.bytes_pqh,
+    }

@@ -1,0 +1,92 @@
+"""What each layer takes to store, as Deep Compression's Tables 2 to 5 count it: bits per weight, bytes, ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from eie.compress import huffman
+from eie.flat import flatten
+from eie.network import Layer
+from eie.storage.packing import best_index_bits
+
+__all__ = ["LayerSize", "layer_size", "size_optimal", "total"]
+
+FLOAT_BITS = 32
+
+
+@dataclass(frozen=True)
+class LayerSize:
+    """One layer's weights, or several layers' together. P is pruning, Q weight sharing, H Huffman coding.
+
+    Bits are of all entries of the flat stream, fillers included; each codebook and bias is counted as float32.
+    """
+
+    name: str
+    weights: int
+    kept: int
+    entries: int
+    code_bits: int  # of all entries together, as are the three below
+    coded_code_bits: int
+    gap_bits: int
+    coded_gap_bits: int
+    table_bits: int  # the Huffman codes themselves
+    other_bits: int  # codebook and bias
+    dense_bits: int  # weights and bias as float32
+
+    @property
+    def density(self) -> float:
+        """Weights kept over weights."""
+        return self.kept / self.weights
+
+    @property
+    def bytes_pq(self) -> float:
+        """Bytes after pruning and sharing: codes, relative indices, codebook, bias."""
+        return (self.code_bits + self.gap_bits + self.other_bits) / 8
+
+    @property
+    def bytes_pqh(self) -> float:
+        """Bytes with codes and relative indices Huffman-coded."""
+        return (self.coded_code_bits + self.coded_gap_bits + self.table_bits + self.other_bits) / 8
+
+    @property
+    def dense_bytes(self) -> float:
+        """Bytes as float32."""
+        return self.dense_bits / 8
+
+    def per_entry(self, bits: int) -> float:
+        """Return `bits` of all entries as bits of one."""
+        return bits / max(self.entries, 1)
+
+
+def layer_size(layer: Layer) -> LayerSize:
+    """Return what `layer` takes, with the relative index of the bits that are best for it."""
+    matrix = layer.matrix
+    index_bits = best_index_bits(matrix)
+    stream = flatten(matrix, index_bits)
+    biases = 0 if layer.bias is None else layer.bias.size
+    return LayerSize(
+        name=layer.name,
+        weights=matrix.outputs * matrix.inputs,
+        kept=matrix.nnz,
+        entries=len(stream.codes),
+        code_bits=len(stream.codes) * matrix.code_bits,
+        coded_code_bits=huffman.coded_bits(stream.codes, 2**matrix.code_bits),
+        gap_bits=len(stream.gaps) * index_bits,
+        coded_gap_bits=huffman.coded_bits(stream.gaps, 2**index_bits),
+        table_bits=8 * (2**matrix.code_bits + 2**index_bits),
+        other_bits=FLOAT_BITS * (matrix.codebook.size + biases),
+        dense_bits=FLOAT_BITS * (matrix.outputs * matrix.inputs + biases),
+    )
+
+
+def total(sizes: Sequence[LayerSize]) -> LayerSize:
+    """Return several layers' sizes as one."""
+    names = [name for name in vars(sizes[0]) if name != "name"]
+    return LayerSize("total", **{name: sum(getattr(size, name) for size in sizes) for name in names})
+
+
+def size_optimal(layer: Layer) -> Layer:
+    """Return `layer` encoded with the relative index, 1 to 8 bits, for which its entries have the fewest bits."""
+    encodings = [layer.matrix.interleave(index_bits=bits) for bits in range(1, 9)]
+    return replace(layer, matrix=min(encodings, key=lambda one: one.n_entries * (one.code_bits + one.index_bits)))

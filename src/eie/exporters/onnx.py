@@ -1,0 +1,129 @@
+"""A network as an ONNX file, its shared weights expanded to float32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eie.errors import InputError, MissingExtra
+from eie.files import atomic_write
+from eie.lowering import Activation, Affine, Convolution, Dense, Pooling
+from eie.network import Layer, Network, Step
+
+try:
+    import onnx
+    import onnx.helper
+    import onnx.numpy_helper
+except ImportError as error:
+    raise MissingExtra("writing ONNX", "onnx", "onnx") from error
+
+__all__ = ["onnx_model", "write_onnx"]
+
+OPSET = 17
+IR_VERSION = 8  # of the same age: readers refuse what is newer than they are
+_ACTIVATIONS = {
+    "relu": "Relu",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "softmax": "Softmax",
+    "log_softmax": "LogSoftmax",
+}
+
+
+def onnx_model(network: Network) -> Any:
+    """Return an onnx.ModelProto with the input "input" (batch, inputs) and the output "output" (batch, outputs)."""
+    writer = _Writer()
+    for step in network:
+        writer.add(step)
+    floats = onnx.TensorProto.FLOAT
+    graph = onnx.helper.make_graph(
+        [*writer.nodes, onnx.helper.make_node("Identity", [writer.last], ["output"])],
+        network.name,
+        [onnx.helper.make_tensor_value_info("input", floats, ["batch", network.inputs])],
+        [onnx.helper.make_tensor_value_info("output", floats, ["batch", network.outputs])],
+        writer.tensors,
+    )
+    model = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="eie"
+    )
+    onnx.checker.check_model(model)
+    return model
+
+
+def write_onnx(network: Network, path: Path) -> None:
+    """Write `network` to `path`. Raises InputError where it cannot be written."""
+    model = onnx_model(network)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+
+
+class _Writer:
+    """Nodes and tensors so far; between steps values are vectors, as in our own networks."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.tensors: list[Any] = []
+        self.last = "input"
+
+    def add(self, step: Step) -> None:
+        match step:
+            case Layer() | Dense():
+                self._node("Gemm", step.name, *self._weights(step, step.name), transB=1)
+                self._relu(step.relu)
+            case Convolution():
+                self._reshape(step.name, [-1, step.image.channels, step.image.height, step.image.width])
+                kernel = (step.image.channels, *step.window.kernel)
+                tensors = self._weights(step.product, step.name, kernel)
+                self._node("Conv", step.name, *tensors, **_window(step))
+                self._relu(step.product.relu)
+                self._flatten(step.name)
+            case Pooling():
+                self._reshape(step.name, [-1, step.image.channels, step.image.height, step.image.width])
+                if step.kind == "max":
+                    self._node("MaxPool", step.name, **_window(step))
+                else:
+                    self._node("AveragePool", step.name, count_include_pad=1, **_window(step))
+                self._flatten(step.name)
+            case Activation():
+                arguments = {"axis": 1} if "softmax" in step.function else {}
+                self._node(_ACTIVATIONS[step.function], step.name, **arguments)
+            case Affine():
+                self._reshape(step.name, [-1, step.scale.size, step.pixels])
+                self._node("Mul", f"{step.name}.scale", self._tensor(f"{step.name}.scale", step.scale[:, None]))
+                self._node("Add", f"{step.name}.shift", self._tensor(f"{step.name}.shift", step.shift[:, None]))
+                self._flatten(step.name)
+            case _:
+                raise InputError(f"{step.name} is a {type(step).__name__}, which is not written to ONNX")
+
+    def _weights(self, product: Layer | Dense, name: str, kernel: tuple[int, ...] = ()) -> list[str]:
+        weights = product.matrix.dense() if isinstance(product, Layer) else product.weights
+        names = [self._tensor(f"{name}.weight", weights.reshape(len(weights), *kernel) if kernel else weights)]
+        if product.bias is not None:
+            names.append(self._tensor(f"{name}.bias", product.bias))
+        return names
+
+    def _tensor(self, name: str, array: npt.NDArray[Any]) -> str:
+        self.tensors.append(onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def _relu(self, wanted: bool) -> None:
+        if wanted:
+            self._node("Relu", f"{self.last}.relu")
+
+    def _reshape(self, name: str, shape: list[int]) -> None:
+        self._node("Reshape", f"{name}.image", self._tensor(f"{name}.shape", np.array(shape, np.int64)))
+
+    def _flatten(self, name: str) -> None:
+        self._node("Flatten", f"{name}.vector", axis=1)
+
+    def _node(self, kind: str, name: str, *tensors: str, **arguments: Any) -> None:
+        self.nodes.append(onnx.helper.make_node(kind, [self.last, *tensors], [f"{name}.out"], name, **arguments))
+        self.last = f"{name}.out"
+
+
+def _window(step: Convolution | Pooling) -> dict[str, Any]:
+    window = step.window
+    return {"kernel_shape": window.kernel, "strides": window.stride, "pads": window.padding * 2}

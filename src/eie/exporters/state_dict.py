@@ -1,0 +1,59 @@
+"""A network's weights by name, as PyTorch's state_dict, safetensors or npz."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.numpy
+
+from eie.errors import InputError, MissingExtra
+from eie.files import atomic_write
+from eie.lowering import Affine, Convolution, Dense
+from eie.network import Layer, Network
+
+__all__ = ["state_dict", "write_state_dict"]
+
+Arrays = dict[str, npt.NDArray[np.float32]]
+
+
+def state_dict(network: Network) -> Arrays:
+    """Return "layer.weight" (outputs, inputs), of a convolution (out, in, height, width), and "layer.bias", float32.
+
+    A batch normalisation is "layer.scale" and "layer.shift".
+    """
+    arrays: Arrays = {}
+    for step in network:
+        if isinstance(step, Affine):
+            arrays |= {f"{step.name}.scale": step.scale, f"{step.name}.shift": step.shift}
+            continue
+        for product in [step.product] if isinstance(step, Convolution) else [step, *step.products][:1]:
+            if isinstance(product, Layer | Dense):
+                weights = product.matrix.dense() if isinstance(product, Layer) else product.weights
+                if isinstance(step, Convolution):
+                    weights = weights.reshape(-1, step.image.channels, *step.window.kernel)
+                arrays[f"{step.name}.weight"] = weights
+                if product.bias is not None:
+                    arrays[f"{step.name}.bias"] = np.array(product.bias)
+    return arrays
+
+
+def write_state_dict(network: Network, path: Path) -> None:
+    """Write the weights to `path`: .pt or .pth (torch.save), .safetensors or .npz. Raises InputError otherwise."""
+    arrays = state_dict(network)
+    if path.suffix == ".npz":
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+    elif path.suffix == ".safetensors":
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(safetensors.numpy.save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+    elif path.suffix in (".pt", ".pth"):
+        try:
+            import torch
+        except ImportError as error:
+            raise MissingExtra("a PyTorch file", "torch", "torch") from error
+        with atomic_write(path) as temporary:
+            torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, temporary)
+    else:
+        raise InputError(f"weights are written to .pt, .pth, .safetensors or .npz, not to {path.name}")
