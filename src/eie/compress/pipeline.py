@@ -16,15 +16,16 @@ from torch.nn.utils import parametrize
 
 from eie.compress.clustering import assign, cluster
 from eie.compress.data import Data
-from eie.compress.training import Training, accuracy, finetune
+from eie.compress.modules import lower_
 from eie.compress.pruning import Mask, cubic_density, global_masks, magnitude_mask
 from eie.compress.recipe import Recipe, Train
 from eie.compress.sharing import Shared
 from eie.compress.sizes import size_optimal
+from eie.compress.training import Training, accuracy, finetune
 from eie.engine.reference import calibrate
 from eie.errors import InputError
 from eie.files import atomic_write
-from eie.importers.pytorch import network_of, product_of
+from eie.importers.pytorch import Target, network_of, products_of
 from eie.network import Layer, Network
 
 __all__ = ["Compression", "Interrupted", "Stage", "compress_", "targets_of"]
@@ -32,7 +33,6 @@ __all__ = ["Compression", "Interrupted", "Stage", "compress_", "targets_of"]
 MASK_INTERVAL = 50  # steps between one choice of masks and the next
 
 Log = Callable[[str], None]
-Target = nn.Linear | nn.Conv2d
 
 
 class Interrupted(InputError):
@@ -87,11 +87,11 @@ class Compression:
 
 
 def targets_of(model: nn.Module) -> dict[str, Target]:
-    """Return the layers that can be compressed, by name: linear ones, and convolutions without groups."""
+    """Return the layers that can be compressed, by name: linear, recurrent, and convolutions without groups."""
     return {
         name: module
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
+        if isinstance(module, Target) and getattr(module, "groups", 1) == 1
     }
 
 
@@ -111,10 +111,13 @@ def compress_(
     or checkpoints of another model, and Interrupted where the user stopped it.
     """
     recipe = Recipe() if recipe is None else recipe
+    recipe.require_layers(
+        name for name, module in model.named_modules() if isinstance(module, Target | nn.RNNBase | nn.RNNCellBase)
+    )
+    lower_(model, {name for name, layer in recipe.layers.items() if layer.winograd})
     targets = targets_of(model)
     if not targets:
         raise InputError("the model has no layer that can be compressed: no linear one, no convolution without groups")
-    recipe.require_layers(targets)
     targets = {name: module for name, module in targets.items() if recipe.of(name).compress}
     if not targets:
         raise InputError("the recipe leaves every layer as it is: nothing is to be compressed")
@@ -234,9 +237,10 @@ class _Run:
         encode = self.recipe.encode
         found = {}
         for name, module in self.targets.items():
-            layer = product_of(module, name, encode.n_pe, 4 if encode.index_bits == "best" else encode.index_bits)
-            assert isinstance(layer, Layer)
-            found[name] = size_optimal(layer) if encode.index_bits == "best" else layer
+            bits = 4 if encode.index_bits == "best" else encode.index_bits
+            for layer in products_of(module, name, encode.n_pe, bits):
+                assert isinstance(layer, Layer)
+                found[layer.name] = size_optimal(layer) if encode.index_bits == "best" else layer
         return found
 
     def _train(

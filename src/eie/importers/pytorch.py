@@ -6,7 +6,6 @@ A layer whose weights are shared (`eie.compress`) becomes a compressed one, any 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,15 +16,27 @@ import torch.fx
 from torch import nn
 from torch.fx.passes.shape_prop import ShapeProp
 
+from eie.compress.modules import RecurrentCell, RecurrentLayer, WinogradConv2d
 from eie.compress.sharing import Shared
 from eie.csc import encode
 from eie.errors import InputError
-from eie.lowering import ACTIVATIONS, Activation, Affine, Convolution, Dense, Image, Pooling, Window
+from eie.lowering import (
+    ACTIVATIONS,
+    Activation,
+    Affine,
+    Convolution,
+    Dense,
+    Image,
+    Pooling,
+    Recurrent,
+    Window,
+    Winograd,
+)
 from eie.network import Layer, Network, Step
 
-__all__ = ["network_of", "product_of", "shared_weights"]
+__all__ = ["Target", "network_of", "products_of"]
 
-Encoder = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.float32]], Any]
+Target = nn.Linear | nn.Conv2d | WinogradConv2d | RecurrentCell  # what has weights that can be shared
 
 _FUNCTIONS = {
     torch.relu: "relu",
@@ -51,29 +62,44 @@ _MODULES: dict[type[nn.Module], str] = {
     nn.Softmax: "softmax",
     nn.LogSoftmax: "log_softmax",
 }
-_NOTHING = (nn.Flatten, nn.Dropout, nn.Dropout2d, nn.Identity)
+_NOTHING = (nn.Flatten, nn.Unflatten, nn.Dropout, nn.Dropout2d, nn.Identity)
 
 
-def shared_weights(module: nn.Module) -> Shared | None:
-    """Return the sharing of `module`'s weights, or None where they are not shared."""
-    parametrisations = getattr(module, "parametrizations", None)
-    if parametrisations is None or "weight" not in parametrisations:
-        return None
-    last = parametrisations["weight"][-1]
-    return last if isinstance(last, Shared) else None
+def products_of(module: Target, name: str, n_pe: int = 64, index_bits: int = 4) -> tuple[Layer | Dense, ...]:
+    """Return the module's matrix and bias: a compressed layer where its weights are shared, a dense one otherwise.
 
+    A convolution's matrix is (channels out, channels in x height x width); one in the Winograd domain has sixteen,
+    called name.0 to name.15, without bias.
+    """
+    weights = _array(module.weight)
+    bias = None if module.bias is None else _array(module.bias)
+    sixteen = isinstance(module, WinogradConv2d)
+    names = [f"{name}.{place}" for place in range(len(weights))] if sixteen else [name]
+    bias = None if sixteen else bias
 
-def product_of(module: nn.Linear | nn.Conv2d, name: str, n_pe: int = 64, index_bits: int = 4) -> Layer | Dense:
-    """Return the module's matrix, (outputs, inputs) or (channels out, channels in x height x width), and its bias."""
-    outputs = module.weight.shape[0]
-    bias = np.zeros(outputs, np.float32) if module.bias is None else _array(module.bias)
-    shared = shared_weights(module)
+    def parts(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return array if sixteen else array.reshape(1, len(array), -1)
+
+    shared = _shared(module)
     if shared is None:
-        return Dense(name, _array(module.weight).reshape(outputs, -1), bias)
-    codes = shared.codes.numpy().reshape(outputs, -1)
-    centroids = _array(module.parametrizations["weight"].original)  # type: ignore[index, union-attr]
-    book = np.concatenate((np.zeros(1, np.float32), centroids))
-    return Layer(name, encode(codes, book, n_pe, index_bits), None if module.bias is None else bias)
+        zeros = np.zeros(parts(weights).shape[1], np.float32)
+        return tuple(
+            Dense(one, part, zeros if bias is None else bias) for one, part in zip(names, parts(weights), strict=True)
+        )
+    codes, codebook = shared
+    return tuple(
+        Layer(one, encode(part, codebook, n_pe, index_bits), bias)
+        for one, part in zip(names, parts(codes), strict=True)
+    )
+
+
+def _shared(module: nn.Module) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]] | None:
+    """Return the codes and the codebook of shared weights, or None where they are not shared."""
+    parametrisations: Any = getattr(module, "parametrizations", {})
+    if "weight" not in parametrisations or not isinstance(parametrisations["weight"][-1], Shared):
+        return None
+    centroids = _array(parametrisations["weight"].original)
+    return parametrisations["weight"][-1].codes.numpy(), np.concatenate((np.zeros(1, np.float32), centroids))
 
 
 def network_of(
@@ -82,13 +108,15 @@ def network_of(
     """Return `model`, whose inputs have `input_shape` without the batch, as a network.
 
     Its forward pass must be a chain of linear layers, 2-D convolutions without groups, batch normalisation, max and
-    average pooling, ReLU, tanh, sigmoid, softmax, flattening and dropout. Raises InputError, naming the first call,
-    for anything else: such a model is compressed in place (`eie.compress_`) and its layers run by `eie.nn.convert_`.
+    average pooling, one-layer LSTMs and GRUs, ReLU, tanh, sigmoid, softmax, flattening and dropout. Raises InputError,
+    naming the first call, for anything else: such a model is compressed in place (`eie.compress_`) and its layers
+    are run by `eie.nn.convert_`.
     """
     training = model.training
     model.eval()
     try:
-        graph = torch.fx.symbolic_trace(model)
+        graph = torch.fx.GraphModule(model, _Tracer().trace(model))
+        graph.graph.eliminate_dead_code()  # results that the model unpacks and leaves
         ShapeProp(graph).propagate(torch.zeros(1, *input_shape))
     except Exception as error:  # whatever the model's own code raises
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -103,6 +131,22 @@ def network_of(
     return Network(tuple(tracer.steps), name)
 
 
+class _Tracer(torch.fx.Tracer):
+    """Traces down to the layers that are steps of their own."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, WinogradConv2d | RecurrentLayer) or super().is_leaf_module(m, module_qualified_name)
+
+
+_EVERY = slice(None)
+# What a model takes of a recurrent layer's results: all states, or the last one.
+_ALL = (0,)
+_LAST: dict[str, list[tuple[Any, ...]]] = {
+    "lstm": [(0, (_EVERY, -1)), (0, (_EVERY, -1, _EVERY)), (1, 0, -1), (1, 0, 0)],
+    "gru": [(0, (_EVERY, -1)), (0, (_EVERY, -1, _EVERY)), (1, -1), (1, 0)],
+}
+
+
 class _Chain:
     """Steps made of a graph's nodes, in order."""
 
@@ -111,6 +155,7 @@ class _Chain:
         self.n_pe, self.index_bits = n_pe, index_bits
         self.steps: list[Step] = []
         self.last: torch.fx.Node | None = None
+        self.taken: tuple[Any, ...] | None = None  # the way into a recurrent layer's results, while on it
 
     def take(self, node: torch.fx.Node) -> None:
         """Add what one node does."""
@@ -127,9 +172,16 @@ class _Chain:
                 f"the model is not a chain: {node.name} takes {', '.join(one.name for one in tensors) or 'no input'}, "
                 f"expected {self.last.name if self.last else 'the input'} alone"
             )
-        before = tuple(tensors[0].meta["tensor_meta"].shape)
-        after = tuple(node.meta["tensor_meta"].shape) if node.op != "output" else before
         self.last = node
+        if self.taken is not None and node.target is operator.getitem:
+            self._take_states(node.args[1])
+            return
+        if self.taken not in (None, _ALL):
+            raise InputError(f"{node.name} takes a part of {self.steps[-1].name}'s results that cannot be had")
+        self.taken = None
+        before = tuple(tensors[0].meta["tensor_meta"].shape)
+        meta = node.meta["tensor_meta"]
+        after = tuple(meta.shape) if node.op != "output" and hasattr(meta, "shape") else before
         if node.op == "call_module":
             self._module(node, str(node.target), self.modules[str(node.target)], before)
         elif node.op == "call_function" and node.target in _FUNCTIONS:
@@ -141,6 +193,16 @@ class _Chain:
         ):
             raise _unknown(node.name, str(node.target))
 
+    def _take_states(self, index: Any) -> None:
+        """Follow `index` into the results of the recurrent layer before."""
+        recurrent = self.steps[-1]
+        assert isinstance(recurrent, Recurrent)
+        assert self.taken is not None
+        self.taken = (*self.taken, index)
+        if self.taken in _LAST[recurrent.cell]:
+            self.steps[-1] = replace(recurrent, last_only=True)
+            self.taken = None
+
     def _module(self, node: torch.fx.Node, name: str, module: nn.Module, shape: tuple[int, ...]) -> None:
         kind = next((kind for one, kind in _MODULES.items() if isinstance(module, one)), None)
         if isinstance(module, nn.Linear):
@@ -148,12 +210,22 @@ class _Chain:
                 raise InputError(
                     f"layer {name} gets inputs of shape {shape[1:]}, expected one vector: flatten it first"
                 )
-            self.steps.append(product_of(module, name, self.n_pe, self.index_bits))
+            self.steps += self._products(module, name)
+        elif isinstance(module, WinogradConv2d):
+            places = tuple(one for one in self._products(module, name) if isinstance(one, Layer))
+            bias = np.zeros(module.out_channels, np.float32) if module.bias is None else _array(module.bias)
+            self.steps.append(Winograd(name, _image(shape), module.padding, places, bias))
+        elif isinstance(module, RecurrentLayer):
+            if len(shape) != 3:
+                raise InputError(f"{name} gets inputs of shape {shape[1:]}, expected (steps, features)")
+            (product,) = self._products(module, name)
+            self.steps.append(Recurrent(name, module.kind, shape[1], shape[2], product))
+            self.taken = ()
         elif isinstance(module, nn.Conv2d):
             if module.groups != 1 or set(module.dilation) != {1} or isinstance(module.padding, str):
                 raise InputError(f"convolution {name} must have no groups, no dilation, and its padding in numbers")
             window = Window(_pair(module.kernel_size), _pair(module.stride), _pair(module.padding))
-            product = product_of(module, name, self.n_pe, self.index_bits)
+            (product,) = self._products(module, name)
             self.steps.append(Convolution(name, _image(shape), window, product))
         elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             self.steps.append(_affine(module, name, shape))
@@ -168,6 +240,9 @@ class _Chain:
             self._function(node, kind, shape)
         elif not isinstance(module, _NOTHING):
             raise _unknown(name, type(module).__name__)
+
+    def _products(self, module: Target, name: str) -> tuple[Layer | Dense, ...]:
+        return products_of(module, name, self.n_pe, self.index_bits)
 
     def _function(self, node: torch.fx.Node, kind: str, shape: tuple[int, ...]) -> None:
         size = int(np.prod(shape[1:]))
@@ -191,7 +266,7 @@ class _Chain:
 
 def _rectified(step: Step) -> Step | None:
     """Return `step` with a ReLU after it, where it can have its own."""
-    if isinstance(step, Layer | Dense) and not step.relu:
+    if isinstance(step, Layer | Dense | Winograd) and not step.relu:
         return replace(step, relu=True)
     if isinstance(step, Convolution) and not step.product.relu:
         return replace(step, product=replace(step.product, relu=True))

@@ -23,8 +23,10 @@ __all__ = [
     "NetworkDocument",
     "PackedDocument",
     "PoolingDocument",
+    "RecurrentDocument",
     "StepDocument",
     "WindowDocument",
+    "WinogradDocument",
     "read_document",
 ]
 
@@ -105,6 +107,28 @@ class ConvolutionDocument(_Document):
     product: LinearDocument | DenseDocument = Field(discriminator="kind")
 
 
+class WinogradDocument(_Document):
+    """Sixteen products for each patch of a 3 x 3 convolution."""
+
+    kind: Literal["winograd"]
+    name: str
+    image: ImageDocument
+    padding: tuple[int, int] = Field(strict=False)
+    relu: bool
+    places: list[LinearDocument]
+
+
+class RecurrentDocument(_Document):
+    """A product for each step of a sequence."""
+
+    kind: Literal["lstm", "gru"]
+    name: str
+    steps: Side
+    features: Side
+    last_only: bool
+    product: LinearDocument | DenseDocument = Field(discriminator="kind")
+
+
 class PoolingDocument(_Document):
     """The largest or mean value of each window."""
 
@@ -132,7 +156,14 @@ class AffineDocument(_Document):
 
 
 StepDocument = Annotated[
-    LinearDocument | DenseDocument | ConvolutionDocument | PoolingDocument | ActivationDocument | AffineDocument,
+    LinearDocument
+    | DenseDocument
+    | ConvolutionDocument
+    | WinogradDocument
+    | RecurrentDocument
+    | PoolingDocument
+    | ActivationDocument
+    | AffineDocument,
     Field(discriminator="kind"),
 ]
 

@@ -19,7 +19,7 @@ import safetensors.numpy
 from eie.csc import InterleavedCSC
 from eie.errors import InputError
 from eie.files import atomic_write, existing_file
-from eie.lowering import Activation, Affine, Convolution, Dense, Image, Pooling, Window
+from eie.lowering import Activation, Affine, Convolution, Dense, Image, Pooling, Recurrent, Window, Winograd
 from eie.network import Layer, Network, Step
 from eie.numerics import Formats
 from eie.storage.documents import (
@@ -35,8 +35,10 @@ from eie.storage.documents import (
     NetworkDocument,
     PackedDocument,
     PoolingDocument,
+    RecurrentDocument,
     StepDocument,
     WindowDocument,
+    WinogradDocument,
     read_document,
 )
 from eie.storage.packing import Packed, pack, unpack
@@ -128,6 +130,28 @@ def _write_step(step: Step, place: str, tensors: Tensors, packed: bool) -> StepD
                 window=WindowDocument(**vars(step.window)),
                 product=_write_product(step.product, f"{place}.product", tensors, packed),
             )
+        case Winograd():
+            tensors[f"{place}.bias"] = step.bias
+            return WinogradDocument(
+                kind="winograd",
+                name=step.name,
+                image=ImageDocument(**vars(step.image)),
+                padding=step.padding,
+                relu=step.relu,
+                places=[
+                    _write_layer(layer, f"{place}.places.{number}", tensors, packed)
+                    for number, layer in enumerate(step.places)
+                ],
+            )
+        case Recurrent():
+            return RecurrentDocument(
+                kind=step.cell,
+                name=step.name,
+                steps=step.steps,
+                features=step.features,
+                last_only=step.last_only,
+                product=_write_product(step.product, f"{place}.product", tensors, packed),
+            )
         case Pooling():
             return PoolingDocument(
                 kind="max_pooling" if step.kind == "max" else "average_pooling",
@@ -154,6 +178,18 @@ def _read_step(document: StepDocument, place: str, tensors: Tensors) -> Step:
                     _image(document.image),
                     _window(document.window),
                     _read_product(document.product, f"{place}.product", tensors),
+                )
+            case WinogradDocument():
+                places = tuple(
+                    _read_layer(layer, f"{place}.places.{number}", tensors)
+                    for number, layer in enumerate(document.places)
+                )
+                bias = _floats(tensors, f"{place}.bias")
+                return Winograd(document.name, _image(document.image), document.padding, places, bias, document.relu)
+            case RecurrentDocument():
+                product = _read_product(document.product, f"{place}.product", tensors)
+                return Recurrent(
+                    document.name, document.kind, document.steps, document.features, product, document.last_only
                 )
             case PoolingDocument():
                 kind: Literal["max", "average"] = "max" if document.kind == "max_pooling" else "average"
@@ -188,6 +224,10 @@ def _write_product(
     if isinstance(product, Dense):
         tensors |= {f"{place}.weights": np.ascontiguousarray(product.weights), f"{place}.bias": product.bias}
         return DenseDocument(kind="dense", name=product.name, relu=product.relu)
+    return _write_layer(product, place, tensors, packed)
+
+
+def _write_layer(product: Layer, place: str, tensors: Tensors, packed: bool) -> LinearDocument:
     matrix = product.matrix
     matrix.validate()
     tensors[f"{place}.codebook"] = matrix.codebook
@@ -223,6 +263,10 @@ def _read_product(document: LinearDocument | DenseDocument, place: str, tensors:
     if isinstance(document, DenseDocument):
         weights, bias = (_floats(tensors, f"{place}.{part}") for part in ("weights", "bias"))
         return Dense(document.name, weights, bias, document.relu)
+    return _read_layer(document, place, tensors)
+
+
+def _read_layer(document: LinearDocument, place: str, tensors: Tensors) -> Layer:
     try:
         matrix = _read_matrix(document, place, tensors)
         matrix.validate()
