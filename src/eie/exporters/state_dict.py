@@ -10,7 +10,7 @@ import safetensors.numpy
 
 from eie.errors import InputError, MissingExtra
 from eie.files import atomic_write
-from eie.lowering import Affine, Convolution, Dense
+from eie.lowering import Affine, Convolution, Dense, Recurrent, Winograd
 from eie.network import Layer, Network
 
 __all__ = ["state_dict", "write_state_dict"]
@@ -21,22 +21,34 @@ Arrays = dict[str, npt.NDArray[np.float32]]
 def state_dict(network: Network) -> Arrays:
     """Return "layer.weight" (outputs, inputs), of a convolution (out, in, height, width), and "layer.bias", float32.
 
-    A batch normalisation is "layer.scale" and "layer.shift".
+    In the Winograd domain a convolution's weight is (16, out, in), a recurrent layer's (4 hidden, features + hidden);
+    a batch normalisation is "layer.scale" and "layer.shift".
     """
     arrays: Arrays = {}
     for step in network:
-        if isinstance(step, Affine):
-            arrays |= {f"{step.name}.scale": step.scale, f"{step.name}.shift": step.shift}
-            continue
-        for product in [step.product] if isinstance(step, Convolution) else [step, *step.products][:1]:
-            if isinstance(product, Layer | Dense):
-                weights = product.matrix.dense() if isinstance(product, Layer) else product.weights
-                if isinstance(step, Convolution):
-                    weights = weights.reshape(-1, step.image.channels, *step.window.kernel)
-                arrays[f"{step.name}.weight"] = weights
-                if product.bias is not None:
-                    arrays[f"{step.name}.bias"] = np.array(product.bias)
+        match step:
+            case Layer() | Dense():
+                weights, bias = _weights(step), step.bias
+            case Convolution():
+                weights, bias = _weights(step.product), step.product.bias
+                weights = weights.reshape(-1, step.image.channels, *step.window.kernel)
+            case Winograd():
+                weights, bias = np.stack([_weights(place) for place in step.places]), step.bias
+            case Recurrent():
+                weights, bias = _weights(step.product), step.product.bias
+            case Affine():
+                arrays |= {f"{step.name}.scale": step.scale, f"{step.name}.shift": step.shift}
+                continue
+            case _:
+                continue
+        arrays[f"{step.name}.weight"] = weights
+        if bias is not None:
+            arrays[f"{step.name}.bias"] = np.array(bias)
     return arrays
+
+
+def _weights(product: Layer | Dense) -> npt.NDArray[np.float32]:
+    return product.matrix.dense() if isinstance(product, Layer) else np.array(product.weights)
 
 
 def write_state_dict(network: Network, path: Path) -> None:

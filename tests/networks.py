@@ -1,0 +1,59 @@
+"""Small networks of every kind of step, for tests of what takes any network."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import eie
+from eie.lowering import Activation, Affine, Convolution, Dense, Image, Pooling, Recurrent, Window, Winograd
+from eie.network import Layer, Network
+
+__all__ = ["image_network", "sequence_network"]
+
+
+def _layer(
+    rng: np.random.Generator, name: str, outputs: int, inputs: int, *, bias: bool = True, relu: bool = False
+) -> Layer:
+    codes = np.where(rng.random((outputs, inputs)) < 0.5, rng.integers(1, 16, (outputs, inputs)), 0).astype(np.uint8)
+    book = np.concatenate(([0.0], rng.normal(size=15) / np.sqrt(inputs)))
+    values = rng.normal(size=outputs).astype(np.float32) if bias else None
+    return Layer(name, eie.encode(codes, book, n_pe=4), values, relu)
+
+
+def image_network(seed: int = 3, *, winograd: bool = True) -> Network:
+    """2 x 8 x 8 pixels: a convolution, normalisation, Winograd's or a 1 x 1 convolution, poolings, linear layers."""
+    rng = np.random.default_rng(seed)
+    conv1 = Convolution("conv1", Image(2, 8, 8), Window((3, 3), (1, 1), (1, 1)), _layer(rng, "conv1", 6, 18, relu=True))
+    norm = Affine("norm", 64, *(rng.normal(size=6).astype(np.float32) for _ in range(2)))
+    pool1 = Pooling("pool1", conv1.image_out, Window((2, 2), (2, 2)))
+    if winograd:
+        places = tuple(_layer(rng, f"conv2.{p}", 5, 6, bias=False) for p in range(16))
+        conv2 = Winograd("conv2", pool1.image_out, (1, 1), places, rng.normal(size=5).astype(np.float32), True)
+    else:
+        conv2 = Convolution("conv2", pool1.image_out, Window((1, 1)), _layer(rng, "conv2", 5, 6, relu=True))
+    pool2 = Pooling("pool2", conv2.image_out, Window((2, 2), (2, 2)), "average")
+    dense = Dense("dense", rng.normal(size=(20, 12)).astype(np.float32), rng.normal(size=20).astype(np.float32), True)
+    fc1 = _layer(rng, "fc1", 12, pool2.outputs)
+    return Network(
+        (
+            conv1,
+            norm,
+            pool1,
+            conv2,
+            pool2,
+            fc1,
+            Activation("tanh", 12, "tanh"),
+            dense,
+            _layer(rng, "fc2", 4, 20, bias=False),
+            Activation("softmax", 4, "softmax"),
+        ),
+        "images",
+    )
+
+
+def sequence_network(seed: int = 3) -> Network:
+    """Five steps of four features through an LSTM and a GRU."""
+    rng = np.random.default_rng(seed)
+    lstm = Recurrent("lstm", "lstm", 5, 4, _layer(rng, "lstm", 24, 10))
+    gru = Recurrent("gru", "gru", 5, 6, _layer(rng, "gru", 12, 10, bias=False), last_only=True)
+    return Network((lstm, gru, _layer(rng, "fc", 3, 3)), "sequences")
