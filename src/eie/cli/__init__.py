@@ -16,6 +16,7 @@ from eie.cli import (
     doctor,
     explore,
     export,
+    import_dotnet,
     import_streams,
     inspect,
     reproduce,
@@ -39,6 +40,7 @@ app = typer.Typer(
 
 importers = typer.Typer(help="Read compressed layers from elsewhere.", no_args_is_help=True)
 importers.command("eie-simulator")(import_streams.command)
+importers.command("dotnet")(import_dotnet.command)
 
 app.command("demo")(demo.command)
 app.command("compress")(compress.command)

@@ -9,6 +9,7 @@ import typer
 
 from eie.cli.output import result
 from eie.exporters.state_dict import write_state_dict
+from eie.importers.dotnet import write_dotnet
 from eie.storage import load
 
 __all__ = ["command"]
@@ -17,15 +18,19 @@ __all__ = ["command"]
 def command(
     model: Annotated[Path, typer.Argument(help="A model file (.safetensors).")],
     output: Annotated[
-        Path, typer.Argument(help="What to write: .onnx, or weights by name as .pt, .safetensors, .npz.")
+        Path, typer.Argument(help="What to write: .onnx; weights by name as .pt, .safetensors, .npz; or .net.")
     ],
 ) -> None:
     """Write MODEL with its shared weights expanded to float32, so that other tools can run and check it.
 
+    A .net file, Deep Compression's own, holds codes and codebooks instead.
+
     Example: eie export lenet.safetensors lenet.onnx
     """
     network = load(model)
-    if output.suffix == ".onnx":
+    if output.suffix == ".net":
+        write_dotnet(output, network.products)
+    elif output.suffix == ".onnx":
         from eie.exporters.onnx import write_onnx  # needs the package onnx
 
         write_onnx(network, output)

@@ -12,7 +12,7 @@ from eie.cli.output import JsonOption, print_json, print_table, result
 from eie.compress.sizes import LayerSize, layer_size, total
 from eie.storage import load
 
-__all__ = ["command", "size_table"]
+__all__ = ["command", "size_document", "size_table"]
 
 
 def command(
@@ -37,8 +37,8 @@ def command(
             {
                 "model": model,
                 "file_bytes": file_bytes,
-                "layers": [_document(size) for size in sizes],
-                "total": _document(total(sizes)),
+                "layers": [size_document(size) for size in sizes],
+                "total": size_document(total(sizes)),
                 "n_pe": hardware.n_pe,
                 "capacity": [{"layer": layer.name, **vars(one), "fits": one.fits} for layer, one in needs],
             }
@@ -73,10 +73,11 @@ def size_table(title: str, sizes: list[LayerSize]) -> None:
         "P+Q+H",
     )
     everything = [*sizes, total(sizes)] if len(sizes) > 1 else sizes
-    print_table(title, columns, [tuple(_document(size).values()) for size in everything])
+    print_table(title, columns, [tuple(size_document(size).values()) for size in everything])
 
 
-def _document(size: LayerSize) -> dict[str, Any]:
+def size_document(size: LayerSize) -> dict[str, Any]:
+    """Return one row of the tables, by column."""
     return {
         "layer": size.name,
         "weights": size.weights,

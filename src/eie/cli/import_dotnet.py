@@ -1,0 +1,66 @@
+"""`eie import dotnet`: a compressed network of Deep Compression's authors, its weights expanded, its sizes told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from eie.cli.inspect import size_document, size_table
+from eie.cli.output import JsonOption, print_json, result
+from eie.compress.sizes import layer_size, total
+from eie.errors import InputError
+from eie.files import atomic_write
+from eie.importers.dotnet import LAYOUTS, read_dotnet, read_layout
+
+__all__ = ["command"]
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="The .net file.")],
+    layout: Annotated[
+        str, typer.Option(help=f"Names, shapes and code bits of its layers: {', '.join(LAYOUTS)}, or a TOML file.")
+    ] = LAYOUTS[0],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write layer.weight and layer.bias as float32 to this .npz file."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a .net file and print what each layer takes, as Deep Compression's tables count it.
+
+    Example: eie import dotnet compressed_SqueezeNet.net -o squeezenet.npz
+    """
+    if output is not None and output.suffix != ".npz":
+        raise InputError(f"weights are written to a .npz file, not to {output.name}")
+    shapes = read_layout(layout)
+    layers = read_dotnet(file, shapes)
+    sizes = [layer_size(layer) for layer in layers]
+    if output is not None:
+        arrays = {}
+        for one, layer in zip(shapes.layers, layers, strict=True):
+            arrays[f"{one.name}.weight"] = layer.matrix.dense().reshape(one.shape)
+            if layer.bias is not None:
+                arrays[f"{one.name}.bias"] = layer.bias
+        with atomic_write(output) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
+    if as_json:
+        print_json(
+            {
+                "file": file,
+                "file_bytes": file.stat().st_size,
+                "layers": [size_document(size) for size in sizes],
+                "total": size_document(total(sizes)),
+                "output": output,
+            }
+        )
+        return
+    size_table(f"{file.name}: counted here, as Deep Compression's Tables 2 to 5", sizes)
+    file_bytes, dense_bytes = file.stat().st_size, total(sizes).dense_bytes
+    result.print(
+        f"The file has {file_bytes:,} bytes, {dense_bytes / file_bytes:.1f} times fewer than float32 weights and biases"
+    )
+    if output is not None:
+        result.print(f"The weights are in {output}")
