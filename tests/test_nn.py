@@ -91,9 +91,9 @@ def test_wrong_names_and_sizes_leave_the_model_as_it_is(model: torch.nn.Module) 
     """What cannot be replaced is named, and nothing has been replaced then."""
     good, bad = compressed(model[5]), compressed(model[5])
     for name, message in (
-        ("7", "the model has no module called '7', expected a torch.nn.Linear"),
-        ("0", "the model has a Conv2d called '0', expected a torch.nn.Linear"),
-        ("", "the model has no module called '', expected a torch.nn.Linear"),
+        ("7", "the model has no module called '7', expected a torch.nn.Linear or Conv2d"),
+        ("0", "the model has a Conv2d called '0', expected a torch.nn.Linear or Conv2d"),
+        ("", "the model has no module called '', expected a torch.nn.Linear or Conv2d"),
         ("3", "module 3 is 50 x 144, but the compressed layer is 10 x 50"),
     ):
         with pytest.raises(InputError) as caught:
@@ -115,3 +115,33 @@ def test_numpy_and_torch_agree_in_type() -> None:
     module = eie.nn.Linear(compressed(pruned(20, 30)))
     assert module(torch.zeros(30, dtype=torch.float16)).dtype == torch.float32
     assert np.isfinite(module(torch.zeros(30)).numpy()).all()
+
+
+class Branches(torch.nn.Module):
+    """A model that no chain can hold: two convolutions of one image, joined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = torch.nn.Conv2d(2, 3, 3, padding=1, stride=2)
+        self.right = torch.nn.Conv2d(2, 4, 1, stride=2, bias=False)
+        self.fc = torch.nn.Linear(7, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return five numbers per pixel."""
+        return self.fc(torch.cat((self.left(x), self.right(x)), dim=1).permute(0, 2, 3, 1))
+
+
+def test_a_model_that_is_no_chain_runs_on_compressed_layers() -> None:
+    """Compressed in place, its convolutions and linear layers are swapped: the same outputs, any size of image."""
+    torch.manual_seed(1)
+    model = Branches().eval()
+    layers = eie.compress_(model, eie.compress.Recipe.model_validate({"prune": {"density": 0.6}})).layers
+    images = [torch.randn(2, 2, 7, 6), torch.randn(1, 2, 4, 9)]
+    with torch.no_grad():
+        expected = [model(image) for image in images]
+    eie.nn.convert_(model, layers, numerics="float32")
+    for image, outputs in zip(images, expected, strict=True):
+        assert torch.allclose(model(image), outputs, atol=1e-5)
+    with pytest.raises(InputError) as error:
+        model.left(torch.zeros(1, 3, 4, 4))
+    assert str(error.value) == "inputs must have shape (batch, 2, height, width), not (1, 3, 4, 4)"

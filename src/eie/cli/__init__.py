@@ -22,6 +22,7 @@ from eie.cli import (
     reproduce,
     rtl,
     run,
+    sensitivity,
     simulate,
 )
 from eie.cli.output import log, result
@@ -44,6 +45,7 @@ importers.command("dotnet")(import_dotnet.command)
 
 app.command("demo")(demo.command)
 app.command("compress")(compress.command)
+app.command("sensitivity")(sensitivity.command)
 app.command("inspect")(inspect.command)
 app.command("export")(export.command)
 app.command("run")(run.command)

@@ -257,15 +257,7 @@ class _Run:
         history = finetune(
             self.model,
             self.data,
-            Training(
-                table.epochs,
-                table.learning_rate,
-                table.batch_size,
-                table.optimiser,
-                table.weight_decay,
-                table.patience,
-                self.recipe.seed,
-            ),
+            Training(**table.model_dump(include=set(Train.model_fields)), seed=self.recipe.seed),
             checkpoint=checkpoint,
             before_step=before_step,
             best_after=best_after,

@@ -1,0 +1,81 @@
+"""`eie sensitivity`: how much each layer of a model can lose before accuracy does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import altair as alt
+import typer
+
+from eie.charts import write_chart
+from eie.cli.output import JsonOption, log, print_json, print_table, result
+from eie.compress.data import read_data
+from eie.compress.recipe import Recipe, read_recipe
+from eie.errors import MissingExtra
+
+__all__ = ["command"]
+
+
+def command(
+    model: Annotated[str, typer.Argument(help="As eie compress takes it; trained, or trained first by the recipe.")],
+    data: Annotated[str, typer.Option(help="digits, an .npz file, or a folder of train.npz and test.npz.")],
+    recipe: Annotated[Path | None, typer.Option(help="A recipe, of which [train] and input_shape are used.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Trained weights for a factory's model.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write a chart: .html, .png, .svg or .pdf.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prune one layer at a time to several densities, without training, and print the validation accuracy of each.
+
+    Example: eie sensitivity lenet.py:lenet_300_100 --weights lenet.npz --data mnist -o sensitivity.png
+    """
+    try:
+        import torch
+
+        from eie.compress.sensitivity import DENSITIES, sensitivity
+        from eie.compress.training import Training, finetune
+        from eie.importers.models import load_model
+    except ImportError as error:
+        raise MissingExtra("eie sensitivity", "torch", "torch") from error
+
+    def progress(line: str) -> None:
+        log.print(line, style="dim")
+
+    steps = Recipe() if recipe is None else read_recipe(recipe)
+    torch.manual_seed(steps.seed)
+    trained = load_model(model, weights)
+    found = read_data(data, steps.input_shape, steps.seed)
+    if steps.train.epochs:
+        finetune(trained, found, Training(**steps.train.model_dump(), seed=steps.seed), log=progress)
+    points = sensitivity(trained, found, log=progress)
+    if output is not None:
+        write_chart(_chart([point._asdict() for point in points]), output, "chart")
+    if as_json:
+        print_json({"provenance": "measured here", "points": [point._asdict() for point in points]})
+        return
+    layers = list(dict.fromkeys(point.layer for point in points))
+    accuracies = {(point.layer, point.density): point.accuracy * 100 for point in points}
+    print_table(
+        f"Validation accuracy in % with one layer pruned, on {len(found.x_valid):,} inputs (measured here)",
+        ("weights kept, %", *layers),
+        [(density * 100, *(accuracies[layer, density] for layer in layers)) for density in DENSITIES],
+    )
+    if output is not None:
+        result.print(f"The chart is in {output}")
+
+
+def _chart(points: list[dict[str, object]]) -> alt.Chart:
+    rows = [point | {"percent": float(str(point["density"])) * 100} for point in points]
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=rows), title="One layer pruned at a time, without training (measured here)")
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("percent:Q", title="weights kept (%)"),
+            y=alt.Y("accuracy:Q", title="validation accuracy", axis=alt.Axis(format="%")),
+            color=alt.Color("layer:N", title="layer", sort=None),
+        )
+        .properties(width=480, height=300)
+    )
+    return chart
