@@ -53,8 +53,8 @@ def main() -> None:
         f"# {CLUSTERS} centroids for pruned weights",
         "",
         f"Measured here on {processor()}, one thread, scikit-learn {sklearn.__version__}. Weights are normal numbers "
-        f"beyond {PRUNED} standard deviations. Contenders take turns; times are medians. The error is the sum of squares "
-        "of the distances over that of ours, optimal, which is the least there is.",
+        f"beyond {PRUNED} standard deviations. Contenders take turns; times are medians. The error is the sum of "
+        "squared distances over that of ours, optimal, which is the least there is.",
         "",
         "| weights | method | seconds | times ours, optimal | error over the least |",
         "| ---: | --- | ---: | ---: | ---: |",

@@ -75,7 +75,8 @@ class Conv2d(_Compressed):
 
     def __init__(self, layer: Layer, conv: torch.nn.Conv2d, **arguments: Any) -> None:
         super().__init__(layer, **arguments)
-        self.kernel_size, self.stride, self.padding = conv.kernel_size, conv.stride, conv.padding
+        self.kernel_size, self.stride = conv.kernel_size, conv.stride
+        self.padding = tuple(int(one) for one in conv.padding)
         self.in_channels, self.out_channels = conv.in_channels, layer.outputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -85,7 +86,7 @@ class Conv2d(_Compressed):
         windows = torch.nn.functional.unfold(x, self.kernel_size, padding=self.padding, stride=self.stride)
         rows = windows.transpose(1, 2)
         pixels = self._multiply(rows.reshape(-1, rows.shape[2])).reshape(len(x), rows.shape[1], self.out_channels)
-        down = (x.shape[2] + 2 * int(self.padding[0]) - self.kernel_size[0]) // self.stride[0] + 1
+        down = (x.shape[2] + 2 * self.padding[0] - self.kernel_size[0]) // self.stride[0] + 1
         return pixels.transpose(1, 2).reshape(len(x), self.out_channels, down, -1)
 
 

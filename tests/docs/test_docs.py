@@ -17,18 +17,24 @@ PAGES = sorted(
 BLOCK = re.compile(r'^```(sh|python|toml)(?: title="([^"]+)")?\n(.*?)^```', re.M | re.S)
 
 
-SLOW = {"tutorial.md", "how-to/the-paper.md", "how-to/the-rtl.md", "beyond.md"}  # all nine layers, or a build
+SLOW = {
+    "tutorial.md",
+    "how-to/compress.md",
+    "how-to/the-paper.md",
+    "how-to/the-rtl.md",
+    "beyond.md",
+}  # all nine layers, or a build
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.slow if page in SLOW else ()) for page in PAGES])
 def test_a_pages_commands_work_in_their_order(page: str, tmp_path: Path) -> None:
-    """TOML blocks with a title are written, Python blocks run, and every line of a shell block ends well."""
+    """Blocks with a title are written to that file, Python blocks run, and every line of a shell block ends well."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     ran = 0
     for kind, title, text in BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8")):
-        if kind == "toml":
-            if title:
-                (tmp_path / title).write_text(text, encoding="utf-8")
+        if title:
+            (tmp_path / title).write_text(text, encoding="utf-8")
+        if title or kind == "toml":
             continue
         commands = [[sys.executable, "-c", text]]
         if kind == "sh":
