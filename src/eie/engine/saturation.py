@@ -13,6 +13,8 @@ from eie.network import Batch, Layer, Network
 
 __all__ = ["Saturation", "saturation"]
 
+BATCH = 256  # inputs at a time: a convolution's windows take many times the memory of its image
+
 
 @dataclass
 class Saturation:
@@ -54,7 +56,9 @@ def saturation(network: Network, inputs: npt.ArrayLike) -> tuple[Saturation, ...
         one.overflows += int(overflows[0])
         return outputs
 
-    vectors: Batch = input_batch(inputs, network.inputs).astype(np.float32)
-    for step in network:
-        vectors = step.run(vectors, multiply)
+    everything = input_batch(inputs, network.inputs).astype(np.float32)
+    for first in range(0, len(everything), BATCH):
+        vectors: Batch = everything[first : first + BATCH]
+        for step in network:
+            vectors = step.run(vectors, multiply)
     return tuple(found.values())

@@ -21,6 +21,8 @@ __all__ = ["KERNELS", "NUMERICS", "AccumulatorOverflow", "InferenceSession", "La
 NUMERICS = ("int16", "chip", "float32")
 KERNELS = tuple(_native.kernel_names())  # of this build; native/kernels/README.md tells what each is
 
+_STAGED_BATCH = 256  # a convolution's windows take many times the memory of its image
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -89,7 +91,9 @@ class InferenceSession:
                 input_batch(array, self._inputs)  # names the first that is NaN or infinite
             return out
         input_batch(array, self._inputs)
-        out[...] = self._run_stages(np.atleast_2d(array)).reshape(shape)
+        vectors, results = np.atleast_2d(array), out.reshape(-1, self._outputs)
+        for first in range(0, len(vectors), _STAGED_BATCH):
+            results[first : first + _STAGED_BATCH] = self._run_stages(vectors[first : first + _STAGED_BATCH])
         return out
 
     def _run_stages(self, vectors: Floats) -> Floats:
