@@ -68,8 +68,8 @@ def main() -> None:
         "# LeNet-300-100 and LeNet-5 on MNIST, compressed",
         "",
         f"Measured here on {processor()}, PyTorch {torch.__version__}; the chip's cycles and times are simulated (64 "
-        "PEs, 800 MHz). Epochs are chosen on 6,000 training images set apart; the 10,000 test images are only reported. The "
-        "paper's figures are Deep Compression's, Tables 1 to 3.",
+        "PEs, 800 MHz). Epochs are chosen on 6,000 training images set apart; the 10,000 test images are only "
+        "reported. The paper's figures are Deep Compression's, Tables 1 to 3.",
     ]
     for name in [arguments.only] if arguments.only else NETWORKS:
         lines += network(name, arguments.data, arguments.pruned)
@@ -183,8 +183,9 @@ def limits(layers: tuple[Saturation, ...]) -> str:
     cut_inputs = sum(one.saturated_inputs for one in layers)
     cut_outputs = sum(one.saturated_outputs for one in layers)
     return (
-        f"In 16 bits {cut_inputs:,} of {inputs:,} layer inputs and {cut_outputs:,} of {outputs:,} outputs were at a limit "
-        f"of their format on {SATURATION_IMAGES:,} test images, and {sum(one.overflows for one in layers)} sums overflowed."
+        f"In 16 bits {cut_inputs:,} of {inputs:,} layer inputs and {cut_outputs:,} of {outputs:,} outputs were at a "
+        f"limit of their format on {SATURATION_IMAGES:,} test images, and {sum(one.overflows for one in layers)} sums "
+        "overflowed."
     )
 
 
