@@ -6,6 +6,7 @@ module arithm_unit #(
     parameter int CODE = 4,
     parameter int INDEX = 4,
     parameter int REGISTERS = 64,    // R
+    parameter int LATCHES = 0,       // 1: the codebook is latches, of half a flip-flop's area
     localparam int ADDRESS = REGISTERS > 1 ? $clog2(REGISTERS) : 1
 ) (
     input  logic                          clk,
@@ -45,8 +46,16 @@ module arithm_unit #(
 
   assign pipeline_busy = valid1 || valid2 || valid3 || write_valid;
 
+  // The codebook is written in I/O mode and read in computing mode: a latch may be open for the low half of the cycle.
+  if (LATCHES != 0) begin : latches
+    for (genvar k = 0; k < 1 << CODE; k++) begin : word
+      always_latch if (!clk && host_write && host_address == CODE'(k)) codebook[k] = host_data;
+    end
+  end else begin : flip_flops
+    always_ff @(posedge clk) if (host_write) codebook[host_address] <= host_data;
+  end
+
   always_ff @(posedge clk) begin
-    if (host_write) codebook[host_address] <= host_data;
     if (reset) begin
       valid1      <= 1'b0;
       valid2      <= 1'b0;

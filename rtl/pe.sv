@@ -16,6 +16,7 @@ module pe #(
     parameter int ROW = 7,
     parameter int DATA = 64,             // of the host port
     parameter int HOST_ADDRESS = 16,
+    parameter int LATCHES = 0,           // in the codebook
     localparam int ADDRESS = REGISTERS > 1 ? $clog2(REGISTERS) : 1,
     localparam int SRAM_ADDRESS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
     localparam int SPMAT_ADDRESS = SPMAT_ROWS > 1 ? $clog2(SPMAT_ROWS) : 1
@@ -105,7 +106,8 @@ module pe #(
       .ACCUMULATOR(ACCUMULATOR),
       .CODE       (CODE),
       .INDEX      (INDEX),
-      .REGISTERS  (REGISTERS)
+      .REGISTERS  (REGISTERS),
+      .LATCHES    (LATCHES)
   ) arithmetic (
       .host_write(write_codebook),
       .host_address(host_address[CODE-1:0]),

@@ -20,11 +20,9 @@ from eie.rtl.liberty import CellLibrary
 from eie.rtl.parameters import Parameters
 from eie.rtl.sources import source_files
 from eie.rtl.stimulus import INPUTS, OUTPUTS
-from eie.rtl.yosys import ABC_SCRIPT, run_yosys
+from eie.rtl.yosys import map_to_cells, run_yosys
 
 __all__ = ["Instance", "Netlist", "run_gates", "synthesise_pe"]
-
-LEAST_GATED = 3  # flip-flops with one enable, for a clock gate to be smaller than their multiplexers
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,7 @@ def synthesise_pe(folder: Path, parameters: Parameters, *, gated: bool) -> Netli
     """
     for path in source_files():
         (folder / path.name).write_text(path.read_text())
-    (folder / "drive.constr").write_text("set_driving_cell BUF_X1\nset_load 5.0 [all_outputs]\n")
-    values = parameters.verilog() | {"ROW": parameters.registers.bit_length()}
+    values = parameters.verilog() | {"ROW": parameters.registers.bit_length(), "LATCHES": 1}
     names = re.findall(r"parameter int (\w+)", (folder / "pe.sv").read_text())
     units = [path.name for path in source_files() if path.name not in ("eie.sv", "ccu.sv", "lnzd.sv", "lnzd_node.sv")]
     script = [
@@ -61,10 +58,7 @@ def synthesise_pe(folder: Path, parameters: Parameters, *, gated: bool) -> Netli
         "chparam " + " ".join(f"-set {name} {values[name]}" for name in names) + " pe",
         "hierarchy -check -top pe",
         "synth -booth -noabc -run begin:check -top pe",
-        *([f"clockgate -liberty cells.lib -min_net_size {LEAST_GATED}"] if gated else []),
-        "dfflibmap -liberty cells.lib",
-        f'abc -liberty cells.lib -constr drive.constr -script "{ABC_SCRIPT}"',
-        "opt_clean -purge",
+        *map_to_cells(folder, gated=gated),
         "splitnets",
         "rename -hide w:*",
         "rename -enumerate -pattern n% w:*",  # names that every tool writes alike
