@@ -45,11 +45,23 @@ module act_queue #(
   end
 
 `ifndef SYNTHESIS
+  // What has come in and not been taken, in order: nothing is lost, doubled or changed on the way.
+  logic [COLUMN+VALUE-1:0] held[$];
+  logic [COLUMN+VALUE-1:0] oldest;
+  /* verilator lint_off BLKSEQ */
   always @(posedge clk) begin
-    if (!reset) begin
-      assert (!(broadcast && full)) else $fatal(1, "act_queue: a broadcast into a full queue");
-      assert (!(take && !queue_valid)) else $fatal(1, "act_queue: taken from an empty queue");
+    if (reset) held = {};
+    else begin
+      assert (int'(queue_count) === held.size()) else $fatal(1, "act_queue: an entry is lost or doubled");
+      assert (!(broadcast && held.size() == DEPTH - 1)) else $fatal(1, "act_queue: a broadcast into a full queue");
+      assert (!(take && held.size() == 0)) else $fatal(1, "act_queue: taken from an empty queue");
+      if (take) begin
+        oldest = held.pop_front();
+        assert ({head_column, head_value} === oldest) else $fatal(1, "act_queue: not the oldest entry is taken");
+      end
+      if (broadcast) held.push_back({broadcast_column, broadcast_value});
     end
   end
+  /* verilator lint_on BLKSEQ */
 `endif
 endmodule

@@ -69,4 +69,12 @@ module act_rw #(
     if (source ? write_source : write_destination)
       file1[source ? source_place : destination_place] <= source ? source_data : destination_data;
   end
+
+`ifndef SYNTHESIS
+  always @(posedge clk) begin
+    assert (!(host_write_source && load_enable)) else $fatal(1, "act_rw: two writes to the source file");
+    assert (!(host_write_destination && write_valid)) else $fatal(1, "act_rw: two writes to the destination file");
+    assert (!(host_write_sram && load_read)) else $fatal(1, "act_rw: the SRAM is read and written");
+  end
+`endif
 endmodule

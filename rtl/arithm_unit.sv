@@ -91,4 +91,26 @@ module arithm_unit #(
       end
     end
   end
+
+`ifndef SYNTHESIS
+  // The newest sum of every row since the pipeline was last empty, as the adder made it; older ones are in the file.
+  logic signed [ACCUMULATOR-1:0] newest[REGISTERS];
+  logic signed [ACCUMULATOR-1:0] operand;  // what the third stage must have to add to
+  logic [REGISTERS-1:0] summed;
+  /* verilator lint_off BLKSEQ */
+  always @(posedge clk) begin
+    assert (!host_write || host_data != {1'b1, {(VALUE - 1) {1'b0}}})
+    else $fatal(1, "arithm_unit: the codebook's value is -2^(B-1), whose product does not fit");
+    if (reset || !pipeline_busy) summed = '0;
+    else begin
+      if (valid3) begin
+        assert (accumulated3 === operand) else $fatal(1, "arithm_unit: added to a sum that is not its row's newest");
+        newest[row3] = sum3;
+        summed[row3] = 1'b1;
+      end
+      if (valid2) operand = summed[read_row] ? newest[read_row] : read_value;
+    end
+  end
+  /* verilator lint_on BLKSEQ */
+`endif
 endmodule

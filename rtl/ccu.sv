@@ -77,4 +77,11 @@ module ccu #(
       if (found && any_full) stalls <= stalls + 1'b1;
     end
   end
+
+`ifndef SYNTHESIS
+  always @(posedge clk) begin
+    assert (reset || !(start && busy)) else $fatal(1, "ccu: a scan is started while one runs");
+    assert (reset || !(broadcast && !computing)) else $fatal(1, "ccu: a broadcast while no scan runs");
+  end
+`endif
 endmodule

@@ -116,4 +116,16 @@ module lnzd #(
       end
     end
   end
+
+`ifndef SYNTHESIS
+  always @(posedge clk) begin
+    if (!reset && row_valid) begin
+      assert (!found || (row[found_position] === found_value && found_value != '0 && !passed[found_position]))
+      else $fatal(1, "lnzd: what is found is zero or has been broadcast");
+      for (int pe = 0; pe < N_PE; pe++)
+        assert (row[pe] == '0 || passed[pe] || (found && found_position <= POSITION'(pe)))
+        else $fatal(1, "lnzd: a non-zero is passed over");
+    end
+  end
+`endif
 endmodule

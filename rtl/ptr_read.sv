@@ -71,8 +71,32 @@ module ptr_read #(
   end
 
 `ifndef SYNTHESIS
+  // What has been taken is in the stage in the next cycle, and leaves it when its p_j .. p_{j+1} have been issued.
+  logic [POINTER-1:0] written[2*WORDS];  // the pointers as the host wrote them
+  logic [POINTER-1:0] first_entry, past_entry, issued;
+  logic [VALUE-1:0]   taken_value;
+  logic               taken;
   always @(posedge clk) begin
-    if (!reset && stage_valid) assert (begins <= ends) else $fatal(1, "ptr_read: pointers run backwards");
+    if (host_write) written[host_address] <= host_data;
+    taken  <= !reset && take;
+    issued <= take ? '0 : issued + POINTER'(entry_valid);
+    if (take) begin
+      taken_value <= head_value;
+      first_entry <= written[head_column];
+      past_entry  <= written[head_column+1'b1];
+    end
+    if (!reset) begin
+      assert (!take || queue_valid) else $fatal(1, "ptr_read: taken from an empty queue");
+      assert (!taken || (stage_valid && entry_activation === taken_value))
+      else $fatal(1, "ptr_read: a taken activation is lost");
+    end
+    if (!reset && stage_valid) begin
+      assert (first_entry <= past_entry) else $fatal(1, "ptr_read: pointers run backwards");
+      assert (!entry_valid || (entry_address === first_entry + issued && entry_address < past_entry))
+      else $fatal(1, "ptr_read: an entry is not its column's next");
+      assert (stays || issued + POINTER'(entry_valid) === past_entry - first_entry)
+      else $fatal(1, "ptr_read: a column is left before its last entry");
+    end
   end
 `endif
 endmodule

@@ -68,4 +68,16 @@ module spmat_read #(
       end
     end
   end
+
+`ifndef SYNTHESIS
+  logic [ENTRIES*ENTRY-1:0] written[ROWS];  // the memory as the host wrote it
+  logic [POINTER-1:0]       issued;         // the row of the entry at hand
+  always @(posedge clk) begin
+    if (host_write) written[host_address] <= host_data;
+    if (entry_valid) issued <= row;
+    assert (reset || !(entry_valid && host_write)) else $fatal(1, "spmat_read: written while an entry is issued");
+    assert (reset || !weight_valid || buffer === written[ADDRESS'(issued)])
+    else $fatal(1, "spmat_read: the buffer does not hold the entry's row");
+  end
+`endif
 endmodule

@@ -4,9 +4,9 @@ import random
 
 import cocotb
 from cocotb.handle import HierarchyObject
-from rtl.units.lockstep import Lockstep
 
 from eie.chip.stepped.act_queue import ActQueue
+from rtl.units.lockstep import Lockstep
 
 
 @cocotb.test()

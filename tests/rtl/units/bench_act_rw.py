@@ -5,9 +5,9 @@ import random
 import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
-from rtl.units.lockstep import Lockstep
 
 from eie.chip.stepped.act_rw import ActRw
+from rtl.units.lockstep import Lockstep
 
 
 @cocotb.test()
@@ -43,7 +43,14 @@ async def equals_twin(dut: HierarchyObject) -> None:
                 load_row=cycle if loads else random.randrange(registers),
             )
 
-    ports = ("host_write_source", "host_write_destination", "host_write_sram", "load_read", "load_enable", "write_valid")
+    ports = (
+        "host_write_source",
+        "host_write_destination",
+        "host_write_sram",
+        "load_read",
+        "load_enable",
+        "write_valid",
+    )
     await both.drive(source=0, relu=0, **dict.fromkeys(ports, 0))
     first_word, source = 0, 0
     for layer in range(20):

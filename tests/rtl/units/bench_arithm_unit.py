@@ -5,10 +5,10 @@ import random
 import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
-from rtl.units.lockstep import Lockstep
 
 from eie.chip.stepped.arithm_unit import ArithmUnit
 from eie.numerics import Formats
+from rtl.units.lockstep import Lockstep
 
 
 @cocotb.test()

@@ -5,9 +5,9 @@ import random
 import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
-from rtl.units.lockstep import Lockstep
 
 from eie.chip.stepped.ccu import Ccu
+from rtl.units.lockstep import Lockstep
 
 OCCUPANCY = ("queue_valid", "stage_valid", "weight_valid", "pipeline_busy")  # the RTL takes them as one, any_busy
 

@@ -5,9 +5,9 @@ import random
 import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
-from rtl.units.lockstep import Lockstep
 
 from eie.chip.stepped.lnzd import Lnzd
+from rtl.units.lockstep import Lockstep
 
 
 @cocotb.test()

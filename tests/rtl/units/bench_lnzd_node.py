@@ -6,9 +6,9 @@ from itertools import product
 import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
-from rtl.units.lockstep import HALF_PERIOD, packed
 
 from eie.chip.stepped.lnzd import leading_nonzero
+from rtl.units.lockstep import HALF_PERIOD, packed
 
 
 @cocotb.test()

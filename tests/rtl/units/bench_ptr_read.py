@@ -4,10 +4,10 @@ import random
 
 import cocotb
 from cocotb.handle import HierarchyObject
-from rtl.units.lockstep import Lockstep
-from rtl.units.slices import random_slice
 
 from eie.chip.stepped.ptr_read import PtrRead
+from rtl.units.lockstep import Lockstep
+from rtl.units.slices import random_slice
 
 
 @cocotb.test()
@@ -33,5 +33,5 @@ async def equals_twin(dut: HierarchyObject) -> None:
         issued += bool(wires["entry_valid"][0])
         expected += int(matrix.counts[0, column]) if wires["take"][0] else 0
         await both.step(head_column=column, head_value=random.getrandbits(len(dut.head_value)))
-    assert taken > 300
+    assert taken > 200
     assert expected - 20 <= issued <= expected  # the last column may be on its way

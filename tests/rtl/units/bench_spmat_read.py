@@ -5,10 +5,10 @@ import random
 import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
-from rtl.units.lockstep import Lockstep
-from rtl.units.slices import random_slice
 
 from eie.chip.stepped.spmat_read import SpmatRead
+from rtl.units.lockstep import Lockstep
+from rtl.units.slices import random_slice
 
 
 @cocotb.test()

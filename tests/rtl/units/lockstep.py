@@ -1,4 +1,4 @@
-"""A unit of the RTL and its stepped twin, clocked together: every output of the signal table is compared every cycle."""
+"""A unit of the RTL and its stepped twin, clocked together: all outputs of its signal table are compared."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ HALF_PERIOD = Timer(1, "ns")
 class Lockstep:
     """The two, driven by the same wires.
 
-    `ports` names the ports whose names are not the signal's, and `portless` the inputs that the RTL takes in another form;
-    an output that `meaningful` maps to another one is compared only while that one is high: what it shows otherwise is
-    nobody's business.
+    `ports` names the ports whose names are not the signal's, and `portless` the inputs that the RTL takes in another
+    form. An output that `meaningful` maps to another one is compared only while that one is high: what it shows
+    otherwise is nobody's business.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Lockstep:
         await self._edge()
 
     def propagate(self, **through: Any) -> Wires:
-        """Set the `through` inputs and return the twin's wires, so that its other inputs can follow from its outputs."""
+        """Set the `through` inputs and return the twin's wires: the other inputs may follow from its outputs."""
         self._set(through)
         self.twin.propagate(self._wires)
         return self._wires
@@ -60,7 +60,7 @@ class Lockstep:
     ) -> list[int]:
         """Set the remaining inputs, compare all outputs but the `meaningless`, and clock both.
 
-        `ports` are values for ports that the twin has not; returned is what the ports to `watch` showed before the edge.
+        `ports` are values for ports that the twin has not. Returns what the ports to `watch` showed before the edge.
         """
         self._set(inputs)
         await self._settle(ports or {})

