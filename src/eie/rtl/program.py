@@ -10,7 +10,7 @@ from eie.network import Layer
 from eie.numerics import Integers, quantise, quantise_codebook
 from eie.rtl.parameters import Parameters
 
-__all__ = ["HostProgram"]
+__all__ = ["HostProgram", "word_type"]
 
 # Spaces of the host port and settings in space 0: see rtl/eie.sv.
 POINTERS, WEIGHTS, CODEBOOK, SOURCE, DESTINATION, SRAM = range(1, 7)
@@ -18,15 +18,20 @@ ROWS, FIRST_INPUT, FIRST_WORD, FLAGS, START, CLEAR = range(6)
 WRITE, SCAN, READ = range(3)
 
 
+def word_type(data_bits: int) -> np.dtype[np.void]:
+    """Return one word of a program as the harness reads it, for a host port of `data_bits`."""
+    data_bytes = -(-data_bits // 32) * 4
+    return np.dtype(
+        [("operation", "u1"), ("space", "u1"), ("pe", "<u2"), ("address", "<u4"), ("data", "u1", (data_bytes,))]
+    )
+
+
 class HostProgram:
     """Words for the host port, in order."""
 
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
-        data_bytes = -(-parameters.data // 32) * 4
-        self._word = np.dtype(
-            [("operation", "u1"), ("space", "u1"), ("pe", "<u2"), ("address", "<u4"), ("data", "u1", (data_bytes,))]
-        )
+        self._word = word_type(parameters.data)
         self._words: list[np.ndarray] = []
 
     def to_bytes(self) -> bytes:

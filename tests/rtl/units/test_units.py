@@ -8,7 +8,8 @@ import pytest
 
 pytest.importorskip("cocotb", reason="cocotb is not installed: it is in the extra dev")
 
-from rtl.units.simulators import changed_sources, require, run_bench
+from rtl.faults import changed_sources
+from rtl.units.simulators import require, run_bench
 
 # The first of a unit's sizes runs on both simulators; the others, which cost Verilator a build each, on Icarus.
 SIZES: dict[str, tuple[dict[str, int], ...]] = {
