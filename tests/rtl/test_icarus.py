@@ -1,4 +1,4 @@
-"""A small chip on Icarus Verilog, held to the stepped simulator as the verilated one is; faults that assertions meet."""
+"""A small chip on Icarus Verilog beside the stepped simulator, and a fault for each of the RTL's assertions."""
 
 from __future__ import annotations
 

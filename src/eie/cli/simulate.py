@@ -11,7 +11,7 @@ import numpy.typing as npt
 import typer
 
 from eie.chip import Hardware, LayerSimulation, Simulation, capacity, simulate_network
-from eie.chip.trace import Window, activity, event_count, write_chrome, write_timeline, write_vcd
+from eie.chip.trace import Window, activity, event_count, write_chrome, write_fst, write_timeline, write_vcd
 from eie.chip.trace.chrome import BYTES_PER_EVENT
 from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
 from eie.errors import InputError
@@ -40,7 +40,7 @@ def command(
         bool, typer.Option("--strict", help="Refuse a layer that the chip's memories cannot hold.")
     ] = False,
     trace: Annotated[
-        Path | None, typer.Option(help="Write a trace: .json for Perfetto, .vcd for a waveform viewer.")
+        Path | None, typer.Option(help="Write a trace: .json for Perfetto, .vcd or .fst for a waveform viewer.")
     ] = None,
     timeline: Annotated[
         Path | None, typer.Option(help="Write a picture of PEs by cycles: .html, .png, .svg or .pdf.")
@@ -158,12 +158,13 @@ def _write_trace(
         events = event_count(found)
         log.print(f"trace: about {events:,} events, {events * BYTES_PER_EVENT / 1e6:,.0f} MB", style="dim")
         write_chrome(found, path)
-    elif path.suffix == ".vcd":
+    elif path.suffix in (".vcd", ".fst"):
         stepped = hardware if hardware.batched else replace(hardware, register_entries=_whole(layers, hardware))
         log.print("trace: stepping the chip, every cycle of it", style="dim")
-        write_vcd(network, vector, stepped, path, window)
+        write = write_vcd if path.suffix == ".vcd" else write_fst
+        write(network, vector, stepped, path, window)
     else:
-        raise InputError(f"a trace's name must end in .json or .vcd, not {path.name}")
+        raise InputError(f"a trace's name must end in .json, .vcd or .fst, not {path.name}")
     log.print(f"trace: {path}", style="dim")
 
 

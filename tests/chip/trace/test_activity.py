@@ -15,7 +15,7 @@ import eie
 from eie.chip.network import LayerSimulation
 from eie.chip.stepped import Chip
 from eie.chip.stepped.unit import Wires
-from eie.chip.trace import State, Window, activity, write_chrome, write_timeline, write_vcd
+from eie.chip.trace import State, Window, activity, write_chrome, write_fst, write_timeline, write_vcd
 from eie.engine.reference import chip_layer
 from eie.errors import InputError
 from eie.numerics import Formats
@@ -110,6 +110,66 @@ def test_waveform_reads_back(tmp_path: Path, run: tuple) -> None:  # type: ignor
             elif token.kind.name == "CHANGE_SCALAR" and token.scalar_change.id_code == code:
                 level = token.scalar_change.value
     assert high == sum(one.simulation.counts.broadcasts for one in ran)
+
+
+def vcd_changes(path: Path) -> dict[str, list[tuple[int, int]]]:
+    """Return every variable's changes as (time, value), by its full name."""
+    reader = pytest.importorskip("vcd.reader", reason="pyvcd is not installed: it is in the extra trace")
+    names: dict[str, str] = {}
+    changes: dict[str, list[tuple[int, int]]] = {}
+    scope: list[str] = []
+    now = 0
+    with path.open("rb") as file:
+        for token in reader.tokenize(file):
+            match token.kind.name:
+                case "SCOPE":
+                    scope.append(token.scope.ident)
+                case "UPSCOPE":
+                    scope.pop()
+                case "VAR":
+                    names[token.var.id_code] = ".".join([*scope, token.var.reference])
+                    changes[names[token.var.id_code]] = []
+                case "CHANGE_TIME":
+                    now = token.time_change
+                case "CHANGE_SCALAR":
+                    changes[names[token.scalar_change.id_code]].append((now, int(token.scalar_change.value)))
+                case "CHANGE_VECTOR":
+                    changes[names[token.vector_change.id_code]].append((now, token.vector_change.value))
+    return changes
+
+
+def fst_changes(path: Path) -> tuple[dict[str, list[tuple[int, int]]], int]:
+    """Return the same of an FST file, and its last time."""
+    pylibfst = pytest.importorskip("pylibfst", reason="pylibfst is not installed: it is in the extra trace")
+    reader = pylibfst.lib.fstReaderOpen(str(path).encode())
+    _, signals = pylibfst.get_scopes_signals2(reader)
+    names = {signal.handle: signal.name for signal in signals.by_handle.values()}
+    changes: dict[str, list[tuple[int, int]]] = {name: [] for name in names.values()}
+
+    def change(_data: object, time: int, handle: int, value: object) -> None:
+        changes[names[handle]].append((time, int(pylibfst.string(value), 2)))
+
+    pylibfst.lib.fstReaderSetFacProcessMaskAll(reader)
+    pylibfst.fstReaderIterBlocks(reader, change)
+    end = pylibfst.lib.fstReaderGetEndTime(reader)
+    pylibfst.lib.fstReaderClose(reader)
+    return changes, end
+
+
+@pytest.mark.parametrize("window", [Window(), Window(20, 60, 1, 3), Window(first_cycle=10**6)])
+def test_both_waveforms_say_the_same(tmp_path: Path, run: tuple, window: Window) -> None:  # type: ignore[type-arg]
+    """Every change of every signal, also of a part of the run and of none of it."""
+    pytest.importorskip("vcd", reason="pyvcd is not installed: it is in the extra trace")
+    pytest.importorskip("pylibfst", reason="pylibfst is not installed: it is in the extra trace")
+    _, hardware, network, inputs = run
+    cycles = write_vcd(network, inputs, hardware, tmp_path / "trace.vcd", window)
+    assert write_fst(network, inputs, hardware, tmp_path / "trace.fst", window) == cycles
+    found, end = fst_changes(tmp_path / "trace.fst")
+    expected = vcd_changes(tmp_path / "trace.vcd")
+    assert found == expected
+    assert end == cycles
+    assert any(len(changes) > 1 for changes in expected.values()) == (window.first_cycle < cycles)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["trace.fst", "trace.vcd"]
 
 
 @pytest.mark.parametrize("kind", ["html", "png", "svg"])

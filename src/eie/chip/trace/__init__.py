@@ -2,6 +2,7 @@
 
 from eie.chip.trace.activity import Activity, State, Window, activity
 from eie.chip.trace.chrome import event_count, write_chrome
+from eie.chip.trace.fst import write_fst
 from eie.chip.trace.timeline import timeline_chart, write_timeline
 from eie.chip.trace.vcd import write_vcd
 
@@ -13,6 +14,7 @@ __all__ = [
     "event_count",
     "timeline_chart",
     "write_chrome",
+    "write_fst",
     "write_timeline",
     "write_vcd",
 ]

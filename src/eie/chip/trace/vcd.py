@@ -1,26 +1,36 @@
-"""The units' signals as a value change dump, for GTKWave and its like: written while the stepped chip runs."""
+"""The units' signals as a value change dump, for GTKWave and its like."""
 
 from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 import numpy.typing as npt
 
 from eie.chip.hardware import Hardware
-from eie.chip.stepped import run_stepped, signals
-from eie.chip.stepped.signals import Direction, Signal
-from eie.chip.stepped.unit import Wires
 from eie.chip.trace.activity import Window
+from eie.chip.trace.waveform import COMMENT, record_signals
 from eie.errors import MissingExtra
 from eie.files import atomic_write
 from eie.network import Network
 
+if TYPE_CHECKING:
+    from vcd import VCDWriter
+    from vcd.writer import Variable
+
 __all__ = ["write_vcd"]
 
-_TABLES = ("CCU", "LNZD", "ACT_QUEUE", "PTR_READ", "SPMAT_READ", "ARITHM_UNIT", "ACT_RW")
-BITS = 32  # of every variable wider than one: simulators' viewers show numbers, not widths
+
+class _Vcd:
+    def __init__(self, writer: VCDWriter) -> None:
+        self._writer = writer
+
+    def variable(self, scope: str, name: str, bits: int) -> Variable[int]:
+        return self._writer.register_var(scope, name, "wire", size=bits, init=0)
+
+    def change(self, variable: Variable[int], cycle: int, value: int) -> None:
+        self._writer.change(variable, cycle, value)
 
 
 def write_vcd(network: Network, inputs: npt.ArrayLike, hardware: Hardware, path: Path, window: Window) -> int:
@@ -32,34 +42,8 @@ def write_vcd(network: Network, inputs: npt.ArrayLike, hardware: Hardware, path:
         raise MissingExtra("a .vcd trace", "pyvcd", "trace")
     from vcd import VCDWriter
 
-    pes = window.pes(hardware.n_pe)
-    cycles = 0
     with atomic_write(path) as temporary, temporary.open("w") as file:
-        writer = VCDWriter(file, timescale="1 ns", comment="EIE, stepped simulator; 1 ns is a cycle")
-        variables = []
-        for table in _TABLES:
-            for signal in getattr(signals, table):
-                if signal.direction is not Direction.OUTPUT:
-                    continue
-                size = 1 if signal.width == "1" else BITS
-                for pe in pes if signal.per_pe else (None,):
-                    scope = f"eie.{table.lower()}" if pe is None else f"eie.pe{pe}.{table.lower()}"
-                    variable = writer.register_var(scope, signal.name, "wire", size=size, init=0)
-                    variables.append((variable, signal, pe, size))
-
-        def observe(cycle: int, wires: Wires) -> None:
-            nonlocal cycles
-            cycles = cycle + 1
-            if cycle < window.first_cycle or (window.end_cycle is not None and cycle >= window.end_cycle):
-                return
-            for variable, signal, pe, size in variables:
-                writer.change(variable, cycle, _value(wires, signal, pe) & ((1 << size) - 1))
-
-        run_stepped(network, inputs, hardware, observe)
+        writer = VCDWriter(file, timescale="1 ns", comment=COMMENT)
+        cycles = record_signals(network, inputs, hardware, window, _Vcd(writer))
         writer.close(cycles)
     return cycles
-
-
-def _value(wires: Wires, signal: Signal, pe: int | None) -> int:
-    value = wires[signal.name]
-    return int(value if pe is None else np.asarray(value)[pe])
