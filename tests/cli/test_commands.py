@@ -136,6 +136,9 @@ def test_refusals(model: Path, tmp_path: Path) -> None:
     assert refusal("simulate", model, inputs, "--queue-depth", 1) == (
         "queue_depth must be an integer from 2 to 4096, not 1"
     )
+    assert refusal("simulate", model, inputs, "--trace", tmp_path / "trace.txt") == (
+        "a trace's name must end in .json, .vcd or .fst, not trace.txt"
+    )
     assert refusal("simulate", model, inputs, "--pes", 0) == "n_pe must be an integer from 1 to 1024, not 0"
     assert refusal("import", "eie-simulator", tmp_path / "no", "-o", tmp_path / "x.safetensors") == (
         f"folder {tmp_path / 'no'} does not exist"
