@@ -13,8 +13,9 @@ from cocotb_tools.runner import get_results, get_runner
 from eie.rtl.build import verilator_root
 from eie.rtl.sources import source_files
 
-# What a simulator's command line needs beside the runner's: assertions on, and no stop at a warning.
-_ARGUMENTS = {"verilator": ("--assert", "-Wno-fatal", "--x-initial", "unique"), "icarus": ()}
+# What the command lines need beside the runner's own. What no reset sets is X in Icarus, and at random in Verilator.
+_BUILD = {"verilator": ("--assert", "-Wno-fatal"), "icarus": ()}
+_RUN = {"verilator": ("+verilator+rand+reset+2", "+verilator+seed+1"), "icarus": ()}
 
 
 def require(simulator: str) -> None:
@@ -54,7 +55,7 @@ def run_bench(
             sources=list(sources or source_files()),
             hdl_toplevel=unit,
             parameters=dict(parameters),
-            build_args=[*_ARGUMENTS[simulator], *compiled],
+            build_args=[*_BUILD[simulator], *compiled],
             build_dir=folder,
             timescale=("1ns", "1ps"),
             log_file=folder.parent / f"{folder.name}.build.log",
@@ -71,7 +72,9 @@ def run_bench(
             hdl_toplevel_lang="verilog",
             parameters=dict(parameters),
             build_dir=folder,
-            extra_env=dict(settings or {}),
+            plusargs=_RUN[simulator],
+            # Rewriting the assertions of every module imported would take most of a bench's time.
+            extra_env={"COCOTB_REWRITE_ASSERTION_FILES": "", **(settings or {})},
             timescale=("1ns", "1ps"),
             log_file=log,
             results_xml=str(results),
