@@ -118,13 +118,14 @@ module lnzd #(
   end
 
 `ifndef SYNTHESIS
+  logic [N_PE-1:0] left;  // the row's non-zeros at or after the scan position
+  always_comb for (int pe = 0; pe < N_PE; pe++) left[pe] = row[pe] != '0 && !passed[pe];
   always @(posedge clk) begin
     if (!reset && row_valid) begin
       assert (!found || (row[found_position] === found_value && found_value != '0 && !passed[found_position]))
       else $fatal(1, "lnzd: what is found is zero or has been broadcast");
-      for (int pe = 0; pe < N_PE; pe++)
-        assert (row[pe] == '0 || passed[pe] || (found && found_position <= POSITION'(pe)))
-        else $fatal(1, "lnzd: a non-zero is passed over");
+      assert (found ? (left & ((N_PE'(1) << found_position) - 1'b1)) === '0 : left === '0)
+      else $fatal(1, "lnzd: a non-zero is passed over");
     end
   end
 `endif
