@@ -15,7 +15,7 @@ def _layer(
     rng: np.random.Generator, name: str, outputs: int, inputs: int, *, bias: bool = True, relu: bool = False
 ) -> Layer:
     codes = np.where(rng.random((outputs, inputs)) < 0.5, rng.integers(1, 16, (outputs, inputs)), 0).astype(np.uint8)
-    book = np.concatenate(([0.0], rng.normal(size=15) / np.sqrt(inputs)))
+    book = np.concatenate(([0.0], np.linspace(-1, 1, 15) / np.sqrt(inputs)))
     values = rng.normal(size=outputs).astype(np.float32) if bias else None
     return Layer(name, eie.encode(codes, book, n_pe=4), values, relu)
 

@@ -200,21 +200,11 @@ def test_encoded_arrays_cannot_be_changed() -> None:
         small().entries[0] = 1
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 8))
-def test_share_gives_every_kept_weight_the_nearest_step(seed: int, code_bits: int) -> None:
-    """Pruned weights get code 0; the others a code from 1, at most half a step away."""
-    rng = np.random.default_rng(seed)
-    weights = np.where(rng.random((7, 9)) < 0.5, rng.normal(size=(7, 9)), 0).astype(np.float32)
-    codes, codebook = eie.share(weights, code_bits)
-    assert np.array_equal(codes == 0, weights == 0)
-    kept = weights[weights != 0]
-    if len(kept) > 1 and code_bits > 1:
-        step = (kept.max() - kept.min()) / (2**code_bits - 2)
-        assert np.abs(codebook[codes] - weights).max() <= step / 2 * 1.001
-
-
-def test_share_refuses_what_is_not_finite() -> None:
-    """NaN weights have no nearest value."""
-    with pytest.raises(InputError) as error:
-        eie.share(np.array([[np.nan, 1.0]]))
-    assert str(error.value) == "weights must be finite, but some are NaN or infinite"
+@given(case=layers(code_bits=(1, 8)), blocks=st.integers(1, 5))
+def test_stacking_is_the_inverse_of_blocks(case: Case, blocks: int) -> None:
+    """A matrix cut into blocks of rows and stacked again is the same."""
+    rows = max(1, case.matrix.outputs // blocks)
+    again = eie.InterleavedCSC.stack(list(case.matrix.row_blocks(rows)))
+    assert again.shape == case.matrix.shape
+    assert np.array_equal(again.entries, case.matrix.entries)
+    assert np.array_equal(again.pointers, case.matrix.pointers)

@@ -8,7 +8,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import eie.nn  # noqa: E402  torch may be missing, and eie.nn needs it
-from eie.csc import encode, share  # noqa: E402
+from eie.compress.clustering import share  # noqa: E402
+from eie.csc import encode  # noqa: E402
 from eie.errors import InputError  # noqa: E402
 from eie.network import Layer, Network  # noqa: E402
 

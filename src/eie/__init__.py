@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from eie.chip import Hardware, Simulation, simulate, simulate_network
-from eie.csc import InterleavedCSC, encode, share
+from eie.compress.clustering import share
+from eie.csc import InterleavedCSC, encode
 from eie.engine import InferenceSession
 from eie.engine.reference import calibrate
 from eie.errors import InputError

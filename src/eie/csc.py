@@ -8,7 +8,7 @@ relative index is bridged by padding entries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from eie import _native
 from eie.errors import InputError
 
-__all__ = ["MAX_PES", "MAX_SIDE", "InterleavedCSC", "RowCodes", "encode", "encode_column", "from_rows", "share"]
+__all__ = ["MAX_PES", "MAX_SIDE", "InterleavedCSC", "RowCodes", "encode", "encode_column", "from_rows"]
 
 MAX_PES = 1024
 MAX_SIDE = 2**24  # outputs or inputs; bounds what a hostile file can ask to be allocated
@@ -152,6 +152,25 @@ class InterleavedCSC:
             return self
         return from_rows(self.rows, self.shape, self.codebook, n_pe, index_bits)
 
+    @classmethod
+    def stack(cls, blocks: Sequence[InterleavedCSC]) -> InterleavedCSC:
+        """Return matrices of one width, codebook and encoding as one, their rows after each other.
+
+        The inverse of `row_blocks`.
+        """
+        first = blocks[0]
+        rows = [block.rows for block in blocks]
+        ends = np.cumsum([0, *(len(one.columns) for one in rows)])
+        together = RowCodes(
+            np.concatenate(
+                [np.zeros(1, np.int64), *(one.starts[1:] + end for one, end in zip(rows, ends, strict=False))]
+            ),
+            np.concatenate([one.columns for one in rows]),
+            np.concatenate([one.codes for one in rows]),
+        )
+        shape = (sum(block.outputs for block in blocks), first.inputs)
+        return from_rows(together, shape, first.codebook, first.n_pe, first.index_bits)
+
     def row_blocks(self, rows_per_block: int) -> Iterator[InterleavedCSC]:
         """Give the matrix as blocks of at most `rows_per_block` rows, each encoded by itself."""
         if rows_per_block >= self.outputs:
@@ -210,28 +229,6 @@ def encode_column(codes: npt.ArrayLike, index_bits: int = 4) -> tuple[list[int],
         indices.append(zeros)
         zeros = 0
     return out_codes, indices
-
-
-def share(weights: npt.ArrayLike, code_bits: int = 4) -> tuple[Codes, npt.NDArray[np.float32]]:
-    """Share `weights`, an (outputs, inputs) array in which a pruned weight is 0, through one codebook.
-
-    The codebook is 0 and 2**code_bits - 1 values in equal steps from the least to the largest kept weight; each kept
-    weight gets the code, 1 or above, of the nearest. Returns (codes, codebook).
-    """
-    array = np.asarray(weights, np.float32)
-    if not np.isfinite(array).all():
-        raise InputError("weights must be finite, but some are NaN or infinite")
-    if not 1 <= code_bits <= 8:
-        raise InputError(f"code_bits must be 1 to 8, not {code_bits}")
-    kept = array != 0
-    values = array[kept]
-    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
-    centroids = np.linspace(low, high, 2**code_bits - 1)
-    step = (high - low) / max(len(centroids) - 1, 1)
-    nearest = np.rint((values.astype(np.float64) - low) / step) if step else np.zeros(len(values))
-    codes = np.zeros(array.shape, np.uint8)
-    codes[kept] = 1 + np.clip(nearest, 0, len(centroids) - 1).astype(np.uint8)
-    return codes, np.concatenate(([0.0], centroids)).astype(np.float32)
 
 
 def from_rows(

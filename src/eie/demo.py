@@ -19,7 +19,8 @@ import sklearn.model_selection
 import sklearn.neural_network
 
 from eie.chip import Hardware, LayerSimulation, simulate_network
-from eie.csc import encode, share
+from eie.compress.clustering import share
+from eie.csc import encode
 from eie.engine import InferenceSession
 from eie.engine.reference import calibrate
 from eie.network import Layer, Network

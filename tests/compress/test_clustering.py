@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eie.compress.clustering import METHODS, Method, assign, cluster
+from eie.compress.clustering import METHODS, Method, assign, cluster, share
 from eie.errors import InputError
 
 floats = st.floats(-100, 100, width=32)
@@ -112,3 +112,36 @@ def test_refusals(arguments: tuple, sentence: str) -> None:
     with pytest.raises(InputError) as error:
         cluster(*arguments)
     assert str(error.value) == sentence
+
+
+@given(seed=st.integers(0, 2**32 - 1), code_bits=st.integers(1, 8))
+def test_share_gives_every_kept_weight_the_nearest_value(seed: int, code_bits: int) -> None:
+    """Pruned weights get code 0; the others a code from 1, of the nearest of the best values there are."""
+    rng = np.random.default_rng(seed)
+    weights = np.where(rng.random((7, 9)) < 0.5, rng.normal(size=(7, 9)), 0).astype(np.float32)
+    codes, codebook = share(weights, code_bits)
+    assert len(codebook) == 2**code_bits
+    assert np.array_equal(codes == 0, weights == 0)
+    kept = weights[weights != 0]
+    if len(kept):
+        distances = np.abs(codebook[1:, None] - kept)
+        assert np.abs(codebook[codes[weights != 0]] - kept) == pytest.approx(distances.min(axis=0), abs=1e-6)
+        best = cluster(kept, 2**code_bits - 1).wcss
+        assert ((codebook[codes] - weights) ** 2).sum() == pytest.approx(best, rel=1e-4, abs=1e-6)
+
+
+def test_nothing_to_share() -> None:
+    """A layer without a weight has a codebook of zeros."""
+    codes, codebook = share(np.zeros((2, 3)))
+    assert not codes.any()
+    assert not codebook.any()
+
+
+def test_share_refuses() -> None:
+    """What is not finite, and codes of other widths."""
+    with pytest.raises(InputError) as error:
+        share(np.array([[np.nan, 1.0]]))
+    assert str(error.value) == "weights must be finite, but some are NaN or infinite"
+    with pytest.raises(InputError) as error:
+        share(np.ones((2, 2)), 9)
+    assert str(error.value) == "code_bits must be 1 to 8, not 9"

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eie
+from eie.chip.trace import activity
 from eie.engine.reference import chip_layer, float_layer, formats_of
 from eie.errors import InputError
 from eie.lowering import Activation, Affine, Convolution, Dense, Image, Pooling, Window
@@ -204,3 +205,7 @@ def test_what_needs_linear_layers_says_so() -> None:
     with pytest.raises(InputError) as error:
         run_stepped(small_network(), np.ones(98), eie.Hardware(n_pe=4))
     assert str(error.value) == "conv of network small is a Convolution, expected only linear layers here"
+    found = eie.simulate_network(small_network(), np.ones(98), eie.Hardware(n_pe=4))
+    with pytest.raises(InputError) as error:
+        activity(found, eie.Hardware(n_pe=4))
+    assert str(error.value) == ("layer conv runs 49 times for one input, and a trace shows those that run once")

@@ -98,8 +98,8 @@ def damage(path: Path, change: Any) -> None:
             "layer conv1: an image must have 1 to 16777216 values, not 2 x 1048576 x 1048576",
         ),
         (
-            lambda d, t: d["layers"][3]["places"].pop(),
-            "layer conv2: convolution conv2 must have 16 places, not 15",
+            lambda d, t: d["layers"][3]["formats"].pop(),
+            "layers.3.winograd.formats in the 'eie' document is wrong: List should have at least 16 items",
         ),
         (
             lambda d, t: d["layers"][6].update(function="eval"),

@@ -12,7 +12,8 @@ import eie
 from eie import _native
 from eie.bench.peers import available
 from eie.cli.output import JsonOption, print_json, print_table, result
-from eie.csc import encode, share
+from eie.compress.clustering import share
+from eie.csc import encode
 from eie.engine import KERNELS, NUMERICS, InferenceSession
 from eie.errors import InputError
 from eie.network import Layer, Network

@@ -105,11 +105,12 @@ def command(
         ("PE cycles starved", lambda s: int(s.starved_cycles.sum())),
         ("PE cycles done early", lambda s: int(s.done_early_cycles.sum())),
     ]
+    runs = [("runs for one input", *(layer.runs for layer in layers))] if any(one.runs > 1 for one in layers) else []
     print_table(
         f"Simulated: {hardware.n_pe} PEs, queues of {hardware.queue_depth}, {hardware.spmat_width_bits}-bit weight "
         f"memory, {hardware.clock_mhz:g} MHz",
         ("", *(layer.layer.name for layer in layers)),
-        [(name, *(fact(layer.simulation) for layer in layers)) for name, fact in facts],
+        [*runs, *((name, *(fact(layer.simulation) for layer in layers)) for name, fact in facts)],
     )
     if len(layers) > 1:
         result.print(f"All {len(layers)} layers: {total_us:.2f} us (simulated)")
@@ -119,6 +120,7 @@ def _document(layer: LayerSimulation) -> dict[str, Any]:
     simulation = layer.simulation
     return {
         "name": layer.layer.name,
+        "runs": layer.runs,
         "cycles": simulation.cycles,
         "latency_us": simulation.latency_us,
         "theoretical_us": simulation.theoretical_us,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from eie import _native
 from eie.errors import InputError
 
-__all__ = ["METHODS", "Clusters", "Method", "assign", "cluster"]
+__all__ = ["METHODS", "Clusters", "Method", "assign", "cluster", "share"]
 
 Method = Literal["optimal", "linear", "density", "random"]
 METHODS: tuple[Method, ...] = ("optimal", "linear", "density", "random")
@@ -70,3 +70,26 @@ def assign(values: npt.ArrayLike, centroids: npt.ArrayLike) -> npt.NDArray[np.ui
     book = np.asarray(centroids, np.float64)
     places = np.searchsorted((book[:-1] + book[1:]) / 2, np.asarray(values, np.float64), side="left")
     return places.astype(np.uint8)
+
+
+def share(
+    weights: npt.ArrayLike, code_bits: int = 4, method: Method = "optimal", *, seed: int = 0
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Share `weights`, an array of any shape in which a pruned weight is 0, through one codebook.
+
+    The codebook, float32 (2**code_bits,), is 0 and the centroids of the kept weights; each kept weight gets the code, 1
+    or above, of the nearest. Returns (codes, codebook). Raises InputError for weights that are NaN or infinite, and
+    code_bits outside 1 to 8.
+    """
+    array = np.asarray(weights, np.float32)
+    if not np.isfinite(array).all():
+        raise InputError("weights must be finite, but some are NaN or infinite")
+    if not 1 <= code_bits <= 8:
+        raise InputError(f"code_bits must be 1 to 8, not {code_bits}")
+    codes = np.zeros(array.shape, np.uint8)
+    codebook = np.zeros(2**code_bits, np.float32)
+    kept = array != 0
+    if kept.any():
+        codebook[1:] = cluster(array[kept], 2**code_bits - 1, method, seed=seed).centroids
+        codes[kept] = assign(array[kept], codebook[1:]) + 1
+    return codes, codebook

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from eie.compress.clustering import assign, cluster
+from eie.compress.clustering import Method, share
 from eie.compress.data import Data
 from eie.compress.modules import lower_
 from eie.compress.pruning import Mask, cubic_density, global_masks, magnitude_mask
@@ -219,11 +219,11 @@ class _Run:
 
     def share(self) -> None:
         """Cluster each layer's weights, and put codes and centroids in their place."""
-        share = self.recipe.share
+        wanted = self.recipe.share
         for name, module in self.targets.items():
-            _share(module, "weight", self.recipe.bits_of(name), share.clustering, self.recipe.seed)
-            if share.bias == "shared" and module.bias is not None:
-                _share(module, "bias", self.recipe.bits_of(name), share.clustering, self.recipe.seed)
+            _share(module, "weight", self.recipe.bits_of(name), wanted.clustering, self.recipe.seed)
+            if wanted.bias == "shared" and module.bias is not None:
+                _share(module, "bias", self.recipe.bits_of(name), wanted.clustering, self.recipe.seed)
         self._note("shared")
 
     def finetune(self) -> None:
@@ -287,12 +287,8 @@ def _masked(module: Target) -> tuple[torch.Tensor, torch.Tensor]:
     return parametrisations["weight"].original.detach(), parametrisations["weight"][0].mask
 
 
-def _share(module: Target, tensor: str, bits: int, clustering: str, seed: int) -> None:
+def _share(module: Target, tensor: str, bits: int, clustering: Method, seed: int) -> None:
     """Put a codebook of 2**bits - 1 centroids in the place of one tensor's values that are not zero."""
-    values = getattr(module, tensor).detach()
-    kept = values != 0 if tensor == "weight" else torch.ones_like(values, dtype=torch.bool)
-    numbers = values[kept].numpy() if kept.any() else values.flatten()[:1].numpy()
-    found = cluster(numbers, 2**bits - 1, clustering, seed=seed)  # type: ignore[arg-type]
-    codes = torch.zeros(values.shape, dtype=torch.uint8)
-    codes[kept] = torch.from_numpy(assign(values[kept].numpy(), found.centroids) + 1)
-    parametrize.register_parametrization(module, tensor, Shared(codes, torch.from_numpy(found.centroids.copy())))
+    codes, codebook = share(getattr(module, tensor).detach().numpy(), bits, clustering, seed=seed)
+    shared = Shared(torch.from_numpy(codes), torch.from_numpy(codebook[1:].copy()))
+    parametrize.register_parametrization(module, tensor, shared)

@@ -39,8 +39,8 @@ def transform_filters(filters: npt.NDArray[np.floating]) -> npt.NDArray[np.float
 class Winograd(Step):
     """A 3 x 3 convolution of stride 1 over `image`, padded by `padding` (down, across), as sixteen `places`.
 
-    Each of the places is a layer of as many inputs as the image has channels, without bias and ReLU: `bias`, float32
-    of one value per filter, and ReLU come after the outputs' transform.
+    Each of the places is a layer of as many inputs as the image has channels, without bias and ReLU, of one codebook:
+    `bias`, float32 of one value per filter, and ReLU come after the outputs' transform.
     """
 
     name: str
@@ -63,6 +63,11 @@ class Winograd(Step):
                 )
             if place.bias is not None or place.relu:
                 raise InputError(f"convolution {self.name}: place {place.name} must have no bias and no ReLU")
+            first, own = self.places[0].matrix, place.matrix
+            if (own.n_pe, own.index_bits) != (first.n_pe, first.index_bits) or not np.array_equal(
+                own.codebook, first.codebook
+            ):
+                raise InputError(f"convolution {self.name}: its places must have one codebook and one encoding")
         if self.bias.dtype != np.float32 or self.bias.ndim != 1 or not np.isfinite(self.bias).all():
             raise InputError(f"convolution {self.name}: bias must be finite float32 of one dimension")
 

@@ -108,14 +108,15 @@ class ConvolutionDocument(_Document):
 
 
 class WinogradDocument(_Document):
-    """Sixteen products for each patch of a 3 x 3 convolution."""
+    """Sixteen products for each patch of a 3 x 3 convolution, their rows after each other in one matrix."""
 
     kind: Literal["winograd"]
     name: str
     image: ImageDocument
     padding: tuple[int, int] = Field(strict=False)
     relu: bool
-    places: list[LinearDocument]
+    places: LinearDocument
+    formats: list[FormatsDocument | None] = Field(min_length=16, max_length=16)
 
 
 class RecurrentDocument(_Document):

@@ -20,6 +20,7 @@ from eie.csc import InterleavedCSC
 from eie.errors import InputError
 from eie.files import atomic_write, existing_file
 from eie.lowering import Activation, Affine, Convolution, Dense, Image, Pooling, Recurrent, Window, Winograd
+from eie.lowering.winograd import PLACES
 from eie.network import Layer, Network, Step
 from eie.numerics import Formats
 from eie.storage.documents import (
@@ -138,10 +139,13 @@ def _write_step(step: Step, place: str, tensors: Tensors, packed: bool) -> StepD
                 image=ImageDocument(**vars(step.image)),
                 padding=step.padding,
                 relu=step.relu,
-                places=[
-                    _write_layer(layer, f"{place}.places.{number}", tensors, packed)
-                    for number, layer in enumerate(step.places)
-                ],
+                places=_write_layer(
+                    Layer(f"{step.name}.places", InterleavedCSC.stack([one.matrix for one in step.places])),
+                    f"{place}.places",
+                    tensors,
+                    packed,
+                ),
+                formats=[_formats_document(layer.formats) for layer in step.places],
             )
         case Recurrent():
             return RecurrentDocument(
@@ -180,9 +184,11 @@ def _read_step(document: StepDocument, place: str, tensors: Tensors) -> Step:
                     _read_product(document.product, f"{place}.product", tensors),
                 )
             case WinogradDocument():
+                stacked = _read_layer(document.places, f"{place}.places", tensors).matrix
+                blocks = stacked.row_blocks(max(1, stacked.outputs // PLACES))
                 places = tuple(
-                    _read_layer(layer, f"{place}.places.{number}", tensors)
-                    for number, layer in enumerate(document.places)
+                    Layer(f"{document.name}.{number}", block, formats=_formats(formats))
+                    for number, (block, formats) in enumerate(zip(blocks, document.formats, strict=False))
                 )
                 bias = _floats(tensors, f"{place}.bias")
                 return Winograd(document.name, _image(document.image), document.padding, places, bias, document.relu)
@@ -201,6 +207,14 @@ def _read_step(document: StepDocument, place: str, tensors: Tensors) -> Step:
                 return Affine(document.name, document.pixels, scale, shift)
     except InputError as error:
         raise InputError(f"layer {document.name}: {error}") from error
+
+
+def _formats_document(formats: Formats | None) -> FormatsDocument | None:
+    return None if formats is None else FormatsDocument(**vars(formats))
+
+
+def _formats(document: FormatsDocument | None) -> Formats | None:
+    return None if document is None else Formats(**document.model_dump())
 
 
 def _image(document: ImageDocument) -> Image:
@@ -255,7 +269,7 @@ def _write_layer(product: Layer, place: str, tensors: Tensors, packed: bool) -> 
         packed=None if stream is None else PackedDocument(index_bits=stream.index_bits, entries=stream.entries),
         relu=product.relu,
         bias=bias,
-        formats=None if product.formats is None else FormatsDocument(**vars(product.formats)),
+        formats=_formats_document(product.formats),
     )
 
 
@@ -270,7 +284,7 @@ def _read_layer(document: LinearDocument, place: str, tensors: Tensors) -> Layer
     try:
         matrix = _read_matrix(document, place, tensors)
         matrix.validate()
-        formats = None if document.formats is None else Formats(**document.formats.model_dump())
+        formats = _formats(document.formats)
         bias_values = _read_bias(document, place, tensors)
     except InputError as error:
         raise InputError(f"layer {document.name}: {error}") from error

@@ -80,8 +80,14 @@ class Activity:
 def activity(layers: Sequence[LayerSimulation], hardware: Hardware, window: Window | None = None) -> Activity:
     """Return the states of `layers`, one after the other, within `window`.
 
-    Raises InputError for a window outside the run, or one of more than LARGEST_CELLS PEs times cycles.
+    Raises InputError for a window outside the run, or one of more than LARGEST_CELLS PEs times cycles, and for a
+    layer that runs more than once, as those of a convolution do.
     """
+    for layer in layers:
+        if layer.runs > 1:
+            raise InputError(
+                f"layer {layer.layer.name} runs {layer.runs} times for one input, and a trace shows those that run once"
+            )
     window = window or Window()
     pes = window.pes(hardware.n_pe)
     cycles = window.cycles(sum(layer.simulation.cycles for layer in layers))
