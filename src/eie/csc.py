@@ -160,11 +160,9 @@ class InterleavedCSC:
         """
         first = blocks[0]
         rows = [block.rows for block in blocks]
-        ends = np.cumsum([0, *(len(one.columns) for one in rows)])
+        counts = np.concatenate([np.diff(one.starts) for one in rows])
         together = RowCodes(
-            np.concatenate(
-                [np.zeros(1, np.int64), *(one.starts[1:] + end for one, end in zip(rows, ends, strict=False))]
-            ),
+            np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))),
             np.concatenate([one.columns for one in rows]),
             np.concatenate([one.codes for one in rows]),
         )

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import eie
-from eie.compress import Recipe, accuracy, compress_
+from eie.compress import Recipe, Training, accuracy, compress_, finetune
 from eie.compress.data import Data, read_data
 from eie.compress.pipeline import Interrupted
 from eie.errors import InputError
@@ -209,3 +209,60 @@ def test_accuracy_is_the_part_that_is_right() -> None:
     y = torch.tensor([0, 1, 0]).repeat(1000)
     assert accuracy(model, x, y) == pytest.approx(2 / 3)
     assert model.training
+
+
+def test_a_full_disk(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint that cannot be written is one sentence, and the one before stays whole."""
+    folder = tmp_path / "checkpoints"
+    writes = 0
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        nonlocal writes
+        writes += 1
+        if writes > 3:
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError) as error:
+        compress_(mlp(), recipe(), data, checkpoints=folder)
+    assert str(error.value) == f"cannot write {folder / 'train.pt'}: No space left on device"
+    monkeypatch.undo()
+    assert sorted(path.name for path in folder.iterdir()) == ["of", "train.pt"]
+    lines: list[str] = []
+    compress_(mlp(), recipe(), data, checkpoints=folder, log=lines.append)
+    assert f"going on from {folder / 'train.pt'}, after epoch 3 of 15" in lines
+
+
+def test_patience_stops_early(data: Data) -> None:
+    """After so many epochs without a better one, with the weights of the best."""
+    model = mlp()
+    history = finetune(model, data, Training(epochs=200, learning_rate=0.02, patience=3))
+    assert len(history.epochs) < 200
+    accuracies = [epoch.accuracy for epoch in history.epochs]
+    best = history.epochs[history.best - 1]
+    assert best.accuracy == max(accuracies)
+    assert len(accuracies) == accuracies.index(best.accuracy) + 1 + 3
+    assert accuracy(model, data.x_valid, data.y_valid) == best.accuracy
+
+
+class Twice(nn.Module):
+    """Adds two layers' outputs: no chain."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(64, 10), nn.Linear(64, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the sum."""
+        return self.a(x) + self.b(x)
+
+
+def test_no_chain_is_told_before_the_training(data: Data) -> None:
+    """Where a network is wanted; elsewhere its layers are compressed all the same."""
+    with pytest.raises(InputError) as error:
+        compress_(Twice(), recipe(layers={}), data, chain=True)
+    assert str(error.value) == "the model is not a chain: b takes x, expected a alone"
+    done = compress_(Twice(), Recipe())
+    assert set(done.layers) == {"a", "b"}

@@ -91,6 +91,7 @@ def command(
         steps,
         found,
         checkpoints=None if found is None else folder,
+        chain=True,
         log=lambda line: log.print(line, style="dim"),
     )
     save(output, done.network, packed=steps.encode.huffman)

@@ -67,12 +67,7 @@ class Compression:
         Raises InputError where its forward pass is not a chain of known layers; `layers` are there all the same.
         """
         encode, numbers = self.recipe.encode, self.recipe.numbers
-        shape = self.recipe.input_shape or (None if self.data is None else self.data.input_shape)
-        first = next(iter(targets_of(self.model).values()))
-        if shape is None and isinstance(first, nn.Linear):
-            shape = (first.in_features,)
-        if shape is None:
-            raise InputError("the shape of one input must be known: give data, or input_shape in the recipe")
+        shape = _input_shape(self.model, self.recipe, self.data)
         network = network_of(self.model, shape, name=self.recipe.name)
         network = network.map_products(lambda layer: replace(layer, matrix=self.layers[layer.name].matrix))
         if self.data is None:
@@ -84,6 +79,18 @@ class Compression:
             value_bits=numbers.value_bits,
             accumulator_bits=numbers.accumulator_bits,
         )
+
+
+def _input_shape(model: nn.Module, recipe: Recipe, data: Data | None) -> tuple[int, ...]:
+    """Return the shape of one input: the recipe's, the data's, or that of a first layer that is linear."""
+    if recipe.input_shape is not None:
+        return recipe.input_shape
+    if data is not None:
+        return data.input_shape
+    first = next(iter(targets_of(model).values()))
+    if not isinstance(first, nn.Linear):
+        raise InputError("the shape of one input must be known: give data, or input_shape in the recipe")
+    return (first.in_features,)
 
 
 def targets_of(model: nn.Module) -> dict[str, Target]:
@@ -101,14 +108,16 @@ def compress_(
     data: Data | None = None,
     *,
     checkpoints: Path | None = None,
+    chain: bool = False,
     log: Log = lambda line: None,
 ) -> Compression:
     """Compress `model` in place as `recipe` says, and return what became of it.
 
     Afterwards its layers' weights are parametrised: codes that stay and centroids that any training loop trains on.
     Without `data` nothing is trained. With `checkpoints`, a folder, an interrupted call that is repeated goes on where
-    it stopped. Raises InputError for a model without a layer to compress, weights that are NaN or infinite, a recipe
-    or checkpoints of another model, and Interrupted where the user stopped it.
+    it stopped. With `chain` a model of which there will be no `Compression.network` is refused at once. Raises
+    InputError for a model without a layer to compress, weights that are NaN or infinite, a recipe or checkpoints of
+    another model, and Interrupted where the user stopped it.
     """
     recipe = Recipe() if recipe is None else recipe
     recipe.require_layers(
@@ -126,6 +135,8 @@ def compress_(
             raise InputError(f"layer {name} is parametrised already, expected plain weights")
         if not torch.isfinite(module.weight).all():
             raise InputError(f"the weights of {name} must be finite, but some are NaN or infinite")
+    if chain:
+        network_of(model, _input_shape(model, recipe, data))
     run = _Run(model, recipe, targets, data, checkpoints, log)
     run.claim_checkpoints()
     run.train()

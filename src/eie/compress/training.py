@@ -6,6 +6,7 @@ compression.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -138,9 +139,16 @@ class _State:
         return len(self.epochs)
 
     @property
+    def eligible(self) -> list[Epoch]:
+        """Epochs whose weights may be kept."""
+        return [one for one in self.epochs if one.number - 1 >= self.best_after * self.training.epochs]
+
+    @property
     def out_of_patience(self) -> bool:
-        patience = self.training.patience
-        return patience is not None and 0 < self.best <= self.done - patience
+        if self.training.patience is None or not self.eligible:
+            return False
+        first_best = max(self.eligible, key=lambda one: one.accuracy)
+        return self.done - first_best.number >= self.training.patience
 
     def train_epoch(
         self, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], before_step: Callable[[int, int], None]
@@ -168,26 +176,26 @@ class _State:
                 f"the loss of epoch {self.done + 1} is {total}: lower learning_rate, {training.learning_rate} now"
             )
         found = Epoch(self.done + 1, total / len(self.x), accuracy(self.model, self.x_valid, self.y_valid))
-        so_far = [epoch.accuracy for epoch in self.epochs if epoch.number >= self.best > 0]
-        if self.done >= self.best_after * training.epochs and found.accuracy >= max(so_far, default=0.0):
+        so_far = max((one.accuracy for one in self.eligible), default=0.0)
+        self.epochs.append(found)
+        if found in self.eligible and found.accuracy >= so_far:  # of equals the last: it has learned longest
             self.best = found.number
             self.best_weights = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.epochs.append(found)
         return found
 
     def keep(self, path: Path) -> None:
         """Write everything needed to go on; an interruption in the middle leaves the file of the epoch before."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "epochs": [(one.number, one.loss, one.accuracy) for one in self.epochs],
+            "best": self.best,
+            "best_weights": self.best_weights,
+        }
+        data = io.BytesIO()  # torch.save to a file has an error of its own for a full disk
+        torch.save(state, data)
         with atomic_write(path) as temporary:
-            torch.save(
-                {
-                    "model": self.model.state_dict(),
-                    "optimiser": self.optimiser.state_dict(),
-                    "epochs": [(one.number, one.loss, one.accuracy) for one in self.epochs],
-                    "best": self.best,
-                    "best_weights": self.best_weights,
-                },
-                temporary,
-            )
+            temporary.write_bytes(data.getbuffer())
 
     def restore(self, path: Path) -> None:
         """Take everything back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,9 @@ def write_state_dict(network: Network, path: Path) -> None:
             import torch
         except ImportError as error:
             raise MissingExtra("a PyTorch file", "torch", "torch") from error
+        data = io.BytesIO()  # torch.save to a file has an error of its own for a full disk
+        torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, data)
         with atomic_write(path) as temporary:
-            torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, temporary)
+            temporary.write_bytes(data.getbuffer())
     else:
         raise InputError(f"weights are written to .pt, .pth, .safetensors or .npz, not to {path.name}")

@@ -28,6 +28,7 @@ _PAPER = {
     "lnzd_node": ({}, 189.0),
     "ptr_read": ({"COLUMN": 12}, None),
     "spmat_read": ({}, None),
+    "pe": ({"ACCUMULATOR": 16, "LATCHES": 1}, None),  # all five, without the memories
 }
 SYNTHESISED = tuple(_PAPER)
 
@@ -80,7 +81,7 @@ def _synthesise(folder: Path, unit: str) -> UnitSynthesis:
     parameters, paper_um2 = _PAPER[unit]
     sets = " ".join(f"-set {name} {value}" for name, value in parameters.items())
     script = [
-        f"read_verilog -sv -DSYNTHESIS sram.sv {unit}.sv",
+        f"read_verilog -sv -DSYNTHESIS sram.sv {' '.join(f'{name}.sv' for name in _PAPER)}",
         "blackbox sram",
         *([f"chparam {sets} {unit}"] if sets else []),
         f"hierarchy -check -top {unit}",
