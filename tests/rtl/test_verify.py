@@ -135,20 +135,34 @@ def test_a_fault_is_found_and_named(
             "spmat_read: the buffer does not hold the entry's row",
             [4, 16],  # a pass is one memory row
         ),
+        (
+            "act_queue",
+            "queue_count == COUNT'(DEPTH - 1)",
+            "1'b0",
+            "act_queue: a broadcast into a full queue",
+            [30, 13, 7],
+        ),
     ],
 )
-def test_an_assertion_stops_the_run(
+def test_an_assertion_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, right: str, wrong: str, message: str, sizes: list[int]
 ) -> None:
-    """A missing bypass, a stale buffer: what would give wrong sums ends the run in the cycle in which it happens."""
+    """A missing bypass, a stale buffer, a queue that is never full: what the assertion says, and where it leads."""
     sources = changed_sources(tmp_path, unit, right, wrong)
     monkeypatch.setattr("eie.rtl.build.source_files", lambda: tuple(sources))
     network = random_network(2, sizes, 4, density=1.0)
     hardware = eie.Hardware(n_pe=4, queue_depth=3, register_entries=2)
-    with pytest.raises(InputError) as error:
-        verify(network, np.ones(sizes[0]), hardware, tmp_path / "cache")
-    assert str(error.value).startswith("the verilated chip stopped: ")
-    assert message in str(error.value)
+    found = verify(network, np.ones(sizes[0]), hardware, tmp_path / "cache")
+    assert not found.equal
+    assert found.assertion.endswith(message)
+    assert found.differing_outputs > 0 or found.difference is not None
+    # Without its bypass the unit adds up wrongly, and no compared signal shows it.
+    assert (found.difference is None) == (unit == "arithm_unit")
+    if found.difference is not None:
+        assert (found.difference.unit, found.difference.signal) == (
+            unit,
+            {"act_queue": "any_full"}.get(unit, "row_read"),
+        )
 
 
 def test_sources_pass_verilators_lint() -> None:

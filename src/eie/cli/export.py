@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from eie.cli.output import result
+from eie.cli.output import JsonOption, print_json, result
 from eie.exporters.state_dict import write_state_dict
 from eie.importers.dotnet import write_dotnet
 from eie.storage import load
@@ -20,6 +20,7 @@ def command(
     output: Annotated[
         Path, typer.Argument(help="What to write: .onnx; weights by name as .pt, .safetensors, .npz; or .net.")
     ],
+    as_json: JsonOption = False,
 ) -> None:
     """Write MODEL with its shared weights expanded to float32, so that other tools can run and check it.
 
@@ -36,4 +37,7 @@ def command(
         write_onnx(network, output)
     else:
         write_state_dict(network, output)
+    if as_json:
+        print_json({"model": model, "output": output, "bytes": output.stat().st_size})
+        return
     result.print(f"{network.name} is in {output}, {output.stat().st_size:,} bytes")

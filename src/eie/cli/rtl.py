@@ -104,11 +104,14 @@ def verify_command(
         ("build, s (measured here)", found.build_s),
     ]
     if as_json:
-        print_json({**dict(facts), "first_difference": None if found.difference is None else str(found.difference)})
+        difference = None if found.difference is None else str(found.difference)
+        print_json({**dict(facts), "first_difference": difference, "assertion": found.assertion or None})
     else:
         print_table("RTL beside the stepped simulator", ("", "value"), facts)
         if found.difference is not None:
             result.print(f"First difference: {found.difference}")
+        if found.assertion:
+            result.print(f"An assertion failed: {found.assertion}", markup=False)
     if found.difference is not None:
         write_waveform(found, waveform)
         log.print(f"the cycles around the difference are in {waveform}", style="dim")

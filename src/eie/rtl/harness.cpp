@@ -1,12 +1,15 @@
 // Runs a host program on the verilated chip and writes down every computing cycle; driven by verify.py.
 //
-//   chip PROGRAM TRACE SUMS
+//   chip PROGRAM TRACE SUMS [CYCLES]
+//
+// With CYCLES the chip's assertions are left out, and it stops after so many cycles: to see where a fault leads.
 //
 // PROGRAM: words of one byte operation, one byte space, two bytes PE, four bytes address, kDataBytes bytes data.
 //   operation 0 host write, 1 start one scan and clock until it is complete, 2 read the destination file (4 bytes to SUMS)
 // TRACE: per cycle of a scan, the record that verify.py's Trace names; a scan ends with a record whose `complete` is 1.
 #include <verilated.h>
 
+#include <climits>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -47,7 +50,8 @@ void set_bytes(Port& port, const std::uint8_t* bytes) {
 
 class Bench {
  public:
-  Bench(std::FILE* program, std::FILE* trace, std::FILE* sums) : program_(program), trace_(trace), sums_(sums) {
+  Bench(std::FILE* program, std::FILE* trace, std::FILE* sums, long cycles_left)
+      : program_(program), trace_(trace), sums_(sums), cycles_left_(cycles_left) {
     chip_.reset = 1;
     chip_.host_write = 0;
     clock();
@@ -75,6 +79,7 @@ class Bench {
       clock();
       chip_.host_write = 0;
       if (word[0] == 1) scan();
+      if (cycles_left_ <= 0) return;
     }
   }
 
@@ -90,6 +95,7 @@ class Bench {
     for (long cycle = 0; cycle < kLongestScan; ++cycle) {
       chip_.clk = 0;
       chip_.eval();
+      if (--cycles_left_ <= 0) return;
       record();
       const bool complete = chip_.complete;
       chip_.clk = 1;
@@ -132,16 +138,18 @@ class Bench {
   std::FILE* program_;
   std::FILE* trace_;
   std::FILE* sums_;
+  long cycles_left_;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) return 2;
+  if (argc != 4 && argc != 5) return 2;
+  if (argc == 5) Verilated::assertOn(false);
   std::FILE* program = std::fopen(argv[1], "rb");
   std::FILE* trace = std::fopen(argv[2], "wb");
   std::FILE* sums = std::fopen(argv[3], "wb");
   if (!program || !trace || !sums) return 2;
-  Bench(program, trace, sums).run();
+  Bench(program, trace, sums, argc == 5 ? std::atol(argv[4]) : LONG_MAX).run();
   return std::fclose(trace) == 0 && std::fclose(sums) == 0 ? 0 : 2;
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,7 @@ _CHIP = ("complete", "computing", "load_enable", "found", "scan_finished", "any_
 _PER_PE = ("take", "stage_valid", "entry_valid", "weight_valid", "row_read", "pipeline_busy", "write_valid")
 # Meaningful only while their condition holds; what a wire shows otherwise is nobody's business.
 _WHILE_BROADCAST = ("broadcast_column", "broadcast_value")
+MORE_CYCLES = 1000  # that a chip with a fault may take, beyond twice the stepped simulator's
 COMPARED = (*_CHIP, *_WHILE_BROADCAST, "queue_count", *_PER_PE)
 
 
@@ -70,13 +72,15 @@ class Verification:
     build_s: float
     rtl_s: float
     stepped_s: float
+    assertion: str  # what an assertion of the RTL said, or nothing
     rtl_trace: np.ndarray = field(repr=False)  # every cycle's compared signals, of `trace_type`
     stepped_trace: np.ndarray = field(repr=False)
 
     @property
     def equal(self) -> bool:
         """Whether every compared signal of every cycle and every output is the same."""
-        return self.difference is None and self.differing_outputs == 0 and self.cycles == self.rtl_cycles
+        same = self.difference is None and self.differing_outputs == 0 and self.cycles == self.rtl_cycles
+        return same and not self.assertion
 
 
 def trace_type(n_pe: int) -> np.dtype[np.void]:
@@ -96,7 +100,8 @@ def trace_type(n_pe: int) -> np.dtype[np.void]:
 def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: Path | None = None) -> Verification:
     """Run `network` on one input vector of floats in both, and compare outputs and every cycle.
 
-    Raises InputError where a tool is missing, or, with `hardware.strict`, where the memories are too small.
+    Where an assertion of the RTL fails, it is run again without them, so that the first difference is found. Raises
+    InputError where a tool is missing, or, with `hardware.strict`, where the memories are too small.
     """
     network, activations = chip_run(network, inputs, hardware)
     parameters = Parameters.of(hardware, network)
@@ -118,21 +123,21 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
     host = host_program(parameters, network, activations, [layer.outputs for layer in stepped])
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "program").write_bytes(host.to_bytes())
+        command = [program, *(Path(folder) / name for name in ("program", "trace", "sums"))]
         started = time.perf_counter()
-        done = subprocess.run(
-            [program, *(Path(folder) / name for name in ("program", "trace", "sums"))],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        said = _stopped(command)
         rtl_s = time.perf_counter() - started
-        if done.returncode != 0:
-            raise InputError(f"the verilated chip stopped: {(done.stderr or done.stdout).strip()[-300:]}")
+        assertion = next((line for line in said.splitlines() if "Assertion failed" in line), "")
+        if assertion:
+            said = _stopped([*command, str(2 * len(cycles) + MORE_CYCLES)])  # with a fault it may never complete
+        if said:
+            raise InputError(f"the verilated chip stopped: {(assertion or said).strip()[-300:]}")
         trace = np.fromfile(Path(folder) / "trace", record)
         sums = wrap(np.fromfile(Path(folder) / "sums", "<u4"), parameters.accumulator)
     trace = trace[trace["complete"] == 0]  # the completing cycle belongs to what comes next
 
     expected = np.concatenate([layer.outputs for layer in stepped])
+    sums = np.pad(sums, (0, len(expected) - len(sums)))  # a fault may have kept it from coming to the last
     ends = np.cumsum([layer.outputs for layer in network.chain()])
     found = np.concatenate(
         [_outputs(part, layer) for part, layer in zip(np.split(sums, ends[:-1]), network.chain(), strict=True)]
@@ -148,9 +153,16 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
         build_s=build_s,
         rtl_s=rtl_s,
         stepped_s=stepped_s,
+        assertion=assertion.partition(": Assertion failed in ")[2] or assertion,
         rtl_trace=trace,
         stepped_trace=reference,
     )
+
+
+def _stopped(command: Sequence[str | Path]) -> str:
+    """Run the chip; return what it said where it did not end well, or nothing."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stderr or done.stdout or f"exit code {done.returncode}"
 
 
 def host_program(
