@@ -58,7 +58,7 @@ def synthesise_pe(folder: Path, parameters: Parameters, *, gated: bool) -> Netli
         "chparam " + " ".join(f"-set {name} {values[name]}" for name in names) + " pe",
         "hierarchy -check -top pe",
         "synth -booth -noabc -run begin:check -top pe",
-        *map_to_cells(folder, gated=gated),
+        *map_to_cells(folder, gated=gated, fast=False),
         "splitnets",
         "rename -hide w:*",
         "rename -enumerate -pattern n% w:*",  # names that every tool writes alike
