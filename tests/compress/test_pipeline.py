@@ -14,7 +14,7 @@ from torch import nn
 import eie
 from eie.compress import Recipe, Training, accuracy, compress_, finetune
 from eie.compress.data import Data, read_data
-from eie.compress.pipeline import Interrupted
+from eie.compress.pipeline import Interrupted, discard_checkpoints
 from eie.errors import InputError
 
 
@@ -266,3 +266,22 @@ def test_no_chain_is_told_before_the_training(data: Data) -> None:
     assert str(error.value) == "the model is not a chain: b takes x, expected a alone"
     done = compress_(Twice(), Recipe())
     assert set(done.layers) == {"a", "b"}
+
+
+def test_only_ones_own_checkpoints_are_removed(data: Data, tmp_path: Path) -> None:
+    """What else is in the folder stays."""
+    (tmp_path / "notes.txt").write_text("mine")
+    compress_(mlp(), recipe(), data, checkpoints=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "finetune.pt",
+        "notes.txt",
+        "of",
+        "prune.pt",
+        "train.pt",
+    ]
+    discard_checkpoints(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    (tmp_path / "notes.txt").unlink()
+    discard_checkpoints(tmp_path)
+    assert not tmp_path.exists()
+    discard_checkpoints(tmp_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
 import time
 from collections.abc import Callable
@@ -71,7 +70,7 @@ def command(
     Example: eie compress lenet.py:lenet_300_100 --data mnist --recipe lenet_300_100.toml -o lenet.safetensors
     """
     try:
-        from eie.compress.pipeline import compress_
+        from eie.compress.pipeline import compress_, discard_checkpoints
         from eie.importers.models import load_model
     except ImportError as error:
         raise MissingExtra("eie compress", "torch", "torch") from error
@@ -95,7 +94,7 @@ def command(
         log=lambda line: log.print(line, style="dim"),
     )
     save(output, done.network, packed=steps.encode.huffman)
-    shutil.rmtree(folder, ignore_errors=True)
+    discard_checkpoints(folder)
     _report(done, output, found, dense_us, as_json)
 
 

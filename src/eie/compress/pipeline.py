@@ -28,8 +28,10 @@ from eie.files import atomic_write
 from eie.importers.pytorch import Target, network_of, products_of
 from eie.network import Layer, Network
 
-__all__ = ["Compression", "Interrupted", "Stage", "compress_", "targets_of"]
+__all__ = ["Compression", "Interrupted", "Stage", "compress_", "discard_checkpoints", "targets_of"]
 
+OWNER = "of"  # the file in a folder of checkpoints that says whose they are
+TRAININGS = ("train", "prune", "finetune")
 MASK_INTERVAL = 50  # steps between one choice of masks and the next
 
 Log = Callable[[str], None]
@@ -147,6 +149,14 @@ def compress_(
     return Compression(model, recipe, run.layers(), tuple(run.stages), data)
 
 
+def discard_checkpoints(folder: Path) -> None:
+    """Remove a run's checkpoints from `folder`, and the folder where nothing else is in it."""
+    for name in (*(f"{training}.pt" for training in TRAININGS), OWNER):
+        (folder / name).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
 class _Run:
     """One model on its way through a recipe."""
 
@@ -174,7 +184,7 @@ class _Run:
         if self.data is not None:
             digest.update(f"{self.data.x_train.shape} {self.data.x_train.sum(dtype=float)}".encode())
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        owner = self.checkpoints / "of"
+        owner = self.checkpoints / OWNER
         if not owner.exists():
             with atomic_write(owner) as temporary:
                 temporary.write_text(digest.hexdigest())
@@ -280,16 +290,15 @@ class _Run:
             raise Interrupted(f"interrupted {done}: {kept}")
 
     def _note(self, name: str) -> None:
-        data = self.data
         kept = sum(int(torch.count_nonzero(module.weight)) for module in self.targets.values())
         weights = sum(module.weight.numel() for module in self.targets.values())
-        found = [
-            None if data is None else accuracy(self.model, x, y)
-            for x, y in (() if data is None else ((data.x_valid, data.y_valid), (data.x_test, data.y_test)))
-        ] or [None, None]
-        self.stages.append(Stage(name, found[0], found[1], kept, weights))
-        if found[1] is not None:
-            self.log(f"{name}: {kept:,} of {weights:,} weights, test accuracy {found[1]:.2%}")
+        if self.data is None:
+            self.stages.append(Stage(name, None, None, kept, weights))
+            return
+        validation = accuracy(self.model, self.data.x_valid, self.data.y_valid)
+        test = accuracy(self.model, self.data.x_test, self.data.y_test)
+        self.stages.append(Stage(name, validation, test, kept, weights))
+        self.log(f"{name}: {kept:,} of {weights:,} weights, test accuracy {test:.2%}")
 
 
 def _masked(module: Target) -> tuple[torch.Tensor, torch.Tensor]:

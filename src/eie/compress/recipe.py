@@ -52,7 +52,7 @@ class Prune(Train):
     density: float = Field(default=0.1, gt=0, le=1)
     scope: Literal["layer", "global"] = "layer"
     schedule: Literal["gradual", "one-shot"] = "gradual"
-    ramp: float = Field(default=0.6, gt=0, le=1)
+    ramp: float = Field(default=0.6, gt=0, lt=1)
     regrow: bool = False
 
 
