@@ -22,12 +22,12 @@ import eie
 from eie.compress import Recipe, accuracy, read_recipe
 from eie.compress.data import Data, read_data
 from eie.compress.pipeline import Compression, compress_
-from eie.compress.sizes import LayerSize, layer_size, total
 from eie.engine.reference import calibrate
 from eie.engine.saturation import Saturation, saturation
 from eie.files import atomic_write
 from eie.importers.models import load_model
 from eie.paper.this_cpu import processor
+from eie.storage.sizes import LayerSize, layer_size, total
 from timing import interleaved
 
 HERE = Path(__file__).parent

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import eie
-from eie.compress.sizes import layer_size, total
 from eie.errors import InputError
 from eie.importers.dotnet import Layout, read_dotnet, read_layout, write_dotnet
+from eie.storage.sizes import layer_size, total
 from strategies import Case, layers
 
 

@@ -15,12 +15,12 @@ from eie.cli.inspect import size_table
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.compress.data import Data, read_data
 from eie.compress.recipe import Recipe, read_recipe
-from eie.compress.sizes import layer_size, total
 from eie.engine import InferenceSession
 from eie.engine.saturation import saturation
 from eie.errors import InputError, MissingExtra
 from eie.network import Network
 from eie.storage import save
+from eie.storage.sizes import layer_size, total
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,10 +10,10 @@ import typer
 
 from eie.cli.inspect import size_document, size_table
 from eie.cli.output import JsonOption, print_json, result
-from eie.compress.sizes import layer_size, total
 from eie.errors import InputError
 from eie.files import atomic_write
 from eie.importers.dotnet import LAYOUTS, read_dotnet, read_layout
+from eie.storage.sizes import layer_size, total
 
 __all__ = ["command"]
 

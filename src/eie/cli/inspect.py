@@ -9,8 +9,8 @@ import typer
 
 from eie.chip import Hardware, capacity
 from eie.cli.output import JsonOption, print_json, print_table, result
-from eie.compress.sizes import LayerSize, layer_size, total
 from eie.storage import load
+from eie.storage.sizes import LayerSize, layer_size, total
 
 __all__ = ["command", "size_document", "size_table"]
 

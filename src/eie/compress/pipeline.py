@@ -20,13 +20,13 @@ from eie.compress.modules import lower_
 from eie.compress.pruning import Mask, cubic_density, global_masks, magnitude_mask
 from eie.compress.recipe import Recipe, Train
 from eie.compress.sharing import Shared
-from eie.compress.sizes import size_optimal
 from eie.compress.training import Training, accuracy, finetune
 from eie.engine.reference import calibrate
 from eie.errors import InputError
 from eie.files import atomic_write
 from eie.importers.pytorch import Target, network_of, products_of
 from eie.network import Layer, Network
+from eie.storage.sizes import size_optimal
 
 __all__ = ["Compression", "Interrupted", "Stage", "compress_", "discard_checkpoints", "targets_of"]
 
