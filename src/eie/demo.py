@@ -6,8 +6,6 @@ network's accuracy, size, time on this CPU and cycles on the chip come out.
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,6 +22,7 @@ from eie.csc import encode
 from eie.engine import InferenceSession
 from eie.engine.reference import calibrate
 from eie.network import Layer, Network
+from eie.stopwatch import median_us
 
 __all__ = ["Digits", "DigitsResult", "compress_digits", "digits"]
 
@@ -32,6 +31,7 @@ DENSITIES = (0.12, 0.15, 0.3)  # weights kept per layer; the last layer is small
 PRUNING_STEPS = 8
 EPOCHS_PER_STEP = 3
 PIXEL_MAXIMUM = 16.0
+TIMED_CALLS = 200
 SEED = 2016
 
 Floats = npt.NDArray[np.float32]
@@ -113,8 +113,8 @@ def compress_digits(log: Callable[[str], None], hardware: Hardware) -> DigitsRes
         compressed_bytes=sum(layer.matrix.entries.nbytes + layer.matrix.codebook.nbytes for layer in network.products),
         weights=sum(w.size for w, _ in dense),
         kept=sum(layer.matrix.nnz for layer in network.products),
-        dense_us=_median_us(lambda: _dense(dense, digit)),
-        compressed_us=_median_us(lambda: sessions["int16"].run(digit)),
+        dense_us=median_us(lambda: _dense(dense, digit), TIMED_CALLS),
+        compressed_us=median_us(lambda: sessions["int16"].run(digit), TIMED_CALLS),
         layers=simulate_network(network, digit, hardware),
     )
 
@@ -150,16 +150,6 @@ def _dense(layers: list[tuple[Floats, Floats]], x: Floats) -> Floats:
     for weights, bias in layers[:-1]:
         x = np.maximum(x @ weights + bias, 0)
     return x @ layers[-1][0] + layers[-1][1]
-
-
-def _median_us(call: Callable[[], object], calls: int = 200) -> float:
-    """Return the median time of one warm call in microseconds."""
-    times = []
-    for _ in range(calls):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times) * 1e6
 
 
 def _quietly(call: Callable[[], object]) -> None:

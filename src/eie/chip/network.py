@@ -103,9 +103,8 @@ def _sum(runs: list[LayerSimulation]) -> LayerSimulation:
         return runs[0]
     layer = runs[0].layer
     total = Simulation.total([run.simulation for run in runs])
-    counts = replace(
-        total.counts, entries=layer.matrix.n_entries, nnz=layer.matrix.nnz
-    )  # of the layer, not of its runs
+    # These two are of the layer, not of its runs.
+    counts = replace(total.counts, entries=layer.matrix.n_entries, nnz=layer.matrix.nnz)
     return LayerSimulation(
         layer,
         np.array([run.activations for run in runs]),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +16,7 @@ from eie.engine import InferenceSession
 from eie.engine.saturation import saturation
 from eie.errors import InputError, MissingExtra
 from eie.network import Network
+from eie.stopwatch import median_us
 from eie.storage import save
 from eie.storage.sizes import layer_size, total
 
@@ -180,7 +178,7 @@ def _accuracy(network: Network, data: Data, numerics: str) -> float:
 def _session_us(network: Network, data: Data) -> float:
     session = InferenceSession(network)
     vector = _vectors(data.x_test[:1], network)[0]
-    return _median_us(lambda: session.run(vector))
+    return median_us(lambda: session.run(vector), TIMED_CALLS)
 
 
 def _dense_us(model: nn.Module, data: Data | None) -> float | None:
@@ -195,19 +193,10 @@ def _dense_us(model: nn.Module, data: Data | None) -> float | None:
     torch.set_num_threads(1)
     try:
         with torch.no_grad():
-            return _median_us(lambda: model(one))
+            return median_us(lambda: model(one), TIMED_CALLS)
     except Exception as error:  # whatever the model's own code raises
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"the model does not run on one input of shape {data.input_shape}: {reason}") from error
     finally:
         torch.set_num_threads(threads)
         model.train(training)
-
-
-def _median_us(call: Callable[[], object]) -> float:
-    times = []
-    for _ in range(TIMED_CALLS):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times) * 1e6

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from eie.cli.inspect import size_document, size_table
+from eie.cli.inspect import print_file_size, size_document, size_table
 from eie.cli.output import JsonOption, print_json, result
 from eie.errors import InputError
-from eie.files import atomic_write
+from eie.exporters.state_dict import write_arrays
 from eie.importers.dotnet import LAYOUTS, read_dotnet, read_layout
 from eie.storage.sizes import layer_size, total
 
@@ -44,8 +43,7 @@ def command(
             arrays[f"{one.name}.weight"] = layer.matrix.dense().reshape(one.shape)
             if layer.bias is not None:
                 arrays[f"{one.name}.bias"] = layer.bias
-        with atomic_write(output) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **arrays)  # type: ignore[arg-type]
+        write_arrays(arrays, output)
     if as_json:
         print_json(
             {
@@ -58,9 +56,6 @@ def command(
         )
         return
     size_table(f"{file.name}: counted here, as Deep Compression's Tables 2 to 5", sizes)
-    file_bytes, dense_bytes = file.stat().st_size, total(sizes).dense_bytes
-    result.print(
-        f"The file has {file_bytes:,} bytes, {dense_bytes / file_bytes:.1f} times fewer than float32 weights and biases"
-    )
+    print_file_size(file.stat().st_size, sizes)
     if output is not None:
         result.print(f"The weights are in {output}")

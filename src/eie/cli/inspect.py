@@ -12,7 +12,7 @@ from eie.cli.output import JsonOption, print_json, print_table, result
 from eie.storage import load
 from eie.storage.sizes import LayerSize, layer_size, total
 
-__all__ = ["command", "size_document", "size_table"]
+__all__ = ["command", "print_file_size", "size_document", "size_table"]
 
 
 def command(
@@ -45,10 +45,7 @@ def command(
         )
         return
     size_table(f"{network.name}: counted here, as Deep Compression's Tables 2 to 5", sizes)
-    dense = total(sizes).dense_bytes
-    result.print(
-        f"The file has {file_bytes:,} bytes, {dense / file_bytes:.1f} times fewer than float32 weights and biases"
-    )
+    print_file_size(file_bytes, sizes)
     result.print()
     print_table(
         f"On a chip of {hardware.n_pe} PEs, in the PE that needs most",
@@ -74,6 +71,12 @@ def size_table(title: str, sizes: list[LayerSize]) -> None:
     )
     everything = [*sizes, total(sizes)] if len(sizes) > 1 else sizes
     print_table(title, columns, [tuple(size_document(size).values()) for size in everything])
+
+
+def print_file_size(file_bytes: int, sizes: list[LayerSize]) -> None:
+    """Say how many bytes a file of these layers has, and what part of their uncompressed size that is."""
+    ratio = total(sizes).dense_bytes / file_bytes
+    result.print(f"The file has {file_bytes:,} bytes, {ratio:.1f} times fewer than float32 weights and biases")
 
 
 def size_document(size: LayerSize) -> dict[str, Any]:

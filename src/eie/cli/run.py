@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 import warnings
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +14,7 @@ from eie.cli.output import JsonOption, log, print_json, print_table, read_array,
 from eie.engine import AccumulatorOverflow, InferenceSession
 from eie.engine.reference import calibrate
 from eie.files import atomic_write
+from eie.stopwatch import median_us
 from eie.storage import load
 
 __all__ = ["command"]
@@ -58,7 +57,7 @@ def command(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AccumulatorOverflow)
         outputs = session.run(vectors)
-        elapsed_us = statistics.median(_time_us(session, vectors) for _ in range(TIMED_CALLS))
+        elapsed_us = median_us(lambda: session.run(vectors), TIMED_CALLS)
     overflows = list(dict.fromkeys(str(one.message) for one in caught))
     if output is not None:
         with atomic_write(output) as temporary, temporary.open("wb") as file:
@@ -99,9 +98,3 @@ def command(
     )
     if output is not None:
         result.print(f"All outputs are in {output}")
-
-
-def _time_us(session: InferenceSession, vectors: np.ndarray) -> float:
-    start = time.perf_counter()
-    session.run(vectors)
-    return (time.perf_counter() - start) * 1e6

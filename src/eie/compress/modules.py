@@ -9,7 +9,7 @@ from torch import nn
 
 from eie.errors import InputError
 from eie.lowering.recurrent import GATES
-from eie.lowering.winograd import FILTER, INPUT, OUTPUT, PLACES
+from eie.lowering.winograd import INPUT, OUTPUT, PLACES, transform_filters
 
 __all__ = ["RecurrentCell", "RecurrentLayer", "WinogradConv2d", "lower_"]
 
@@ -27,9 +27,7 @@ class WinogradConv2d(nn.Module):
         super().__init__()
         self.in_channels, self.out_channels = conv.in_channels, conv.out_channels
         self.padding = (int(conv.padding[0]), int(conv.padding[1]))
-        g = torch.from_numpy(FILTER).to(conv.weight.dtype)
-        transformed = torch.einsum("ik,ockl,jl->ijoc", g, conv.weight.detach(), g)
-        self.weight = nn.Parameter(transformed.reshape(PLACES, conv.out_channels, conv.in_channels))
+        self.weight = nn.Parameter(torch.from_numpy(transform_filters(conv.weight.detach().numpy())))
         self.bias = None if conv.bias is None else nn.Parameter(conv.bias.detach().clone())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

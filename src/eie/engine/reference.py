@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
+import scipy  # its parts are imported when first used: most commands need none
 
 from eie.errors import InputError
 from eie.network import Layer, Network, Step

@@ -14,7 +14,7 @@ from eie.files import atomic_write
 from eie.lowering import Affine, Convolution, Dense, Recurrent, Winograd
 from eie.network import Layer, Network
 
-__all__ = ["state_dict", "write_state_dict"]
+__all__ = ["state_dict", "write_arrays", "write_state_dict"]
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 
@@ -53,8 +53,12 @@ def _weights(product: Layer | Dense) -> npt.NDArray[np.float32]:
 
 
 def write_state_dict(network: Network, path: Path) -> None:
-    """Write the weights to `path`: .pt or .pth (torch.save), .safetensors or .npz. Raises InputError otherwise."""
-    arrays = state_dict(network)
+    """Write the weights to `path`, as `write_arrays` does."""
+    write_arrays(state_dict(network), path)
+
+
+def write_arrays(arrays: Arrays, path: Path) -> None:
+    """Write arrays by name to `path`: .pt or .pth (torch.save), .safetensors or .npz. Raises InputError otherwise."""
     if path.suffix == ".npz":
         with atomic_write(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]

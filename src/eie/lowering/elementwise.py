@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import scipy.special
+import scipy  # its parts are imported when first used: most commands need none
 
 from eie.errors import InputError
 from eie.network import Batch, Multiply, Step
@@ -16,7 +16,7 @@ __all__ = ["ACTIVATIONS", "Activation", "Affine"]
 
 ACTIVATIONS: dict[str, Callable[[Batch], Batch]] = {
     "relu": lambda x: np.maximum(x, 0),
-    "sigmoid": scipy.special.expit,
+    "sigmoid": lambda x: scipy.special.expit(x),
     "tanh": np.tanh,
     "softmax": lambda x: scipy.special.softmax(x, axis=1),
     "log_softmax": lambda x: scipy.special.log_softmax(x, axis=1),

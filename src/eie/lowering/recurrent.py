@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import scipy.special
+import scipy  # its parts are imported when first used: most commands need none
 
 from eie.errors import InputError
 from eie.lowering.dense import Dense

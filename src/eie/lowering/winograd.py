@@ -18,10 +18,10 @@ from eie.errors import InputError
 from eie.lowering.image import Image, Window
 from eie.network import Batch, Layer, Multiply, Step
 
-__all__ = ["FILTER", "INPUT", "OUTPUT", "PLACES", "Winograd", "transform_filters"]
+__all__ = ["INPUT", "OUTPUT", "PLACES", "Winograd", "transform_filters"]
 
 INPUT = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], np.float64)  # B^T
-FILTER = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float64)  # G
+_FILTER = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float64)  # G
 OUTPUT = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float64)  # A^T
 PLACES = 16
 
@@ -30,7 +30,7 @@ Pair = tuple[int, int]
 
 def transform_filters(filters: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Return G g G^T, shape (16, out, in), for filters of shape (out, in, 3, 3)."""
-    transformed = np.einsum("ik,ockl,jl->ijoc", FILTER, filters, FILTER)
+    transformed = np.einsum("ik,ockl,jl->ijoc", _FILTER, filters, _FILTER)
     places: npt.NDArray[np.floating] = transformed.reshape(PLACES, *filters.shape[:2]).astype(filters.dtype)
     return places
 

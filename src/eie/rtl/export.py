@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from eie.errors import InputError
 from eie.network import Network
 from eie.numerics import quantise, quantise_codebook
 from eie.rtl.parameters import Parameters
-from eie.rtl.sources import source_files
+from eie.rtl.sources import copy_sources, source_files
 
 __all__ = ["export"]
 
@@ -44,10 +43,9 @@ def export(network: Network, hardware: Hardware, folder: Path) -> Parameters:
 
 
 def _write_sources(target: Path, parameters: Parameters) -> None:
-    files = source_files()
-    for path in files:
-        shutil.copyfile(path, target / path.name)
-    (target / "files.f").write_text("".join(f"{name}\n" for name in ("eie_parameters.sv", *(p.name for p in files))))
+    copy_sources(target)
+    names = ("eie_parameters.sv", *(path.name for path in source_files()))
+    (target / "files.f").write_text("".join(f"{name}\n" for name in names))
     lines = [f"  localparam int {name} = {value};" for name, value in parameters.verilog().items()]
     (target / "eie_parameters.sv").write_text(
         "// Parameters of the module eie for this model; written by `eie rtl export`.\n"

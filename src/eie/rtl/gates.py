@@ -18,7 +18,7 @@ from eie.errors import InputError
 from eie.rtl.build import verilator_root
 from eie.rtl.liberty import CellLibrary
 from eie.rtl.parameters import Parameters
-from eie.rtl.sources import source_files
+from eie.rtl.sources import copy_sources, source_files
 from eie.rtl.stimulus import INPUTS, OUTPUTS
 from eie.rtl.yosys import map_to_cells, run_yosys
 
@@ -47,8 +47,7 @@ def synthesise_pe(folder: Path, parameters: Parameters, *, gated: bool) -> Netli
 
     Its units stay modules of their own, its memories the wrapper `sram`. With `gated` enables become clock gates.
     """
-    for path in source_files():
-        (folder / path.name).write_text(path.read_text())
+    copy_sources(folder)
     values = parameters.verilog() | {"ROW": parameters.registers.bit_length(), "LATCHES": 1}
     names = re.findall(r"parameter int (\w+)", (folder / "pe.sv").read_text())
     units = [path.name for path in source_files() if path.name not in ("eie.sv", "ccu.sv", "lnzd.sv", "lnzd_node.sv")]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-__all__ = ["UNITS", "harness_file", "source_files"]
+__all__ = ["UNITS", "copy_sources", "harness_file", "source_files"]
 
 # In the order of their use of each other, the top last; file and module names agree.
 UNITS = (
@@ -28,6 +29,12 @@ def source_files() -> tuple[Path, ...]:
     installed = here / "sv"
     folder = installed if installed.is_dir() else here.parents[2] / "rtl"
     return tuple(folder / f"{unit}.sv" for unit in UNITS)
+
+
+def copy_sources(folder: Path) -> None:
+    """Copy the SystemVerilog files into `folder`."""
+    for path in source_files():
+        shutil.copyfile(path, folder / path.name)
 
 
 def harness_file() -> Path:

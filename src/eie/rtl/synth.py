@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eie.errors import InputError
-from eie.rtl.sources import source_files
+from eie.rtl.sources import copy_sources
 from eie.rtl.yosys import map_to_cells, read_liberty_text, require_yosys, run_yosys
 
 __all__ = ["SYNTHESISED", "UnitSynthesis", "synthesise"]
@@ -67,8 +67,7 @@ def synthesise(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "cells.lib").write_text(text)
-        for path in source_files():
-            (folder / path.name).write_text(path.read_text())
+        copy_sources(folder)
         for unit in units:
             log(f"synthesising {unit}")
             results.append(_synthesise(folder, unit))
