@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import eie
-from eie.engine.reference import chip_layer, formats_of
 from eie.engine.saturation import saturation
 from eie.errors import InputError
-from eie.network import Layer
-from eie.numerics import Formats, quantise
+from eie.model.network import Layer
+from eie.model.numerics import Formats, quantise
+from eie.model.reference import chip_layer, formats_of
 from networks import image_network
 
 

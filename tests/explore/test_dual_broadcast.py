@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from eie.chip import Hardware, simulate
 from eie.chip.timing import scan
-from eie.csc import InterleavedCSC, encode
+from eie.encoding.csc import InterleavedCSC, encode
 from eie.explore.dual_broadcast import cycles_in_pairs, paired
 
 CODEBOOK = np.arange(16, dtype=np.float32)

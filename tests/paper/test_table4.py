@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from eie.paper import Study, reproduce
-from eie.results import Provenance
+from eie.support.tables import Provenance
 
 
 def test_simulated_times_are_the_golden_ones(study: Study, shared: Path) -> None:

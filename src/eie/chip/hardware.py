@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-from eie.csc import MAX_PES
+from eie.encoding.csc import MAX_PES
 from eie.errors import InputError
-from eie.numerics import ACCUMULATOR_BITS, VALUE_BITS
+from eie.model.numerics import ACCUMULATOR_BITS, VALUE_BITS
 
 __all__ = ["Hardware"]
 

@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from eie import _native
-from eie.chip.capacity import require_capacity
 from eie.chip.counts import Counts
 from eie.chip.hardware import Hardware
-from eie.csc import InterleavedCSC
+from eie.chip.memories import require_capacity
+from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
-from eie.numerics import fraction_bits, quantise
+from eie.model.numerics import fraction_bits, quantise
 
 __all__ = [
     "Scan",

@@ -15,7 +15,7 @@ from eie.chip.trace import Window, activity, event_count, write_chrome, write_fs
 from eie.chip.trace.chrome import BYTES_PER_EVENT
 from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
 from eie.errors import InputError
-from eie.network import Network
+from eie.model.network import Network
 from eie.storage import load
 
 __all__ = ["command"]

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from eie import _native
-from eie.engine.reference import formats_of
 from eie.errors import InputError
-from eie.network import Layer
-from eie.numerics import quantise, quantise_codebook
+from eie.model.network import Layer
+from eie.model.numerics import quantise, quantise_codebook
+from eie.model.reference import formats_of
 
 __all__ = ["AccumulatorOverflow", "Chain", "LayerPlan"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eie.chip import Hardware
 from eie.chip.timing import Scan, scan, schedule
-from eie.csc import InterleavedCSC
+from eie.encoding.csc import InterleavedCSC
 
 __all__ = ["cycles_in_pairs", "paired"]
 

@@ -38,8 +38,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from eie.chip import Hardware
 from eie.cost import Technology, load_technology
 from eie.errors import InputError
-from eie.explore.layers import BENCHMARK_NAMES, GeneratedLayer, ModelLayer, OwnLayer
-from eie.toml import parse_toml, read_toml
+from eie.explore.encodings import BENCHMARK_NAMES, GeneratedLayer, ModelLayer, OwnLayer
+from eie.support.toml import parse_toml, read_toml
 
 __all__ = ["PARAMETERS", "Run", "Space", "load_space", "ready_spaces"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from eie.chip import capacity, simulate
 from eie.cost import Technology, cost
 from eie.explore.dual_broadcast import cycles_in_pairs
-from eie.explore.layers import OwnLayer, encoded, layer_data
+from eie.explore.encodings import OwnLayer, encoded, layer_data
 from eie.explore.space import Run, Space
 
 __all__ = ["Task", "tasks_of"]

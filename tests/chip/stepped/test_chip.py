@@ -17,10 +17,10 @@ from eie.chip.stepped import Chip, run_stepped
 from eie.chip.stepped.signals import Direction
 from eie.chip.stepped.unit import Wires
 from eie.chip.timing import scan, schedule, simulate
-from eie.engine.reference import chip_layer
 from eie.errors import InputError
 from eie.importers.eie_simulator import read_eie_simulator
-from eie.numerics import Formats, quantise
+from eie.model.numerics import Formats, quantise
+from eie.model.reference import chip_layer
 from strategies import Case, layers
 
 FORMATS = Formats(0, 12)

@@ -6,7 +6,7 @@ import numpy as np
 
 from eie.chip.stepped.signals import ACT_RW
 from eie.chip.stepped.unit import Unit, Wires
-from eie.numerics import Integers, saturate
+from eie.model.numerics import Integers, saturate
 
 __all__ = ["ActRw"]
 

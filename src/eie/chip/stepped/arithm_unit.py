@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from eie.chip.stepped.signals import ARITHM_UNIT
 from eie.chip.stepped.unit import Unit, Wires
-from eie.numerics import Formats, quantise_codebook, wrap
+from eie.model.numerics import Formats, quantise_codebook, wrap
 
 __all__ = ["ArithmUnit"]
 

@@ -1,7 +1,7 @@
 """The chip, unit by unit and cycle by cycle: the units wired together, and the host that loads and starts them.
 
 A network and an input go in; outputs, cycles and counts come out, and on the way every signal of every cycle can be
-watched. Equal to the recurrence (`chip/timing.py`) in time and to `engine/reference.py` in values; tests hold it there.
+watched. Equal to the recurrence (`chip/timing.py`) in time and to `model/reference.py` in values; tests hold it there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from eie.chip.counts import Counts
 from eie.chip.hardware import Hardware
-from eie.chip.network import chip_run
+from eie.chip.simulation import chip_run
 from eie.chip.stepped.act_queue import ActQueue
 from eie.chip.stepped.act_rw import ActRw
 from eie.chip.stepped.arithm_unit import ArithmUnit
@@ -23,10 +23,10 @@ from eie.chip.stepped.lnzd import Lnzd
 from eie.chip.stepped.ptr_read import PtrRead
 from eie.chip.stepped.spmat_read import SpmatRead
 from eie.chip.stepped.unit import Unit, Wires, in_order_of_dependence
-from eie.csc import InterleavedCSC
-from eie.engine.reference import formats_of
-from eie.network import Layer, Network
-from eie.numerics import Integers, quantise, saturate
+from eie.encoding.csc import InterleavedCSC
+from eie.model.network import Layer, Network
+from eie.model.numerics import Integers, quantise, saturate
+from eie.model.reference import formats_of
 
 __all__ = ["Chip", "Observer", "SteppedLayer", "run_stepped"]
 

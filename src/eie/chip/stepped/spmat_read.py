@@ -6,7 +6,7 @@ import numpy as np
 
 from eie.chip.stepped.signals import SPMAT_READ
 from eie.chip.stepped.unit import Unit, Wires
-from eie.csc import InterleavedCSC
+from eie.encoding.csc import InterleavedCSC
 
 __all__ = ["SpmatRead"]
 

@@ -1,0 +1,97 @@
+"""The RTL's parameters for some hardware and a network: widths as `Hardware` says, memories as it says or as needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from eie.chip.hardware import Hardware
+from eie.chip.memories import require_capacity
+from eie.errors import InputError
+from eie.model.network import Network
+from eie.model.reference import formats_of
+
+__all__ = ["MAX_RTL_PES", "Parameters"]
+
+MAX_RTL_PES = 256
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Parameters of the top module `eie`, by its names in lower case; rtl/eie.sv tells what each is."""
+
+    n_pe: int
+    queue_depth: int
+    registers: int
+    value: int
+    accumulator: int
+    code: int
+    index: int
+    entry: int
+    entries: int
+    spmat_rows: int
+    pointer: int
+    pointer_words: int
+    sram_words: int
+    column: int
+    data: int
+    host_address: int
+
+    @classmethod
+    def of(cls, hardware: Hardware, network: Network) -> Parameters:
+        """Size the chip of `hardware` for `network`, which is split over its PEs and has formats.
+
+        With `hardware.strict` the memories are as large as the hardware says, and a layer that is larger is refused by
+        name; without, they grow to what the network needs. Raises InputError for what the RTL cannot be.
+        """
+        if hardware.n_pe > MAX_RTL_PES:
+            raise InputError(f"the RTL has 1 to {MAX_RTL_PES} PEs, not {hardware.n_pe}")
+        layers = network.chain()
+        for name in ("code_bits", "index_bits"):
+            found = {getattr(layer.matrix, name) for layer in layers}
+            if len(found) > 1:
+                raise InputError(f"the RTL runs layers of one {name}, not of {' and '.join(map(str, sorted(found)))}")
+        formats = [formats_of(layer) for layer in layers]
+        if len({(one.value_bits, one.accumulator_bits) for one in formats}) > 1:
+            raise InputError("the RTL has one width of values and one of accumulators, but the layers' formats differ")
+        code, index = layers[0].matrix.code_bits, layers[0].matrix.index_bits
+        entry = 8 * -(-(code + index) // 8)
+        entries = hardware.entries_per_row(code + index)
+        if entries & (entries - 1):
+            raise InputError(
+                f"the RTL's weight-memory row holds a power of two of entries, not {entries} "
+                f"({hardware.spmat_width_bits} bits of {entry})"
+            )
+        if hardware.strict:
+            for layer in layers:
+                require_capacity(layer.matrix, hardware, f"layer {layer.name}")
+        longest = max(max(layer.inputs, layer.outputs) for layer in layers)
+        inputs = max(layer.inputs for layer in layers)
+        slices = max(int(layer.matrix.pointers[:, -1].max()) for layer in layers)
+        pointer = max(hardware.pointer_bits, slices.bit_length())
+        pointer_words = max(hardware.pointer_bytes * 8 // hardware.pointer_bits // 2, inputs // 2 + 1)
+        spmat_rows = max(hardware.spmat_bytes * 8 // hardware.spmat_width_bits, -(-slices // entries))
+        sram_words = max(hardware.activation_bytes * 8 // hardware.value_bits, -(-longest // hardware.n_pe))
+        column = max((inputs + 1).bit_length(), (2 * pointer_words - 1).bit_length())
+        addresses = max(2 * pointer_words, spmat_rows, sram_words, hardware.register_entries, 2**code, 8)
+        return cls(
+            n_pe=hardware.n_pe,
+            queue_depth=hardware.queue_depth,
+            registers=hardware.register_entries,
+            value=formats[0].value_bits,
+            accumulator=formats[0].accumulator_bits,
+            code=code,
+            index=index,
+            entry=entry,
+            entries=entries,
+            spmat_rows=spmat_rows,
+            pointer=pointer,
+            pointer_words=pointer_words,
+            sram_words=sram_words,
+            column=column,
+            data=max(entries * entry, formats[0].accumulator_bits, pointer, column),
+            host_address=(addresses - 1).bit_length(),
+        )
+
+    def verilog(self) -> dict[str, int]:
+        """Return the parameters by the names that the SystemVerilog has for them."""
+        return {field.name.upper(): getattr(self, field.name) for field in fields(self)}

@@ -1,0 +1,134 @@
+"""What one processing element sees at its ports, cycle by cycle, while the stepped chip runs real data."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from eie.chip.hardware import Hardware
+from eie.chip.simulation import ChipRun
+from eie.chip.stepped.chip import Chip
+from eie.chip.stepped.unit import Wires
+from eie.errors import InputError
+from eie.model.numerics import quantise, quantise_codebook
+from eie.model.reference import formats_of
+from eie.silicon.parameters import Parameters
+
+__all__ = ["COMPARED", "INPUTS", "OUTPUTS", "Stimulus", "record_stimulus"]
+
+# The ports of rtl/pe.sv, but for clk; all fit 64 bits.
+INPUTS = (
+    *("reset", "clear", "busy", "source", "relu"),
+    *("write_pointer", "write_weights", "write_codebook", "write_source", "write_destination", "write_sram"),
+    *("host_address", "host_data", "load_read", "load_address", "load_enable", "load_row", "row_address"),
+    *("broadcast", "broadcast_column", "broadcast_value"),
+)
+# Outputs that the stepped chip has in every cycle.
+COMPARED = (
+    *("queue_valid", "queue_count", "take", "stage_valid", "entry_valid", "weight_valid", "row_read"),
+    *("pipeline_busy", "write_valid", "source_row"),
+)
+OUTPUTS = (*COMPARED, "read_value")
+
+Words = npt.NDArray[np.uint64]
+
+
+class Stimulus(NamedTuple):
+    """The ports' values by cycle, uint64 (cycles, INPUTS): filling the memories, running, reading the accumulators.
+
+    `expected`, (running cycles, COMPARED), is what the stepped chip shows; `sums`, (rows,), what the accumulators hold
+    in the end, or None where the layer has not been run to its end.
+    """
+
+    filling: Words
+    running: Words
+    reading: Words
+    expected: Words
+    sums: npt.NDArray[np.int64] | None
+
+
+def record_stimulus(run: ChipRun, hardware: Hardware, parameters: Parameters, pe: int, cycles: int) -> Stimulus:
+    """Run the network's first layer on the stepped chip and record what PE `pe` sees, at most `cycles` cycles.
+
+    It ends where the first batch does. Raises InputError for a PE that there is not, a layer that runs in passes, and
+    ports wider than 64 bits.
+    """
+    layer = run.network.chain()[0]
+    if not 0 <= pe < hardware.n_pe:
+        raise InputError(f"PE must be 0 to {hardware.n_pe - 1}, not {pe}")
+    registers = parameters.registers * hardware.n_pe
+    if layer.outputs > registers:
+        raise InputError(
+            f"layer {layer.name} has {layer.outputs} outputs and runs in passes of {registers}: give more PEs"
+        )
+    if parameters.data > 64:
+        raise InputError(
+            f"the PE's host port must have 64 bits or fewer, not {parameters.data}: narrow the weight memory"
+        )
+    seen: list[dict[str, int]] = []
+    shown: list[list[int]] = []
+    ended = False
+
+    def observe(cycle: int, wires: Wires) -> None:
+        nonlocal ended
+        ended = ended or bool(wires["load_enable"]) or not bool(wires["computing"])
+        if ended or len(seen) >= cycles:
+            return
+        one = {"busy": 1, "row_address": int(wires["row_address"]), "broadcast": int(wires["broadcast"])}
+        if wires["broadcast"]:
+            one["broadcast_column"] = int(wires["broadcast_column"])
+            one["broadcast_value"] = int(wires["broadcast_value"]) % 2**parameters.value
+        seen.append(one)
+        shown.append([int(wires[name][pe]) for name in COMPARED])
+
+    (result, *_) = Chip(hardware).run(run.network, run.activations, observe)
+    whole = len(seen) == result.cycles
+    rows = len(range(pe, layer.outputs, hardware.n_pe))
+    reading = [{"host_address": row} for row in range(rows)]
+    sums = result.outputs[pe :: hardware.n_pe] if whole and not layer.relu else None
+    expected = np.array(shown, np.int64).reshape(-1, len(COMPARED))
+    expected[:, COMPARED.index("source_row")] %= 2**parameters.value
+    return Stimulus(
+        _words(_filling(run, parameters, pe)), _words(seen), _words(reading), expected.astype(np.uint64), sums
+    )
+
+
+def _filling(run: ChipRun, p: Parameters, pe: int) -> list[dict[str, int]]:
+    """Return the host's writes that the CCU hands to one PE: codebook, pointers, weights, bias, activations."""
+    layer = run.network.chain()[0]
+    matrix, formats = layer.matrix, formats_of(layer)
+    book = quantise_codebook(matrix.codebook, formats.codebook_fraction, formats.value_bits)
+    entries = matrix.entries[slice(*matrix.slice_starts[pe : pe + 2])]
+    padded = np.pad(entries.astype(np.uint64), (0, -len(entries) % p.entries)).reshape(-1, p.entries)
+    words = (padded << (np.arange(p.entries, dtype=np.uint64) * np.uint64(p.entry))).sum(axis=1, dtype=np.uint64)
+    bias = np.zeros(layer.outputs, np.int64)
+    if layer.bias is not None:
+        bias = quantise(layer.bias, formats.output_fraction, formats.accumulator_bits)
+    activations = run.activations[: p.registers * p.n_pe][pe :: p.n_pe]
+    memories: list[tuple[str, Any, int]] = [
+        ("write_codebook", book, p.value),
+        ("write_pointer", matrix.pointers[pe], p.pointer),
+        ("write_weights", words, 64),
+        ("write_source", activations, p.accumulator),
+        (
+            "write_destination",
+            np.pad(bias[pe :: p.n_pe], (0, max(0, p.registers - len(bias[pe :: p.n_pe])))),
+            p.accumulator,
+        ),
+    ]
+    cycles = [{"reset": 1}, {"clear": 1}]
+    for port, values, bits in memories:
+        cycles += [
+            {port: 1, "host_address": place, "host_data": int(value) % 2**bits} for place, value in enumerate(values)
+        ]
+    return cycles
+
+
+def _words(cycles: list[dict[str, int]]) -> Words:
+    words = np.zeros((len(cycles), len(INPUTS)), np.uint64)
+    for row, values in enumerate(cycles):
+        for name, value in values.items():
+            words[row, INPUTS.index(name)] = value
+    return words
