@@ -8,7 +8,7 @@ import pytest
 import eie
 from eie.errors import InputError
 from eie.model.numerics import quantise
-from eie.model.reference import chip_layer
+from eie.program.arithmetic import chip_layer
 
 
 def network() -> eie.Network:

@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eie
-from eie.chip.timing import Simulation, scan, schedule, schedule_reference, simulate_pass
+from eie.chip.timing import Simulation, scan, schedule_reference, simulate_pass, timed_scans
 from eie.errors import InputError
 from eie.importers.eie_simulator import SimulatorStreams, read_eie_simulator
+from eie.program.lowering import Pass, passes_of
+from eie.program.rules import Scan
 from strategies import Case, layers
 
 INSTRUCTION_SETS = ["portable", "avx2", "avx512"]
@@ -69,28 +71,30 @@ def test_scan_is_the_contracts_words(case: Case) -> None:
     found = scan(case.activations, n_pe)
     broadcasts, end = scan_cycle_by_cycle(case.activations.copy(), n_pe)
     assert np.cumsum(found.gaps).tolist() == broadcasts
-    assert (broadcasts[-1] + found.tail if broadcasts else found.rows + 1) == end
+    assert found.cycles.tolist() == broadcasts
+    assert found.end == end
 
 
-def expected_cycles(columns: Any, counts: np.ndarray, queue_depth: int) -> int:
+def expected_cycles(columns: Scan, counts: np.ndarray, queue_depth: int) -> int:
     """Return the layer's cycles from the readable schedule, as the contract sums it up."""
-    broadcast, enter = schedule_reference(columns, counts, queue_depth)
+    broadcast, enter = schedule_reference(columns.gaps, np.maximum(1, counts), queue_depth)
     if len(broadcast) == 0:
-        return int(columns.rows) + 1
+        return columns.end
     leave = enter + np.maximum(1, counts)
     drained = np.where(counts > 0, enter + counts + 5, 0)
-    return max(int(broadcast[-1]) + columns.tail, int(leave[-1].max()), int(drained.max()))
+    return max(columns.ends(int(broadcast[-1])), int(leave[-1].max()), int(drained.max()))
 
 
 def check_native_recurrence(case: Case, queue_depth: int, instruction_set: str) -> None:
     matrix = case.matrix
+    hardware = eie.Hardware(n_pe=matrix.n_pe, queue_depth=queue_depth)
     columns = scan(case.activations, matrix.n_pe)
     counts = matrix.counts[:, columns.columns].T.astype(np.int64)
-    expected = schedule_reference(columns, counts, queue_depth)
-    found = schedule(matrix, columns, queue_depth, instruction_set)
+    expected = schedule_reference(columns.gaps, np.maximum(1, counts), queue_depth)
+    (timed,) = timed_scans(passes_of(matrix, hardware)[0], case.activations, hardware)
+    found = timed.schedule(hardware, instruction_set)
     assert np.array_equal(found.broadcast, expected.broadcast)
     assert np.array_equal(found.enter, expected.enter)
-    hardware = eie.Hardware(n_pe=matrix.n_pe, queue_depth=queue_depth)
     result = eie.simulate(matrix, case.activations, hardware, instruction_set=instruction_set)
     assert result.cycles == expected_cycles(columns, counts, queue_depth)
 
@@ -173,7 +177,9 @@ def test_passes_and_batches(case: Case, register_entries: int) -> None:
         for first in range(0, matrix.inputs, size):
             columns = scan(case.activations[first : first + size], matrix.n_pe)
             counts = block.counts[:, columns.columns + first].T.astype(np.int64)
-            cycles += expected_cycles(columns, counts, hardware.queue_depth) + (columns.rows if first else 0)
+            cycles += expected_cycles(columns, counts, hardware.queue_depth)
+            if first:
+                cycles += -(-min(size, matrix.inputs - first) // matrix.n_pe)
             issued += int(counts.sum())
     assert result.cycles == cycles
     assert result.counts.entries_issued == issued
@@ -243,7 +249,8 @@ def test_real_alex8_in_batches(golden: Any, alex8: SimulatorStreams) -> None:
     values = np.rint(alex8.activations * 2**11).astype(np.int64)
     for entries, cycles in golden["real_alex8"]["batched_cycles_by_register_file_entries"].items():
         hardware = eie.Hardware(batched=True, register_entries=int(entries))
-        assert simulate_pass(matrix, values, hardware, int(entries) * 64).cycles == cycles
+        batches = passes_of(matrix, hardware)[0].batches
+        assert simulate_pass(Pass(matrix, 0, batches), values, hardware).cycles == cycles
         assert eie.simulate(matrix, values, hardware).cycles == (cycles if int(entries) * 64 >= 1000 else 8941)
 
 

@@ -10,7 +10,8 @@ from eie.engine import KERNELS, NUMERICS, InferenceSession
 from eie.errors import InputError
 from eie.model.network import Layer, Network
 from eie.model.numerics import dequantise, quantise
-from eie.model.reference import chip_layer, float_layer, formats_of
+from eie.model.reference import float_layer, formats_of
+from eie.program.arithmetic import chip_layer
 from engine.layers import random_inputs, random_layer
 
 

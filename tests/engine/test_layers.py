@@ -12,7 +12,8 @@ from eie.engine import NUMERICS, InferenceSession
 from eie.importers.eie_simulator import read_eie_simulator
 from eie.model.network import Layer, Network
 from eie.model.numerics import dequantise, quantise
-from eie.model.reference import chip_layer, float_layer, formats_of
+from eie.model.reference import float_layer, formats_of
+from eie.program.arithmetic import chip_layer
 from eie.workloads.layers import benchmarks, generate
 
 

@@ -10,7 +10,8 @@ from eie.engine.saturation import saturation
 from eie.errors import InputError
 from eie.model.network import Layer
 from eie.model.numerics import Formats, quantise
-from eie.model.reference import chip_layer, formats_of
+from eie.model.reference import formats_of
+from eie.program.arithmetic import chip_layer
 from networks import image_network
 
 

@@ -10,7 +10,8 @@ from eie.engine import KERNELS, NUMERICS, AccumulatorOverflow, InferenceSession
 from eie.errors import InputError
 from eie.model.network import Layer, Network
 from eie.model.numerics import Formats, dequantise, quantise
-from eie.model.reference import chip_layer, float_layer, formats_of
+from eie.model.reference import float_layer, formats_of
+from eie.program.arithmetic import chip_layer
 from engine.layers import random_inputs, random_layer, random_network
 
 TOLERANCE = {"int16": 2e-4, "float32": 1e-5}

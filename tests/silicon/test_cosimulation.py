@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import eie
 from eie.errors import InputError
 from eie.importers.eie_simulator import read_eie_simulator
+from eie.program.lowering import lower
 from eie.silicon import source_files, verify
 from eie.silicon.difference_waveform import write_waveform
 from eie.silicon.parameters import Parameters
@@ -84,8 +86,14 @@ def test_real_alex8_on_64_pes(shared: Path, cache: Path) -> None:
 @pytest.mark.parametrize(
     ("unit", "right", "wrong", "signal", "sizes"),
     [
-        ("act_queue", "queue_count == COUNT'(DEPTH - 1)", "queue_count == COUNT'(DEPTH - 2)", "any_full", [30, 13, 7]),
-        ("arithm_unit", "(2 * VALUE)'(1 << (VALUE - 2))", "'0", None, [30, 13, 7]),
+        (
+            "act_queue",
+            "queue_count == COUNT_BITS'(QUEUE_DEPTH - 1)",
+            "queue_count == COUNT_BITS'(QUEUE_DEPTH - 2)",
+            "any_full",
+            [30, 13, 7],
+        ),
+        ("arithm_unit", "(2 * VALUE_BITS)'(1 << (VALUE_BITS - 2))", "'0", None, [30, 13, 7]),
         ("spmat_read", "!(buffer_valid && row == buffered)", "1'b1", "row_read", [30, 13, 7]),
     ],
 )
@@ -137,7 +145,7 @@ def test_a_fault_is_found_and_named(
         ),
         (
             "act_queue",
-            "queue_count == COUNT'(DEPTH - 1)",
+            "queue_count == COUNT_BITS'(QUEUE_DEPTH - 1)",
             "1'b0",
             "act_queue: a broadcast into a full queue",
             [30, 13, 7],
@@ -225,5 +233,5 @@ def test_what_the_rtl_cannot_be(hardware: eie.Hardware, sentence: str) -> None:
         )
     )
     with pytest.raises(InputError) as error:
-        Parameters.of(hardware, network)
+        Parameters.of(lower(network, replace(hardware, batched=True)))
     assert str(error.value) == sentence

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import eie
-from eie.chip.simulation import chip_run
 from eie.errors import InputError
+from eie.program.lowering import lower_run
 from eie.silicon import Parameters
 from eie.silicon.gates import Instance, Netlist
 from eie.silicon.liberty import read_library
@@ -115,8 +115,8 @@ HARDWARE = eie.Hardware(n_pe=3, queue_depth=4, register_entries=16, accumulator_
 
 def test_the_stimulus_is_the_hosts_and_the_chips() -> None:
     """Memories are filled, then come the broadcasts of the stepped chip, then the accumulators are read."""
-    run = chip_run(network(), np.ones(30), HARDWARE)
-    stimulus = record_stimulus(run, replace(HARDWARE, batched=True), Parameters.of(HARDWARE, run.network), 1, 10_000)
+    run = lower_run(network(), np.ones(30), HARDWARE)
+    stimulus = record_stimulus(run, Parameters.of(run.program), 1, 10_000)
     column = {name: place for place, name in enumerate(INPUTS)}
     assert stimulus.filling[0, column["reset"]] == 1
     assert stimulus.filling[:, column["write_codebook"]].sum() == 16
@@ -125,12 +125,12 @@ def test_the_stimulus_is_the_hosts_and_the_chips() -> None:
     assert stimulus.running[:, column["busy"]].all()
     assert stimulus.sums is None or len(stimulus.sums) == 5
     with pytest.raises(InputError) as error:
-        record_stimulus(run, HARDWARE, Parameters.of(HARDWARE, run.network), 3, 10)
+        record_stimulus(run, Parameters.of(run.program), 3, 10)
     assert str(error.value) == "PE must be 0 to 2, not 3"
-    small = replace(HARDWARE, register_entries=4)
+    small = lower_run(network(), np.ones(30), replace(HARDWARE, register_entries=4))
     with pytest.raises(InputError) as error:
-        record_stimulus(run, small, Parameters.of(small, run.network), 0, 10)
-    layer = run.network.chain()[0].name
+        record_stimulus(small, Parameters.of(small.program), 0, 10)
+    layer = run.program.layers[0].layer.name
     assert str(error.value) == f"layer {layer} has 15 outputs and runs in passes of 12: give more PEs"
 
 

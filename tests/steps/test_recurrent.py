@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import eie
+import eie.compress
 from eie.errors import InputError
 from eie.model.network import Layer
 from eie.model.reference import float_layer

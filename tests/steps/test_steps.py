@@ -15,7 +15,8 @@ from eie.chip.trace import activity
 from eie.errors import InputError
 from eie.model.network import Batch, Layer, Network, Step
 from eie.model.numerics import dequantise, quantise
-from eie.model.reference import chip_layer, float_layer, formats_of
+from eie.model.reference import float_layer, formats_of
+from eie.program.arithmetic import chip_layer
 from eie.steps import Activation, Affine, Convolution, Dense, Image, Pooling, Window
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eie
+import eie.compress
 from eie.errors import InputError
 from eie.model.network import Layer
 from eie.model.reference import float_layer

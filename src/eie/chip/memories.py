@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from eie.chip.hardware import Hardware
 from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
+from eie.program.hardware import Hardware
+from eie.program.lowering import Pass, passes_of
 
 __all__ = ["Requirement", "capacity", "require_capacity"]
 
@@ -34,7 +36,25 @@ class Requirement:
 
 
 def capacity(matrix: InterleavedCSC, hardware: Hardware) -> tuple[Requirement, ...]:
-    """Return what `matrix` needs of pointer memory and range, weight and activation memory (contract, section 4)."""
+    """Return what `matrix` needs of pointer memory and range, weight and activation memory."""
+    return _largest(passes_of(matrix, hardware), hardware)
+
+
+def require_capacity(passes: Sequence[Pass], hardware: Hardware, name: str = "the layer") -> None:
+    """Raise InputError, naming every memory that is too small, where a layer's passes do not fit."""
+    short = [str(requirement) for requirement in _largest(passes, hardware) if not requirement.fits]
+    if short:
+        raise InputError(f"{name} does not fit the chip: " + "; ".join(short))
+
+
+def _largest(passes: Sequence[Pass], hardware: Hardware) -> tuple[Requirement, ...]:
+    """Return what the largest pass needs: the memories are filled anew for each."""
+    needs = [_needs(part, hardware) for part in passes]
+    return tuple(max(one, key=lambda requirement: requirement.needed) for one in zip(*needs, strict=True))
+
+
+def _needs(part: Pass, hardware: Hardware) -> tuple[Requirement, ...]:
+    matrix = part.matrix
     slices = np.diff(matrix.slice_starts)
     fullest = int(slices.argmax())
     most_entries = int(slices[fullest])
@@ -56,10 +76,3 @@ def capacity(matrix: InterleavedCSC, hardware: Hardware) -> tuple[Requirement, .
             hardware.activation_bytes * 8 // hardware.value_bits,
         ),
     )
-
-
-def require_capacity(matrix: InterleavedCSC, hardware: Hardware, name: str = "the layer") -> None:
-    """Raise InputError, naming every memory that is too small, where `matrix` does not fit."""
-    short = [str(requirement) for requirement in capacity(matrix, hardware) if not requirement.fits]
-    if short:
-        raise InputError(f"{name} does not fit the chip: " + "; ".join(short))

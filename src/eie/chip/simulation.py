@@ -8,15 +8,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eie.chip.hardware import Hardware
 from eie.chip.memories import require_capacity
-from eie.chip.timing import Simulation, simulate
-from eie.errors import InputError
+from eie.chip.timing import Simulation, simulate_passes
 from eie.model.network import Layer, Network
 from eie.model.numerics import dequantise, quantise
-from eie.model.reference import calibrate, chip_layer, formats_of, input_batch
+from eie.model.reference import formats_of
+from eie.program.arithmetic import chip_layer
+from eie.program.hardware import Hardware
+from eie.program.lowering import LoweredLayer, lower, one_input
 
-__all__ = ["ChipRun", "LayerSimulation", "chip_run", "simulate_network"]
+__all__ = ["LayerSimulation", "simulate_network"]
 
 
 class LayerSimulation(NamedTuple):
@@ -27,31 +28,17 @@ class LayerSimulation(NamedTuple):
     row of activations and outputs for each, and `simulation` is their sum.
     """
 
-    layer: Layer
+    lowered: LoweredLayer
     activations: npt.NDArray[np.int64]  # (inputs,), or (runs, inputs)
     simulation: Simulation
     outputs: npt.NDArray[np.int64]  # (outputs,), or (runs, outputs)
     overflows: int
     runs: int = 1
 
-
-class ChipRun(NamedTuple):
-    """What the chip is given: the network over its PEs with formats, and the first layer's activations in Q(fa)."""
-
-    network: Network
-    activations: npt.NDArray[np.int64]
-
-
-def chip_run(network: Network, inputs: npt.ArrayLike, hardware: Hardware) -> ChipRun:
-    """Split a network of linear layers over the hardware's PEs and quantise one input vector of floats.
-
-    Where a layer has no formats, all are chosen from this input. Raises InputError for a batch, a wrong shape and
-    values that are not finite.
-    """
-    batch = _one_input(network, inputs)
-    network = _prepared(network, batch, hardware)
-    first = formats_of(network.chain()[0])
-    return ChipRun(network, quantise(batch[0], first.activation_fraction, first.value_bits))
+    @property
+    def layer(self) -> Layer:
+        """The network's layer."""
+        return self.lowered.layer
 
 
 def simulate_network(network: Network, inputs: npt.ArrayLike, hardware: Hardware) -> tuple[LayerSimulation, ...]:
@@ -61,40 +48,26 @@ def simulate_network(network: Network, inputs: npt.ArrayLike, hardware: Hardware
     is not a compressed layer is computed in float64 and takes no cycles.
     Raises InputError for a wrong shape, values that are not finite, and, with `hardware.strict`, a layer too large.
     """
-    vectors: npt.NDArray[np.floating] = _one_input(network, inputs).astype(np.float64)
-    network = _prepared(network, vectors, hardware)
-    runs: dict[str, list[LayerSimulation]] = {layer.name: [] for layer in network.products}
+    vectors: npt.NDArray[np.floating] = one_input(network, inputs).astype(np.float64)
+    program = lower(network, hardware, vectors)
+    lowered = {one.layer.name: one for one in program.layers}
+    runs: dict[str, list[LayerSimulation]] = {name: [] for name in lowered}
+    if hardware.strict:
+        for one in program.layers:
+            require_capacity(one.passes, hardware, f"layer {one.layer.name}")
 
     def multiply(layer: Layer, batch: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-        formats = formats_of(layer)
+        formats, one = formats_of(layer), lowered[layer.name]
         # Values that the layer before handed on are in this format already: nothing is lost.
         for activations in quantise(batch, formats.activation_fraction, formats.value_bits):
-            simulation = simulate(layer.matrix, activations, hardware)
+            simulation = simulate_passes(one.passes, one.places(activations), hardware)
             outputs, overflows = chip_layer(layer, activations)
-            runs[layer.name].append(LayerSimulation(layer, activations, simulation, outputs, overflows))
+            runs[layer.name].append(LayerSimulation(one, activations, simulation, outputs, overflows))
         return dequantise([run.outputs for run in runs[layer.name][-len(batch) :]], formats.output_fraction)
 
-    for step in network:
-        for layer in step.products:
-            if hardware.strict:
-                require_capacity(layer.matrix, hardware, f"layer {layer.name}")
+    for step in program.network:
         vectors = step.run(vectors, multiply)
-    return tuple(_sum(runs[layer.name]) for layer in network.products)
-
-
-def _one_input(network: Network, inputs: npt.ArrayLike) -> npt.NDArray[np.floating]:
-    batch = input_batch(inputs, network.inputs)
-    if len(batch) != 1:
-        raise InputError(f"the chip runs one input at a time, but the inputs are a batch of {len(batch)}")
-    return batch
-
-
-def _prepared(network: Network, batch: npt.NDArray[np.floating], hardware: Hardware) -> Network:
-    """Return `network` split over the PEs, its formats chosen from `batch` where a layer has none."""
-    network = network.interleave(hardware.n_pe)
-    if all(layer.formats is not None for layer in network.products):
-        return network
-    return calibrate(network, batch, value_bits=hardware.value_bits, accumulator_bits=hardware.accumulator_bits)
+    return tuple(_sum(runs[name]) for name in lowered)
 
 
 def _sum(runs: list[LayerSimulation]) -> LayerSimulation:
@@ -106,7 +79,7 @@ def _sum(runs: list[LayerSimulation]) -> LayerSimulation:
     # These two are of the layer, not of its runs.
     counts = replace(total.counts, entries=layer.matrix.n_entries, nnz=layer.matrix.nnz)
     return LayerSimulation(
-        layer,
+        runs[0].lowered,
         np.array([run.activations for run in runs]),
         replace(total, counts=counts),
         np.array([run.outputs for run in runs]),

@@ -83,7 +83,7 @@ def command(
             {
                 "model": model,
                 "provenance": "simulated",
-                "hardware": vars(hardware),
+                "hardware": hardware.document(),
                 "layers": [_document(layer) for layer in layers],
                 "cycles": sum(layer.simulation.cycles for layer in layers),
                 "latency_us": total_us,

@@ -152,6 +152,31 @@ class InterleavedCSC:
             return self
         return from_rows(self.rows, self.shape, self.codebook, n_pe, index_bits)
 
+    def reorder(
+        self, row_order: npt.NDArray[np.int64] | None = None, column_order: npt.NDArray[np.int64] | None = None
+    ) -> InterleavedCSC:
+        """Return the matrix with row `row_order[k]` as row k and column `column_order[k]` as column k; None keeps them.
+
+        Each order must have every row, or column, once.
+        """
+        if row_order is None and column_order is None:
+            return self
+        starts, columns, codes = self.rows
+        weights = np.diff(starts)
+        rows = np.arange(self.outputs) if row_order is None else row_order
+        row = np.repeat(np.arange(self.outputs), weights[rows])
+        ends = np.cumsum(weights[rows])
+        taken = np.arange(len(codes)) + (starts[rows] - (ends - weights[rows]))[row]
+        columns, codes = columns[taken], codes[taken]
+        if column_order is not None:
+            place = np.empty(self.inputs, np.uint32)
+            place[column_order] = np.arange(self.inputs, dtype=np.uint32)
+            columns = place[columns]
+            ascending = np.lexsort((columns, row))
+            columns, codes = columns[ascending], codes[ascending]
+        together = RowCodes(np.concatenate((np.zeros(1, np.int64), ends)), columns, codes)
+        return from_rows(together, self.shape, self.codebook, self.n_pe, self.index_bits)
+
     @classmethod
     def stack(cls, blocks: Sequence[InterleavedCSC]) -> InterleavedCSC:
         """Return matrices of one width, codebook and encoding as one, their rows after each other.

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from heapq import heapify, heapreplace
 from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from eie.encoding.csc import InterleavedCSC, encode
@@ -17,7 +15,7 @@ from eie.storage import load
 from eie.support.output_files import existing_file
 from eie.workloads.layers import Benchmark, LayerData, benchmarks, draw
 
-__all__ = ["BENCHMARK_NAMES", "GeneratedLayer", "ModelLayer", "OwnLayer", "by_load", "encoded", "layer_data"]
+__all__ = ["BENCHMARK_NAMES", "GeneratedLayer", "ModelLayer", "OwnLayer", "encoded", "layer_data"]
 
 BENCHMARK_NAMES = tuple(benchmarks())
 
@@ -86,36 +84,11 @@ def layer_data(name: str, own: OwnLayer | None) -> LayerData:
     return draw(shape, skew=own.skew)
 
 
-def encoded(layer: LayerData, n_pe: int, index_bits: int, code_bits: int, row_assignment: str) -> InterleavedCSC:
-    """The layer encoded: codes folded into `code_bits` bits, rows taken round robin or spread by load."""
+def encoded(layer: LayerData, n_pe: int, index_bits: int, code_bits: int) -> InterleavedCSC:
+    """The layer encoded, its codes folded into `code_bits` bits."""
     values = 2**code_bits - 1
     codes = layer.codes
     if values != 15:
         codes = np.where(codes > 0, (codes - 1) % values + 1, 0).astype(np.uint8)
-    if row_assignment == "by load":
-        codes = codes[by_load(np.count_nonzero(codes, axis=1), n_pe)]
     codebook = np.concatenate(([0], np.arange(1, values + 1) / (values + 1))).astype(np.float32)
     return encode(codes, codebook, n_pe=n_pe, index_bits=index_bits)
-
-
-def by_load(loads: NDArray[np.int64], n_pe: int) -> NDArray[np.int64]:
-    """An order of the rows in which round robin gives every PE about the same load.
-
-    Rows are taken heaviest first, each to the PE with the least load that still has room; a PE's rows keep their order.
-    `order[new row] = old row`. What it evens out is a PE's whole work, not its work in one column.
-    """
-    rows = len(loads)
-    room = [len(range(pe, rows, n_pe)) for pe in range(n_pe)]
-    mine: list[list[int]] = [[] for _ in range(n_pe)]
-    least = [(0, pe) for pe in range(n_pe) if room[pe]]
-    heapify(least)
-    for row in np.argsort(-loads, kind="stable").tolist():
-        while len(mine[least[0][1]]) == room[least[0][1]]:
-            heapreplace(least, (int(loads.sum()) + 1, least[0][1]))
-        load, pe = least[0]
-        mine[pe].append(row)
-        heapreplace(least, (load + int(loads[row]), pe))
-    order = np.empty(rows, np.int64)
-    for pe, own in enumerate(mine):
-        order[pe::n_pe] = sorted(own)
-    return order

@@ -1,13 +1,11 @@
-"""What a layer computes, as plain NumPy: the truth that every kernel, the stepped simulator and the RTL are held to.
+"""What a layer computes in real numbers, as plain NumPy, and the Q formats chosen from it.
 
-A layer and a vector of its inputs go in, its outputs come out: in real numbers (`float_layer`), or in the chip's fixed
-point, bit for bit (`chip_layer`; section 2 of the hardware contract).
+What it computes in the chip's fixed point is `eie.program.arithmetic`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,24 +13,9 @@ import scipy  # its parts are imported when first used: most commands need none
 
 from eie.errors import InputError
 from eie.model.network import Layer, Network, Step
-from eie.model.numerics import (
-    Formats,
-    choose_formats,
-    product,
-    quantise,
-    quantise_codebook,
-    saturate,
-    wrap,
-)
+from eie.model.numerics import Formats, choose_formats
 
-__all__ = ["ChipOutputs", "calibrate", "chip_layer", "float_layer", "float_sums", "formats_of", "input_batch"]
-
-
-class ChipOutputs(NamedTuple):
-    """A layer's outputs in Q(fo), (outputs,), and how many of the sums did not fit the accumulator."""
-
-    values: npt.NDArray[np.int64]
-    overflows: int
+__all__ = ["calibrate", "float_layer", "float_sums", "formats_of", "input_batch"]
 
 
 def float_sums(layer: Layer, inputs: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
@@ -49,24 +32,6 @@ def float_layer(layer: Layer, inputs: npt.NDArray[np.floating]) -> npt.NDArray[n
     """Return the layer's outputs in float64; (..., outputs) for `inputs` of shape (..., inputs)."""
     sums = float_sums(layer, inputs)
     return np.maximum(sums, 0.0) if layer.relu else sums
-
-
-def chip_layer(layer: Layer, activations: npt.NDArray[np.int64], formats: Formats | None = None) -> ChipOutputs:
-    """Return the layer's outputs for one vector of activations in Q(fa), as the chip computes them.
-
-    `formats` are the layer's own unless given. Each product is rounded; sums wrap to A bits; outputs saturate to B.
-    """
-    formats = formats_of(layer) if formats is None else formats
-    starts, columns, codes = layer.matrix.rows
-    weights = quantise_codebook(layer.matrix.codebook, formats.codebook_fraction, formats.value_bits)
-    running = np.cumsum(product(weights[codes], activations[columns], formats.value_bits))
-    running = np.concatenate((np.zeros(1, np.int64), running))
-    sums = running[starts[1:]] - running[starts[:-1]]
-    if layer.bias is not None:
-        sums = sums + quantise(layer.bias, formats.output_fraction, formats.accumulator_bits)
-    accumulated = wrap(sums, formats.accumulator_bits)
-    outputs = saturate(accumulated, formats.value_bits)
-    return ChipOutputs(np.maximum(outputs, 0) if layer.relu else outputs, int(np.count_nonzero(accumulated != sums)))
 
 
 def formats_of(layer: Layer) -> Formats:

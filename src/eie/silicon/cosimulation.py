@@ -15,21 +15,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eie.chip.hardware import Hardware
-from eie.chip.simulation import chip_run
 from eie.chip.stepped import Chip
 from eie.chip.stepped import signals as tables
 from eie.chip.stepped.signals import Direction
 from eie.chip.stepped.unit import Wires
 from eie.errors import InputError
-from eie.model.network import Layer, Network
-from eie.model.numerics import Integers, saturate, wrap
-from eie.model.reference import formats_of
+from eie.model.network import Network
+from eie.model.numerics import wrap
+from eie.program.arithmetic import read_out
+from eie.program.hardware import Hardware
+from eie.program.lowering import lower_run
+from eie.silicon.host_words import host_words
 from eie.silicon.parameters import Parameters
-from eie.silicon.program import SOURCE, SRAM, HostProgram
 from eie.silicon.verilated import build
 
-__all__ = ["COMPARED", "Difference", "Verification", "host_program", "trace_type", "verify"]
+__all__ = ["COMPARED", "Difference", "Verification", "trace_type", "verify"]
 
 _CHIP = ("complete", "computing", "load_enable", "found", "scan_finished", "any_full", "broadcast")
 _PER_PE = ("take", "stage_valid", "entry_valid", "weight_valid", "row_read", "pipeline_busy", "write_valid")
@@ -103,27 +103,27 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
     Where an assertion of the RTL fails, it is run again without them, so that the first difference is found. Raises
     InputError where a tool is missing, or, with `hardware.strict`, where the memories are too small.
     """
-    network, activations = chip_run(network, inputs, hardware)
-    parameters = Parameters.of(hardware, network)
+    program, activations = lower_run(network, inputs, hardware)
+    parameters = Parameters.of(program)
 
     started = time.perf_counter()
-    program = build(parameters, cache)
+    chip = build(parameters, cache)
     build_s = time.perf_counter() - started
 
     record = trace_type(hardware.n_pe)
     cycles: list[np.ndarray] = []
 
     def observe(cycle: int, wires: Wires) -> None:
-        cycles.append(_record(wires, record, parameters.value))
+        cycles.append(_record(wires, record, parameters.value_bits))
 
     started = time.perf_counter()
-    stepped = Chip(hardware).run(network, activations, observe)
+    stepped = Chip(program.hardware).run(program, activations, observe)
     stepped_s = time.perf_counter() - started
 
-    host = host_program(parameters, network, activations, [layer.outputs for layer in stepped])
+    words = host_words(program, parameters, [activations, *(layer.outputs for layer in stepped[:-1])])
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "program").write_bytes(host.to_bytes())
-        command = [program, *(Path(folder) / name for name in ("program", "trace", "sums"))]
+        (Path(folder) / "program").write_bytes(words)
+        command = [chip, *(Path(folder) / name for name in ("program", "trace", "sums"))]
         started = time.perf_counter()
         said = _stopped(command)
         rtl_s = time.perf_counter() - started
@@ -133,14 +133,17 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
         if said:
             raise InputError(f"the verilated chip stopped: {(assertion or said).strip()[-300:]}")
         trace = np.fromfile(Path(folder) / "trace", record)
-        sums = wrap(np.fromfile(Path(folder) / "sums", "<u4"), parameters.accumulator)
+        sums = wrap(np.fromfile(Path(folder) / "sums", "<u4"), parameters.accumulator_bits)
     trace = trace[trace["complete"] == 0]  # the completing cycle belongs to what comes next
 
     expected = np.concatenate([layer.outputs for layer in stepped])
     sums = np.pad(sums, (0, len(expected) - len(sums)))  # a fault may have kept it from coming to the last
-    ends = np.cumsum([layer.outputs for layer in network.chain()])
+    ends = np.cumsum([len(layer.outputs) for layer in stepped])
     found = np.concatenate(
-        [_outputs(part, layer) for part, layer in zip(np.split(sums, ends[:-1]), network.chain(), strict=True)]
+        [
+            read_out(layer.outputs(part), layer.constants.formats, layer.layer.relu)
+            for part, layer in zip(np.split(sums, ends[:-1]), program.layers, strict=True)
+        ]
     )
     reference = np.concatenate(cycles)
     return Verification(
@@ -163,42 +166,6 @@ def _stopped(command: Sequence[str | Path]) -> str:
     """Run the chip; return what it said where it did not end well, or nothing."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stderr or done.stdout or f"exit code {done.returncode}"
-
-
-def host_program(
-    parameters: Parameters, network: Network, activations: Integers, results: list[Integers]
-) -> HostProgram:
-    """Return what the host does to run the network.
-
-    Where a vector does not stay in the register files, the host carries it to the activation SRAM: `results` has it.
-    """
-    host = HostProgram(parameters)
-    registers = parameters.registers * parameters.n_pe
-    source, relu, in_source = 0, False, False
-    for layer, result in zip(network.chain(), results, strict=True):
-        host.write_layer(layer)
-        rows = host.rows_of(activations)
-        bias = host.bias_of(layer)
-        if layer.inputs > registers:
-            host.write_activations(SRAM, rows & ((1 << parameters.value) - 1))
-        for number, block in enumerate(layer.matrix.row_blocks(registers)):
-            host.write_flags(relu=relu, source=source)
-            host.write_pass(block, bias[number * registers :][: block.outputs])
-            for first in range(0, layer.inputs, registers):
-                word = first // parameters.n_pe
-                batch = rows[word : word + parameters.registers]
-                if first == 0 and (not in_source or layer.inputs > registers):
-                    relu = False
-                    host.write_activations(SOURCE, batch)
-                elif first > 0:
-                    relu = False
-                host.scan(len(batch), first, word, relu=relu, source=source, load=first > 0)
-            host.read(block.outputs)
-        activations = result
-        in_source = layer.outputs <= registers
-        if in_source:
-            source, relu = 1 - source, layer.relu
-    return host
 
 
 def _record(wires: Wires, record: np.dtype[np.void], value_bits: int) -> np.ndarray:
@@ -238,9 +205,3 @@ def _unit_of(signal: str) -> str:
         if any(one.name == signal and one.direction is Direction.OUTPUT for one in getattr(tables, table)):
             return table.lower()
     raise KeyError(signal)
-
-
-def _outputs(sums: Integers, layer: Layer) -> Integers:
-    """Return what the host makes of the sums it reads: saturated values, after ReLU."""
-    values = saturate(sums, formats_of(layer).value_bits)
-    return np.maximum(values, 0) if layer.relu else values

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from eie.chip.hardware import Hardware
 from eie.errors import InputError
 from eie.model.network import Network
-from eie.model.numerics import quantise, quantise_codebook
-from eie.model.reference import formats_of
+from eie.program.hardware import Hardware
+from eie.program.lowering import Program, lower
 from eie.silicon.parameters import Parameters
 from eie.silicon.sources import copy_sources, source_files
 
@@ -28,14 +28,14 @@ def export(network: Network, hardware: Hardware, folder: Path) -> Parameters:
         raise InputError(f"{folder} exists already: name a folder that does not")
     if not folder.parent.is_dir():
         raise InputError(f"cannot write {folder}: the folder {folder.parent} does not exist")
-    network = network.interleave(hardware.n_pe)
-    parameters = Parameters.of(hardware, network)
+    program = lower(network, replace(hardware, batched=True))
+    parameters = Parameters.of(program)
     try:
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             target = Path(temporary) / folder.name
             (target / "memory").mkdir(parents=True)
             _write_sources(target, parameters)
-            _write_images(target / "memory", network, parameters)
+            _write_images(target / "memory", program, parameters)
             target.rename(folder)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
@@ -53,27 +53,19 @@ def _write_sources(target: Path, parameters: Parameters) -> None:
     )
 
 
-def _write_images(folder: Path, network: Network, p: Parameters) -> None:
-    registers = p.registers * p.n_pe
-    for layer in network.chain():
-        formats = formats_of(layer)
-        book = quantise_codebook(layer.matrix.codebook, formats.codebook_fraction, formats.value_bits)
-        _write_hex(folder / f"{layer.name}.codebook.hex", book, p.value)
-        bias = np.zeros(layer.outputs, np.int64)
-        if layer.bias is not None:
-            bias = quantise(layer.bias, formats.output_fraction, formats.accumulator_bits)
-        for number, block in enumerate(layer.matrix.row_blocks(registers)):
-            name = f"{layer.name}.pass{number}"
-            _write_hex(folder / f"{name}.bias.hex", bias[number * registers :][: block.outputs], p.accumulator)
+def _write_images(folder: Path, program: Program, p: Parameters) -> None:
+    for layer in program.layers:
+        _write_hex(folder / f"{layer.layer.name}.codebook.hex", layer.constants.codebook, p.value_bits)
+        for number, part in enumerate(layer.passes):
+            name = f"{layer.layer.name}.pass{number}"
+            _write_hex(folder / f"{name}.bias.hex", layer.bias_of(part), p.accumulator_bits)
+            even, odd = part.pointer_banks()
             for pe in range(p.n_pe):
-                _write_hex(folder / f"{name}.pe{pe}.even_bank.hex", block.pointers[pe, 0::2], p.pointer)
-                _write_hex(folder / f"{name}.pe{pe}.odd_bank.hex", block.pointers[pe, 1::2], p.pointer)
-                entries = block.entries[slice(*block.slice_starts[pe : pe + 2])]
-                rows = -(-len(entries) // p.entries)
-                padded = np.zeros(rows * p.entries, f">u{p.entry // 8}")
-                padded[: len(entries)] = entries
-                # A row's first entry is its least significant: written last.
-                text = (row[::-1].tobytes().hex() for row in padded.reshape(rows, p.entries))
+                _write_hex(folder / f"{name}.pe{pe}.even_bank.hex", even[pe], p.pointer_bits)
+                _write_hex(folder / f"{name}.pe{pe}.odd_bank.hex", odd[pe], p.pointer_bits)
+                rows = part.weight_rows(pe, p.entries_per_row)
+                # The text of a row begins with its most significant byte.
+                text = (row.tobytes()[::-1].hex() for row in rows)
                 (folder / f"{name}.pe{pe}.weights.hex").write_text("".join(f"{row}\n" for row in text))
 
 

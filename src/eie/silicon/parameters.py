@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from eie.chip.hardware import Hardware
 from eie.chip.memories import require_capacity
 from eie.errors import InputError
-from eie.model.network import Network
-from eie.model.reference import formats_of
+from eie.program.lowering import Program
 
 __all__ = ["MAX_RTL_PES", "Parameters"]
 
@@ -21,36 +19,42 @@ class Parameters:
 
     n_pe: int
     queue_depth: int
-    registers: int
-    value: int
-    accumulator: int
-    code: int
-    index: int
-    entry: int
-    entries: int
+    register_entries: int
+    value_bits: int
+    accumulator_bits: int
+    code_bits: int
+    index_bits: int
+    entry_bits: int
+    entries_per_row: int
     spmat_rows: int
-    pointer: int
+    pointer_bits: int
     pointer_words: int
     sram_words: int
-    column: int
-    data: int
-    host_address: int
+    column_bits: int
+    data_bits: int
+    host_address_bits: int
 
     @classmethod
-    def of(cls, hardware: Hardware, network: Network) -> Parameters:
-        """Size the chip of `hardware` for `network`, which is split over its PEs and has formats.
+    def of(cls, program: Program) -> Parameters:
+        """Size the chip of the program's hardware for its layers.
 
         With `hardware.strict` the memories are as large as the hardware says, and a layer that is larger is refused by
         name; without, they grow to what the network needs. Raises InputError for what the RTL cannot be.
         """
+        hardware, lowered = program.hardware, program.layers
+        if hardware.changed_rules:
+            raise InputError(
+                f"the RTL has the paper's rules, and {hardware.changed_rules[0]} is "
+                f"{getattr(hardware, hardware.changed_rules[0])!r}: the recurrence and the stepped chip follow it"
+            )
         if hardware.n_pe > MAX_RTL_PES:
             raise InputError(f"the RTL has 1 to {MAX_RTL_PES} PEs, not {hardware.n_pe}")
-        layers = network.chain()
+        layers = program.network.chain()
         for name in ("code_bits", "index_bits"):
             found = {getattr(layer.matrix, name) for layer in layers}
             if len(found) > 1:
                 raise InputError(f"the RTL runs layers of one {name}, not of {' and '.join(map(str, sorted(found)))}")
-        formats = [formats_of(layer) for layer in layers]
+        formats = [one.constants.formats for one in lowered]
         if len({(one.value_bits, one.accumulator_bits) for one in formats}) > 1:
             raise InputError("the RTL has one width of values and one of accumulators, but the layers' formats differ")
         code, index = layers[0].matrix.code_bits, layers[0].matrix.index_bits
@@ -62,11 +66,11 @@ class Parameters:
                 f"({hardware.spmat_width_bits} bits of {entry})"
             )
         if hardware.strict:
-            for layer in layers:
-                require_capacity(layer.matrix, hardware, f"layer {layer.name}")
+            for one in lowered:
+                require_capacity(one.passes, hardware, f"layer {one.layer.name}")
         longest = max(max(layer.inputs, layer.outputs) for layer in layers)
         inputs = max(layer.inputs for layer in layers)
-        slices = max(int(layer.matrix.pointers[:, -1].max()) for layer in layers)
+        slices = max(int(part.matrix.pointers[:, -1].max()) for one in lowered for part in one.passes)
         pointer = max(hardware.pointer_bits, slices.bit_length())
         pointer_words = max(hardware.pointer_bytes * 8 // hardware.pointer_bits // 2, inputs // 2 + 1)
         spmat_rows = max(hardware.spmat_bytes * 8 // hardware.spmat_width_bits, -(-slices // entries))
@@ -76,20 +80,20 @@ class Parameters:
         return cls(
             n_pe=hardware.n_pe,
             queue_depth=hardware.queue_depth,
-            registers=hardware.register_entries,
-            value=formats[0].value_bits,
-            accumulator=formats[0].accumulator_bits,
-            code=code,
-            index=index,
-            entry=entry,
-            entries=entries,
+            register_entries=hardware.register_entries,
+            value_bits=formats[0].value_bits,
+            accumulator_bits=formats[0].accumulator_bits,
+            code_bits=code,
+            index_bits=index,
+            entry_bits=entry,
+            entries_per_row=entries,
             spmat_rows=spmat_rows,
-            pointer=pointer,
+            pointer_bits=pointer,
             pointer_words=pointer_words,
             sram_words=sram_words,
-            column=column,
-            data=max(entries * entry, formats[0].accumulator_bits, pointer, column),
-            host_address=(addresses - 1).bit_length(),
+            column_bits=column,
+            data_bits=max(entries * entry, formats[0].accumulator_bits, pointer, column),
+            host_address_bits=(addresses - 1).bit_length(),
         )
 
     def verilog(self) -> dict[str, int]:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from eie.chip.hardware import Hardware
-from eie.chip.simulation import chip_run
 from eie.errors import InputError
 from eie.model.network import Network
+from eie.program.hardware import Hardware
+from eie.program.lowering import lower_run
 from eie.silicon.gates import Netlist, run_gates, synthesise_pe
 from eie.silicon.liberty import CellLibrary, read_library
 from eie.silicon.parameters import Parameters
@@ -89,9 +89,9 @@ def pe_power(
     require_yosys()
     text = read_liberty_text(liberty)
     library = read_library(text, liberty)
-    run = chip_run(network, inputs, replace(hardware, batched=True))
-    parameters = Parameters.of(hardware, run.network)
-    stimulus = record_stimulus(run, replace(hardware, batched=True), parameters, pe, cycles)
+    run = lower_run(network, inputs, hardware)
+    parameters = Parameters.of(run.program)
+    stimulus = record_stimulus(run, parameters, pe, cycles)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "cells.lib").write_text(text)
@@ -118,9 +118,9 @@ def _compare(found: npt.NDArray[np.uint64], expected: npt.NDArray[np.uint64]) ->
 
 
 def _compare_sums(found: npt.NDArray[np.uint64], expected: npt.NDArray[np.int64], parameters: Parameters) -> None:
-    half = 1 << (parameters.accumulator - 1)
+    half = 1 << (parameters.accumulator_bits - 1)
     sums = ((found.astype(np.int64) + half) & (2 * half - 1)) - half
-    limit = 1 << (parameters.value - 1)
+    limit = 1 << (parameters.value_bits - 1)
     sums = np.clip(sums, -limit, limit - 1)
     if not np.array_equal(sums, expected):
         row = int(np.flatnonzero(sums != expected)[0])

@@ -7,13 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eie.chip.hardware import Hardware
-from eie.chip.simulation import ChipRun
 from eie.chip.stepped.chip import Chip
 from eie.chip.stepped.unit import Wires
 from eie.errors import InputError
-from eie.model.numerics import quantise, quantise_codebook
-from eie.model.reference import formats_of
+from eie.program.lowering import Run, as_rows
 from eie.silicon.parameters import Parameters
 
 __all__ = ["COMPARED", "INPUTS", "OUTPUTS", "Stimulus", "record_stimulus"]
@@ -49,23 +46,23 @@ class Stimulus(NamedTuple):
     sums: npt.NDArray[np.int64] | None
 
 
-def record_stimulus(run: ChipRun, hardware: Hardware, parameters: Parameters, pe: int, cycles: int) -> Stimulus:
+def record_stimulus(run: Run, parameters: Parameters, pe: int, cycles: int) -> Stimulus:
     """Run the network's first layer on the stepped chip and record what PE `pe` sees, at most `cycles` cycles.
 
-    It ends where the first batch does. Raises InputError for a PE that there is not, a layer that runs in passes, and
+    It ends where the first batch does. Raises InputError for a PE outside the chip's, a layer that runs in passes, and
     ports wider than 64 bits.
     """
-    layer = run.network.chain()[0]
+    hardware, layer = run.program.hardware, run.program.layers[0]
     if not 0 <= pe < hardware.n_pe:
         raise InputError(f"PE must be 0 to {hardware.n_pe - 1}, not {pe}")
-    registers = parameters.registers * hardware.n_pe
-    if layer.outputs > registers:
+    if len(layer.passes) > 1:
         raise InputError(
-            f"layer {layer.name} has {layer.outputs} outputs and runs in passes of {registers}: give more PEs"
+            f"layer {layer.layer.name} has {layer.layer.outputs} outputs and runs in passes of "
+            f"{hardware.register_inputs}: give more PEs"
         )
-    if parameters.data > 64:
+    if parameters.data_bits > 64:
         raise InputError(
-            f"the PE's host port must have 64 bits or fewer, not {parameters.data}: narrow the weight memory"
+            f"the PE's host port must have 64 bits or fewer, not {parameters.data_bits}: narrow the weight memory"
         )
     seen: list[dict[str, int]] = []
     shown: list[list[int]] = []
@@ -79,44 +76,39 @@ def record_stimulus(run: ChipRun, hardware: Hardware, parameters: Parameters, pe
         one = {"busy": 1, "row_address": int(wires["row_address"]), "broadcast": int(wires["broadcast"])}
         if wires["broadcast"]:
             one["broadcast_column"] = int(wires["broadcast_column"])
-            one["broadcast_value"] = int(wires["broadcast_value"]) % 2**parameters.value
+            one["broadcast_value"] = int(wires["broadcast_value"]) % 2**parameters.value_bits
         seen.append(one)
         shown.append([int(wires[name][pe]) for name in COMPARED])
 
-    (result, *_) = Chip(hardware).run(run.network, run.activations, observe)
+    (result, *_) = Chip(hardware).run(run.program, run.activations, observe)
     whole = len(seen) == result.cycles
-    rows = len(range(pe, layer.outputs, hardware.n_pe))
-    reading = [{"host_address": row} for row in range(rows)]
-    sums = result.outputs[pe :: hardware.n_pe] if whole and not layer.relu else None
+    outputs = layer.layer.outputs
+    reading = [{"host_address": row} for row in range(len(range(pe, outputs, hardware.n_pe)))]
+    sums = result.outputs[pe :: hardware.n_pe] if whole and not layer.layer.relu else None
     expected = np.array(shown, np.int64).reshape(-1, len(COMPARED))
-    expected[:, COMPARED.index("source_row")] %= 2**parameters.value
+    expected[:, COMPARED.index("source_row")] %= 2**parameters.value_bits
     return Stimulus(
         _words(_filling(run, parameters, pe)), _words(seen), _words(reading), expected.astype(np.uint64), sums
     )
 
 
-def _filling(run: ChipRun, p: Parameters, pe: int) -> list[dict[str, int]]:
+def _filling(run: Run, p: Parameters, pe: int) -> list[dict[str, int]]:
     """Return the host's writes that the CCU hands to one PE: codebook, pointers, weights, bias, activations."""
-    layer = run.network.chain()[0]
-    matrix, formats = layer.matrix, formats_of(layer)
-    book = quantise_codebook(matrix.codebook, formats.codebook_fraction, formats.value_bits)
-    entries = matrix.entries[slice(*matrix.slice_starts[pe : pe + 2])]
-    padded = np.pad(entries.astype(np.uint64), (0, -len(entries) % p.entries)).reshape(-1, p.entries)
-    words = (padded << (np.arange(p.entries, dtype=np.uint64) * np.uint64(p.entry))).sum(axis=1, dtype=np.uint64)
-    bias = np.zeros(layer.outputs, np.int64)
-    if layer.bias is not None:
-        bias = quantise(layer.bias, formats.output_fraction, formats.accumulator_bits)
-    activations = run.activations[: p.registers * p.n_pe][pe :: p.n_pe]
+    layer = run.program.layers[0]
+    (part,) = layer.passes
+    image = part.weight_rows(pe, p.entries_per_row).view(np.uint8).reshape(-1, p.entries_per_row * p.entry_bits // 8)
+    weights = np.zeros((len(image), 8), np.uint8)
+    weights[:, : image.shape[1]] = image
+    accumulators = np.zeros(p.register_entries, np.int64)
+    bias = as_rows(layer.bias_of(part), p.n_pe)[:, pe]
+    accumulators[: len(bias)] = bias
+    batch = part.batches[0]
     memories: list[tuple[str, Any, int]] = [
-        ("write_codebook", book, p.value),
-        ("write_pointer", matrix.pointers[pe], p.pointer),
-        ("write_weights", words, 64),
-        ("write_source", activations, p.accumulator),
-        (
-            "write_destination",
-            np.pad(bias[pe :: p.n_pe], (0, max(0, p.registers - len(bias[pe :: p.n_pe])))),
-            p.accumulator,
-        ),
+        ("write_codebook", layer.constants.codebook, p.value_bits),
+        ("write_pointer", part.matrix.pointers[pe], p.pointer_bits),
+        ("write_weights", weights.view("<u8").ravel(), 64),
+        ("write_source", as_rows(layer.places(run.activations), p.n_pe)[: batch.rows, pe], p.accumulator_bits),
+        ("write_destination", accumulators, p.accumulator_bits),
     ]
     cycles = [{"reset": 1}, {"clear": 1}]
     for port, values, bits in memories:

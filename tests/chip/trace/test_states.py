@@ -18,7 +18,8 @@ from eie.chip.stepped.unit import Wires
 from eie.chip.trace import State, Window, activity, write_chrome, write_fst, write_timeline, write_vcd
 from eie.errors import InputError
 from eie.model.numerics import Formats
-from eie.model.reference import chip_layer
+from eie.program.arithmetic import chip_layer
+from eie.program.lowering import lower, lower_layer
 from strategies import Case, layers
 
 FORMATS = Formats(0, 12)
@@ -28,7 +29,7 @@ def simulated(case: Case, hardware: eie.Hardware) -> tuple[LayerSimulation, ...]
     layer = eie.Layer("fc", case.matrix, formats=FORMATS)
     outputs, overflows = chip_layer(layer, case.activations)
     simulation = eie.simulate(case.matrix, case.activations, hardware)
-    return (LayerSimulation(layer, case.activations, simulation, outputs, overflows),)
+    return (LayerSimulation(lower_layer(layer, hardware), case.activations, simulation, outputs, overflows),)
 
 
 @settings(max_examples=30, deadline=None)
@@ -46,7 +47,7 @@ def test_states_are_the_stepped_simulators(case: Case, queue_depth: int, entries
         queue.append(wires["queue_count"].copy())
         weight.append(wires["weight_valid"] & (wires["weight_code"] != 0))  # a cycle after the entry is issued
 
-    Chip(hardware).run(eie.Network((ran[0].layer,)), case.activations, observe)
+    Chip(hardware).run(lower(eie.Network((ran[0].layer,)), hardware), case.activations, observe)
     occupied, entry = np.array(stage).T, np.array(issued).T
     assert found.states.shape == occupied.shape
     assert np.array_equal(np.isin(found.states, (State.BUSY, State.PADDING)), entry)

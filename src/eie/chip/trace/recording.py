@@ -7,12 +7,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from eie.chip.hardware import Hardware
 from eie.chip.stepped import run_stepped, signals
 from eie.chip.stepped.signals import Direction, Signal
 from eie.chip.stepped.unit import Wires
 from eie.chip.trace.states import Window
 from eie.model.network import Network
+from eie.program.hardware import Hardware
 
 __all__ = ["COMMENT", "WaveformWriter", "record_signals"]
 

@@ -13,12 +13,12 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from eie.chip.hardware import Hardware
 from eie.chip.simulation import LayerSimulation
-from eie.chip.timing import scan, schedule
+from eie.chip.timing import completion, timed_scans, workload
 from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
 from eie.model.numerics import Integers
+from eie.program.hardware import Hardware
 
 __all__ = ["LARGEST_CELLS", "Activity", "State", "Window", "activity"]
 
@@ -105,7 +105,7 @@ def activity(layers: Sequence[LayerSimulation], hardware: Hardware, window: Wind
         for part in _scans(layer, hardware, began):
             _fill(states, part, pes, cycles)
             _fill_queue(queue, part, pes, cycles)
-            rows = np.stack((part.broadcast, part.columns, part.values), axis=1)
+            rows = np.stack((part.broadcast, part.inputs, part.values), axis=1)
             broadcasts.append(rows[(part.broadcast >= cycles.start) & (part.broadcast < cycles.stop)])
         began += layer.simulation.cycles
     return Activity(hardware, pes, cycles, states, queue, np.concatenate(broadcasts), tuple(begins))
@@ -116,38 +116,41 @@ class _Scan:
     """One scan with its cycles counted from the start of the run."""
 
     matrix: InterleavedCSC
-    columns: Integers
+    arithmetic_units: int  # of each PE
+    columns: Integers  # as the matrix numbers them
+    inputs: Integers  # the same as the layer numbers its inputs
     values: Integers
     broadcast: Integers
     enter: Integers  # (broadcasts, N)
+    leave: Integers  # (broadcasts, N)
     ends: int  # first cycle in which the scan is finished
     complete: int  # first cycle of what comes next
 
 
 def _scans(layer: LayerSimulation, hardware: Hardware, began: int) -> Iterator[_Scan]:
-    matrix = layer.layer.matrix
-    size = hardware.register_entries * hardware.n_pe if hardware.batched else max(matrix.shape)
-    for block in matrix.row_blocks(size):
-        for first in range(0, matrix.inputs, size):
-            part = scan(layer.activations[first : first + size], hardware.n_pe)
-            began += part.rows if first else 0
-            columns = part.columns.astype(np.int64) + first
-            counts = block.counts[:, columns].T.astype(np.int64)
-            plan = schedule(block, part._replace(columns=columns.astype(np.uint32)), hardware.queue_depth)
-            if len(columns):
-                scanned = int(plan.broadcast[-1]) + part.tail
-                leave = plan.enter + np.maximum(counts, 1)
-                drained = np.where(counts > 0, leave + 5, 0)
-                cycles = max(scanned, int(leave[-1].max()), int(drained.max()))
-            else:
-                scanned = cycles = part.rows + 1
+    values = layer.lowered.places(layer.activations)
+    inputs = layer.lowered.places(np.arange(len(values)))
+    for part in layer.lowered.passes:
+        for timed in timed_scans(part, values, hardware):
+            began += timed.batch.rows if timed.batch.loads else 0
+            made = timed.schedule(hardware)
+            columns = timed.columns.astype(np.int64)
+            counts = part.matrix.counts[:, columns].T.astype(np.int64)
+            durations = workload(part.matrix, hardware.arithmetic_units).durations[columns, : hardware.n_pe]
+            leave = made.enter + durations
+            scan_ends = timed.scan.ends(int(made.broadcast[-1]) if len(columns) else 0)
+            last_entry_left = np.where(counts > 0, leave, 0).max(axis=0, initial=0)
+            cycles = completion(scan_ends, leave.max(axis=0, initial=0), last_entry_left)
             yield _Scan(
-                block,
+                part.matrix,
+                hardware.arithmetic_units,
                 columns,
-                layer.activations[columns],
-                plan.broadcast + began,
-                plan.enter + began,
-                scanned + began,
+                inputs[columns],
+                values[columns],
+                made.broadcast + began,
+                made.enter + began,
+                leave + began,
+                scan_ends + began,
                 cycles + began,
             )
             began += cycles
@@ -163,12 +166,12 @@ def _fill(states: npt.NDArray[np.uint8], part: _Scan, pes: range, cycles: range)
         states[row, _within(empty, cycles)] = State.EMPTY_COLUMN
         # Every issued entry: its cycle, and its place in the PE's slice.
         offset = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-        issued = np.repeat(enter, counts) + offset
+        issued = np.repeat(enter, counts) + offset // part.arithmetic_units
         first = matrix.slice_starts[pe] + matrix.pointers[pe, part.columns].astype(np.int64)
         weight = codes[np.repeat(first, counts) + offset] != 0
-        states[row, _within(issued[weight], cycles)] = State.BUSY
         states[row, _within(issued[~weight], cycles)] = State.PADDING
-        left = int(enter[-1] + max(1, counts[-1])) if len(enter) else 0
+        states[row, _within(issued[weight], cycles)] = State.BUSY
+        left = int(part.leave[-1, pe]) if len(enter) else 0
         drained = range(max(part.ends, left), part.complete)
         states[row, max(drained.start - cycles.start, 0) : max(drained.stop - cycles.start, 0)] = State.DRAINED
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
-from eie.chip.hardware import Hardware
 from eie.chip.trace.recording import COMMENT, record_signals
 from eie.chip.trace.states import Window
 from eie.errors import MissingExtra
 from eie.model.network import Network
+from eie.program.hardware import Hardware
 from eie.support.output_files import atomic_write
 
 if TYPE_CHECKING:

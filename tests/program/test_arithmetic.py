@@ -14,7 +14,8 @@ import eie
 from eie.errors import InputError
 from eie.importers.eie_simulator import read_eie_simulator
 from eie.model.numerics import Formats, dequantise, quantise
-from eie.model.reference import calibrate, chip_layer, float_layer
+from eie.model.reference import calibrate, float_layer
+from eie.program.arithmetic import chip_layer
 from strategies import Case, layers
 
 
