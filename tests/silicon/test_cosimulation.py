@@ -84,8 +84,14 @@ def test_real_alex8_on_64_pes(shared: Path, cache: Path) -> None:
 @pytest.mark.parametrize(
     ("unit", "right", "wrong", "signal", "sizes"),
     [
-        ("act_queue", "queue_count == COUNT'(DEPTH - 1)", "queue_count == COUNT'(DEPTH - 2)", "any_full", [30, 13, 7]),
-        ("arithm_unit", "(2 * VALUE)'(1 << (VALUE - 2))", "'0", None, [30, 13, 7]),
+        (
+            "act_queue",
+            "queue_count == COUNT_BITS'(QUEUE_DEPTH - 1)",
+            "queue_count == COUNT_BITS'(QUEUE_DEPTH - 2)",
+            "any_full",
+            [30, 13, 7],
+        ),
+        ("arithm_unit", "(2 * VALUE_BITS)'(1 << (VALUE_BITS - 2))", "'0", None, [30, 13, 7]),
         ("spmat_read", "!(buffer_valid && row == buffered)", "1'b1", "row_read", [30, 13, 7]),
     ],
 )
@@ -137,7 +143,7 @@ def test_a_fault_is_found_and_named(
         ),
         (
             "act_queue",
-            "queue_count == COUNT'(DEPTH - 1)",
+            "queue_count == COUNT_BITS'(QUEUE_DEPTH - 1)",
             "1'b0",
             "act_queue: a broadcast into a full queue",
             [30, 13, 7],

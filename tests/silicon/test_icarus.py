@@ -77,7 +77,7 @@ def test_every_cycle_is_the_stepped_simulators(on_icarus: Callable[..., None]) -
 
 STALE = "arithm_unit: added to a sum that is not its row's newest"
 FAULTS = [
-    ("act_queue", "queue_count == COUNT'(DEPTH - 1)", "1'b0", "act_queue: a broadcast into a full queue"),
+    ("act_queue", "queue_count == COUNT_BITS'(QUEUE_DEPTH - 1)", "1'b0", "act_queue: a broadcast into a full queue"),
     ("act_queue", "if (broadcast && !take)", "if (broadcast)", "act_queue: an entry is lost or doubled"),
     ("act_queue", "if (take) read", "if (take && !broadcast) read", "act_queue: not the oldest entry is taken"),
     ("ptr_read", "!stays && queue_valid", "!stays", "taken from an empty queue"),  # both units say so
@@ -86,8 +86,8 @@ FAULTS = [
     ("ptr_read", "following < ", "following + 1'b1 < ", "ptr_read: a column is left before its last entry"),
     (
         "pe",
-        ".host_data(host_data[POINTER-1:0])",
-        ".host_data(~host_data[POINTER-1:0])",
+        ".host_data(host_data[POINTER_BITS-1:0])",
+        ".host_data(~host_data[POINTER_BITS-1:0])",
         "ptr_read: pointers run backwards",
     ),
     (
@@ -99,7 +99,12 @@ FAULTS = [
     ("pe", ".host_write(write_weights)", ".host_write(busy)", "spmat_read: written while an entry is issued"),
     ("arithm_unit", "if (valid3 && row3 == read_row)", "if (1'b0)", STALE),
     ("arithm_unit", "if (write_valid && write_row == read_row)", "if (1'b0)", STALE),
-    ("pe", "host_data[VALUE-1:0]", "{1'b1, {(VALUE - 1) {1'b0}}}", "arithm_unit: the codebook's value is -2^(B-1)"),
+    (
+        "pe",
+        "host_data[VALUE_BITS-1:0]",
+        "{1'b1, {(VALUE_BITS - 1) {1'b0}}}",
+        "arithm_unit: the codebook's value is -2^(B-1)",
+    ),
     ("pe", ".host_write_source(write_source)", ".host_write_source(busy)", "act_rw: two writes to the source file"),
     ("pe", "_destination(write_destination)", "_destination(busy)", "act_rw: two writes to the destination file"),
     ("pe", ".host_write_sram(write_sram)", ".host_write_sram(busy)", "act_rw: the SRAM is read and written"),

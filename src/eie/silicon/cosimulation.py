@@ -114,7 +114,7 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
     cycles: list[np.ndarray] = []
 
     def observe(cycle: int, wires: Wires) -> None:
-        cycles.append(_record(wires, record, parameters.value))
+        cycles.append(_record(wires, record, parameters.value_bits))
 
     started = time.perf_counter()
     stepped = Chip(hardware).run(network, activations, observe)
@@ -133,7 +133,7 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
         if said:
             raise InputError(f"the verilated chip stopped: {(assertion or said).strip()[-300:]}")
         trace = np.fromfile(Path(folder) / "trace", record)
-        sums = wrap(np.fromfile(Path(folder) / "sums", "<u4"), parameters.accumulator)
+        sums = wrap(np.fromfile(Path(folder) / "sums", "<u4"), parameters.accumulator_bits)
     trace = trace[trace["complete"] == 0]  # the completing cycle belongs to what comes next
 
     expected = np.concatenate([layer.outputs for layer in stepped])
@@ -173,20 +173,20 @@ def host_program(
     Where a vector does not stay in the register files, the host carries it to the activation SRAM: `results` has it.
     """
     host = HostProgram(parameters)
-    registers = parameters.registers * parameters.n_pe
+    registers = parameters.register_entries * parameters.n_pe
     source, relu, in_source = 0, False, False
     for layer, result in zip(network.chain(), results, strict=True):
         host.write_layer(layer)
         rows = host.rows_of(activations)
         bias = host.bias_of(layer)
         if layer.inputs > registers:
-            host.write_activations(SRAM, rows & ((1 << parameters.value) - 1))
+            host.write_activations(SRAM, rows & ((1 << parameters.value_bits) - 1))
         for number, block in enumerate(layer.matrix.row_blocks(registers)):
             host.write_flags(relu=relu, source=source)
             host.write_pass(block, bias[number * registers :][: block.outputs])
             for first in range(0, layer.inputs, registers):
                 word = first // parameters.n_pe
-                batch = rows[word : word + parameters.registers]
+                batch = rows[word : word + parameters.register_entries]
                 if first == 0 and (not in_source or layer.inputs > registers):
                     relu = False
                     host.write_activations(SOURCE, batch)

@@ -54,26 +54,26 @@ def _write_sources(target: Path, parameters: Parameters) -> None:
 
 
 def _write_images(folder: Path, network: Network, p: Parameters) -> None:
-    registers = p.registers * p.n_pe
+    registers = p.register_entries * p.n_pe
     for layer in network.chain():
         formats = formats_of(layer)
         book = quantise_codebook(layer.matrix.codebook, formats.codebook_fraction, formats.value_bits)
-        _write_hex(folder / f"{layer.name}.codebook.hex", book, p.value)
+        _write_hex(folder / f"{layer.name}.codebook.hex", book, p.value_bits)
         bias = np.zeros(layer.outputs, np.int64)
         if layer.bias is not None:
             bias = quantise(layer.bias, formats.output_fraction, formats.accumulator_bits)
         for number, block in enumerate(layer.matrix.row_blocks(registers)):
             name = f"{layer.name}.pass{number}"
-            _write_hex(folder / f"{name}.bias.hex", bias[number * registers :][: block.outputs], p.accumulator)
+            _write_hex(folder / f"{name}.bias.hex", bias[number * registers :][: block.outputs], p.accumulator_bits)
             for pe in range(p.n_pe):
-                _write_hex(folder / f"{name}.pe{pe}.even_bank.hex", block.pointers[pe, 0::2], p.pointer)
-                _write_hex(folder / f"{name}.pe{pe}.odd_bank.hex", block.pointers[pe, 1::2], p.pointer)
+                _write_hex(folder / f"{name}.pe{pe}.even_bank.hex", block.pointers[pe, 0::2], p.pointer_bits)
+                _write_hex(folder / f"{name}.pe{pe}.odd_bank.hex", block.pointers[pe, 1::2], p.pointer_bits)
                 entries = block.entries[slice(*block.slice_starts[pe : pe + 2])]
-                rows = -(-len(entries) // p.entries)
-                padded = np.zeros(rows * p.entries, f">u{p.entry // 8}")
+                rows = -(-len(entries) // p.entries_per_row)
+                padded = np.zeros(rows * p.entries_per_row, f">u{p.entry_bits // 8}")
                 padded[: len(entries)] = entries
                 # A row's first entry is its least significant: written last.
-                text = (row[::-1].tobytes().hex() for row in padded.reshape(rows, p.entries))
+                text = (row[::-1].tobytes().hex() for row in padded.reshape(rows, p.entries_per_row))
                 (folder / f"{name}.pe{pe}.weights.hex").write_text("".join(f"{row}\n" for row in text))
 
 

@@ -48,7 +48,7 @@ def synthesise_pe(folder: Path, parameters: Parameters, *, gated: bool) -> Netli
     Its units stay modules of their own, its memories the wrapper `sram`. With `gated` enables become clock gates.
     """
     copy_sources(folder)
-    values = parameters.verilog() | {"ROW": parameters.registers.bit_length(), "LATCHES": 1}
+    values = parameters.verilog() | {"ROW_BITS": parameters.register_entries.bit_length(), "LATCHES": 1}
     names = re.findall(r"parameter int (\w+)", (folder / "pe.sv").read_text())
     units = [path.name for path in source_files() if path.name not in ("eie.sv", "ccu.sv", "lnzd.sv", "lnzd_node.sv")]
     script = [

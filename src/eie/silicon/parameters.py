@@ -21,20 +21,20 @@ class Parameters:
 
     n_pe: int
     queue_depth: int
-    registers: int
-    value: int
-    accumulator: int
-    code: int
-    index: int
-    entry: int
-    entries: int
+    register_entries: int
+    value_bits: int
+    accumulator_bits: int
+    code_bits: int
+    index_bits: int
+    entry_bits: int
+    entries_per_row: int
     spmat_rows: int
-    pointer: int
+    pointer_bits: int
     pointer_words: int
     sram_words: int
-    column: int
-    data: int
-    host_address: int
+    column_bits: int
+    data_bits: int
+    host_address_bits: int
 
     @classmethod
     def of(cls, hardware: Hardware, network: Network) -> Parameters:
@@ -76,20 +76,20 @@ class Parameters:
         return cls(
             n_pe=hardware.n_pe,
             queue_depth=hardware.queue_depth,
-            registers=hardware.register_entries,
-            value=formats[0].value_bits,
-            accumulator=formats[0].accumulator_bits,
-            code=code,
-            index=index,
-            entry=entry,
-            entries=entries,
+            register_entries=hardware.register_entries,
+            value_bits=formats[0].value_bits,
+            accumulator_bits=formats[0].accumulator_bits,
+            code_bits=code,
+            index_bits=index,
+            entry_bits=entry,
+            entries_per_row=entries,
             spmat_rows=spmat_rows,
-            pointer=pointer,
+            pointer_bits=pointer,
             pointer_words=pointer_words,
             sram_words=sram_words,
-            column=column,
-            data=max(entries * entry, formats[0].accumulator_bits, pointer, column),
-            host_address=(addresses - 1).bit_length(),
+            column_bits=column,
+            data_bits=max(entries * entry, formats[0].accumulator_bits, pointer, column),
+            host_address_bits=(addresses - 1).bit_length(),
         )
 
     def verilog(self) -> dict[str, int]:

@@ -118,9 +118,9 @@ def _compare(found: npt.NDArray[np.uint64], expected: npt.NDArray[np.uint64]) ->
 
 
 def _compare_sums(found: npt.NDArray[np.uint64], expected: npt.NDArray[np.int64], parameters: Parameters) -> None:
-    half = 1 << (parameters.accumulator - 1)
+    half = 1 << (parameters.accumulator_bits - 1)
     sums = ((found.astype(np.int64) + half) & (2 * half - 1)) - half
-    limit = 1 << (parameters.value - 1)
+    limit = 1 << (parameters.value_bits - 1)
     sums = np.clip(sums, -limit, limit - 1)
     if not np.array_equal(sums, expected):
         row = int(np.flatnonzero(sums != expected)[0])

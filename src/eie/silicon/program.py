@@ -31,7 +31,7 @@ class HostProgram:
 
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
-        self._word = word_type(parameters.data)
+        self._word = word_type(parameters.data_bits)
         self._words: list[np.ndarray] = []
 
     def to_bytes(self) -> bytes:
@@ -51,12 +51,14 @@ class HostProgram:
         self._write(POINTERS, pes.ravel(), numbers.ravel(), block.pointers.ravel().astype(np.int64))
         for pe in range(p.n_pe):
             entries = block.entries[slice(*block.slice_starts[pe : pe + 2])]
-            rows = -(-len(entries) // p.entries)
-            padded = np.zeros(rows * p.entries, f"<u{p.entry // 8}")
+            rows = -(-len(entries) // p.entries_per_row)
+            padded = np.zeros(rows * p.entries_per_row, f"<u{p.entry_bits // 8}")
             padded[: len(entries)] = entries
             words = self._add(WRITE, WEIGHTS, np.full(rows, pe), np.arange(rows))
-            words["data"][:, : p.entries * p.entry // 8] = padded.view(np.uint8).reshape(rows, p.entries * p.entry // 8)
-        accumulators = self._rows(bias, p.registers)
+            words["data"][:, : p.entries_per_row * p.entry_bits // 8] = padded.view(np.uint8).reshape(
+                rows, p.entries_per_row * p.entry_bits // 8
+            )
+        accumulators = self._rows(bias, p.register_entries)
         self._write_rows(DESTINATION, accumulators)
         self._set(CLEAR, 0)
 

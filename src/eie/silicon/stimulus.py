@@ -58,14 +58,14 @@ def record_stimulus(run: ChipRun, hardware: Hardware, parameters: Parameters, pe
     layer = run.network.chain()[0]
     if not 0 <= pe < hardware.n_pe:
         raise InputError(f"PE must be 0 to {hardware.n_pe - 1}, not {pe}")
-    registers = parameters.registers * hardware.n_pe
+    registers = parameters.register_entries * hardware.n_pe
     if layer.outputs > registers:
         raise InputError(
             f"layer {layer.name} has {layer.outputs} outputs and runs in passes of {registers}: give more PEs"
         )
-    if parameters.data > 64:
+    if parameters.data_bits > 64:
         raise InputError(
-            f"the PE's host port must have 64 bits or fewer, not {parameters.data}: narrow the weight memory"
+            f"the PE's host port must have 64 bits or fewer, not {parameters.data_bits}: narrow the weight memory"
         )
     seen: list[dict[str, int]] = []
     shown: list[list[int]] = []
@@ -79,7 +79,7 @@ def record_stimulus(run: ChipRun, hardware: Hardware, parameters: Parameters, pe
         one = {"busy": 1, "row_address": int(wires["row_address"]), "broadcast": int(wires["broadcast"])}
         if wires["broadcast"]:
             one["broadcast_column"] = int(wires["broadcast_column"])
-            one["broadcast_value"] = int(wires["broadcast_value"]) % 2**parameters.value
+            one["broadcast_value"] = int(wires["broadcast_value"]) % 2**parameters.value_bits
         seen.append(one)
         shown.append([int(wires[name][pe]) for name in COMPARED])
 
@@ -89,7 +89,7 @@ def record_stimulus(run: ChipRun, hardware: Hardware, parameters: Parameters, pe
     reading = [{"host_address": row} for row in range(rows)]
     sums = result.outputs[pe :: hardware.n_pe] if whole and not layer.relu else None
     expected = np.array(shown, np.int64).reshape(-1, len(COMPARED))
-    expected[:, COMPARED.index("source_row")] %= 2**parameters.value
+    expected[:, COMPARED.index("source_row")] %= 2**parameters.value_bits
     return Stimulus(
         _words(_filling(run, parameters, pe)), _words(seen), _words(reading), expected.astype(np.uint64), sums
     )
@@ -101,21 +101,23 @@ def _filling(run: ChipRun, p: Parameters, pe: int) -> list[dict[str, int]]:
     matrix, formats = layer.matrix, formats_of(layer)
     book = quantise_codebook(matrix.codebook, formats.codebook_fraction, formats.value_bits)
     entries = matrix.entries[slice(*matrix.slice_starts[pe : pe + 2])]
-    padded = np.pad(entries.astype(np.uint64), (0, -len(entries) % p.entries)).reshape(-1, p.entries)
-    words = (padded << (np.arange(p.entries, dtype=np.uint64) * np.uint64(p.entry))).sum(axis=1, dtype=np.uint64)
+    padded = np.pad(entries.astype(np.uint64), (0, -len(entries) % p.entries_per_row)).reshape(-1, p.entries_per_row)
+    words = (padded << (np.arange(p.entries_per_row, dtype=np.uint64) * np.uint64(p.entry_bits))).sum(
+        axis=1, dtype=np.uint64
+    )
     bias = np.zeros(layer.outputs, np.int64)
     if layer.bias is not None:
         bias = quantise(layer.bias, formats.output_fraction, formats.accumulator_bits)
-    activations = run.activations[: p.registers * p.n_pe][pe :: p.n_pe]
+    activations = run.activations[: p.register_entries * p.n_pe][pe :: p.n_pe]
     memories: list[tuple[str, Any, int]] = [
-        ("write_codebook", book, p.value),
-        ("write_pointer", matrix.pointers[pe], p.pointer),
+        ("write_codebook", book, p.value_bits),
+        ("write_pointer", matrix.pointers[pe], p.pointer_bits),
         ("write_weights", words, 64),
-        ("write_source", activations, p.accumulator),
+        ("write_source", activations, p.accumulator_bits),
         (
             "write_destination",
-            np.pad(bias[pe :: p.n_pe], (0, max(0, p.registers - len(bias[pe :: p.n_pe])))),
-            p.accumulator,
+            np.pad(bias[pe :: p.n_pe], (0, max(0, p.register_entries - len(bias[pe :: p.n_pe])))),
+            p.accumulator_bits,
         ),
     ]
     cycles = [{"reset": 1}, {"clear": 1}]

@@ -22,14 +22,14 @@ __all__ = ["SYNTHESISED", "UnitSynthesis", "synthesise"]
 
 # The paper's configuration: 16-bit accumulators, 64 registers, queue of 8, 12-bit numbers of 4096 inputs.
 _PAPER = {
-    "arithm_unit": ({"ACCUMULATOR": 16, "LATCHES": 1}, 3110.0),
-    "act_queue": ({"COLUMN": 12}, 758.0),
-    "act_rw": ({"ACCUMULATOR": 16}, 18934.0),
+    "arithm_unit": ({"ACCUMULATOR_BITS": 16, "LATCHES": 1}, 3110.0),
+    "act_queue": ({"COLUMN_BITS": 12}, 758.0),
+    "act_rw": ({"ACCUMULATOR_BITS": 16}, 18934.0),
     "lnzd_node": ({}, 189.0),
-    "ptr_read": ({"COLUMN": 12}, None),
+    "ptr_read": ({"COLUMN_BITS": 12}, None),
     "spmat_read": ({}, None),
     # All five without the memories; the paper's clock network, registers and combinational cells.
-    "pe": ({"ACCUMULATOR": 16, "LATCHES": 1}, 866.0 + 9465.0 + 8946.0),
+    "pe": ({"ACCUMULATOR_BITS": 16, "LATCHES": 1}, 866.0 + 9465.0 + 8946.0),
 }
 SYNTHESISED = tuple(_PAPER)
 

@@ -56,7 +56,7 @@ def _compile(root: Path, parameters: Parameters, folder: Path) -> None:
     constants = {
         "kPes": parameters.n_pe,
         "kCountBits": max(1, (parameters.queue_depth - 1).bit_length()),
-        "kDataBytes": -(-parameters.data // 32) * 4,
+        "kDataBytes": -(-parameters.data_bits // 32) * 4,
     }
     lines = [f"constexpr int {name} = {value};" for name, value in constants.items()]
     lines.append(f"constexpr long kLongestScan = {LONGEST_SCAN};")

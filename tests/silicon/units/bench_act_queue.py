@@ -14,7 +14,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
     """Every output of every cycle, while the pace of both sides changes."""
     both = Lockstep(
         dut,
-        ActQueue(1, int(dut.DEPTH.value)),
+        ActQueue(1, int(dut.QUEUE_DEPTH.value)),
         ports={"any_full": "full"},
         meaningful={"head_column": "queue_valid", "head_value": "queue_valid"},
     )

@@ -14,7 +14,7 @@ from silicon.units.lockstep import Lockstep
 async def equals_twin(dut: HierarchyObject) -> None:
     """Every output of every cycle, over layers and batches as the host and the control unit make them."""
     value_bits, accumulator_bits, registers, words = (
-        int(getattr(dut, name).value) for name in ("VALUE", "ACCUMULATOR", "REGISTERS", "SRAM_WORDS")
+        int(getattr(dut, name).value) for name in ("VALUE_BITS", "ACCUMULATOR_BITS", "REGISTER_ENTRIES", "SRAM_WORDS")
     )
     twin = ActRw(1, registers, value_bits)
     both = Lockstep(dut, twin)

@@ -15,7 +15,7 @@ from silicon.units.lockstep import Lockstep
 async def equals_twin(dut: HierarchyObject) -> None:
     """Every output of every cycle, and in the end the sums, added up one after the other without a pipeline."""
     value_bits, accumulator_bits, registers = (
-        int(getattr(dut, name).value) for name in ("VALUE", "ACCUMULATOR", "REGISTERS")
+        int(getattr(dut, name).value) for name in ("VALUE_BITS", "ACCUMULATOR_BITS", "REGISTER_ENTRIES")
     )
     largest = 2 ** (value_bits - 1) - 1
     twin = ArithmUnit(1)

@@ -21,7 +21,7 @@ LONGEST_SCAN = 10_000  # cycles
 async def run_program(dut: HierarchyObject) -> None:
     """Play the host's words, and write down every computing cycle."""
     record = trace_type(int(dut.N_PE.value))
-    program = np.fromfile(os.environ["PROGRAM"], word_type(int(dut.DATA.value)))
+    program = np.fromfile(os.environ["PROGRAM"], word_type(int(dut.DATA_BITS.value)))
     trace, sums = [], []
 
     async def clock(**ports: int) -> None:

@@ -14,7 +14,7 @@ from silicon.units.lockstep import Lockstep
 async def equals_twin(dut: HierarchyObject) -> None:
     """Every output of every cycle; what was broadcast is the non-zeros, each once and in order."""
     n_pe = int(dut.N_PE.value)
-    half = 2 ** (int(dut.VALUE.value) - 1)
+    half = 2 ** (int(dut.VALUE_BITS.value) - 1)
     twin = Lnzd(n_pe)
     both = Lockstep(dut, twin, meaningful={"found_position": "found", "found_value": "found"})
     await both.drive(reset=1, start=0, computing=0, broadcast=0)

@@ -15,8 +15,8 @@ async def equals_twin(dut: HierarchyObject) -> None:
     """Every output of every cycle: empty columns, long ones, pointers up to the largest there is."""
     twin = PtrRead(1)
     both = Lockstep(dut, twin, meaningful={"entry_address": "entry_valid", "entry_activation": "stage_valid"})
-    columns = 2 * int(dut.WORDS.value) - 1
-    matrix = random_slice(20, columns, most=2 ** int(dut.POINTER.value) - 1)
+    columns = 2 * int(dut.POINTER_WORDS.value) - 1
+    matrix = random_slice(20, columns, most=2 ** int(dut.POINTER_BITS.value) - 1)
     twin.write_memory(matrix)
     await both.drive(reset=1, host_write=0, queue_valid=0)
     for number, pointer in enumerate(matrix.pointers[0].tolist()):

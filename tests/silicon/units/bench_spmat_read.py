@@ -17,8 +17,8 @@ async def equals_twin(dut: HierarchyObject) -> None:
     twin = SpmatRead(1)
     fields = ("weight_code", "weight_index", "weight_activation", "weight_first")
     both = Lockstep(dut, twin, meaningful=dict.fromkeys(fields, "weight_valid"))
-    per_row = int(dut.ENTRIES.value)
-    memory = per_row * int(dut.ROWS.value)
+    per_row = int(dut.ENTRIES_PER_ROW.value)
+    memory = per_row * int(dut.SPMAT_ROWS.value)
     await both.drive(reset=1, host_write=0, entry_valid=0, clear=0)
     dut.reset.value = 0
     reads = 0

@@ -13,17 +13,23 @@ from silicon.units.simulators import require, run_bench
 
 # The first of a unit's sizes runs on both simulators; the others, which cost Verilator a build each, on Icarus.
 SIZES: dict[str, tuple[dict[str, int], ...]] = {
-    "act_queue": ({"DEPTH": 3}, {"DEPTH": 2}, {"DEPTH": 8}),
-    "ptr_read": ({"POINTER": 8, "WORDS": 32, "COLUMN": 6}, {"POINTER": 16, "WORDS": 100, "COLUMN": 9}),
-    "spmat_read": ({"ROWS": 16, "POINTER": 8}, {"ROWS": 100, "ENTRIES": 1, "POINTER": 7}),
-    "arithm_unit": (
-        {"REGISTERS": 5, "VALUE": 16, "ACCUMULATOR": 17},
-        {"REGISTERS": 40, "VALUE": 8, "ACCUMULATOR": 8},
+    "act_queue": ({"QUEUE_DEPTH": 3}, {"QUEUE_DEPTH": 2}, {"QUEUE_DEPTH": 8}),
+    "ptr_read": (
+        {"POINTER_BITS": 8, "POINTER_WORDS": 32, "COLUMN_BITS": 6},
+        {"POINTER_BITS": 16, "POINTER_WORDS": 100, "COLUMN_BITS": 9},
     ),
-    "act_rw": ({"REGISTERS": 5, "SRAM_WORDS": 16, "ROW": 3}, {"REGISTERS": 1, "SRAM_WORDS": 4, "ROW": 1}),
+    "spmat_read": ({"SPMAT_ROWS": 16, "POINTER_BITS": 8}, {"SPMAT_ROWS": 100, "ENTRIES_PER_ROW": 1, "POINTER_BITS": 7}),
+    "arithm_unit": (
+        {"REGISTER_ENTRIES": 5, "VALUE_BITS": 16, "ACCUMULATOR_BITS": 17},
+        {"REGISTER_ENTRIES": 40, "VALUE_BITS": 8, "ACCUMULATOR_BITS": 8},
+    ),
+    "act_rw": (
+        {"REGISTER_ENTRIES": 5, "SRAM_WORDS": 16, "ROW_BITS": 3},
+        {"REGISTER_ENTRIES": 1, "SRAM_WORDS": 4, "ROW_BITS": 1},
+    ),
     "lnzd_node": ({},),
-    "lnzd": ({"N_PE": 5, "ROW": 4}, {"N_PE": 1, "ROW": 4}, {"N_PE": 64, "ROW": 4}),
-    "ccu": ({"N_PE": 5, "ROW": 4}, {"N_PE": 1, "ROW": 3}),
+    "lnzd": ({"N_PE": 5, "ROW_BITS": 4}, {"N_PE": 1, "ROW_BITS": 4}, {"N_PE": 64, "ROW_BITS": 4}),
+    "ccu": ({"N_PE": 5, "ROW_BITS": 4}, {"N_PE": 1, "ROW_BITS": 3}),
 }
 RUNS = [
     pytest.param(simulator, unit, sizes, marks=pytest.mark.slow, id=f"{simulator}-{unit}-{number}")
@@ -52,7 +58,7 @@ def test_unit_equals_its_twin(
 def test_a_difference_fails_and_is_named(tmp_path: Path) -> None:
     """A queue that is full one entry too early: the bench stops at the signal."""
     require("icarus")
-    changed = changed_sources(tmp_path, "act_queue", "COUNT'(DEPTH - 1)", "COUNT'(DEPTH - 2)")
+    changed = changed_sources(tmp_path, "act_queue", "COUNT_BITS'(QUEUE_DEPTH - 1)", "COUNT_BITS'(QUEUE_DEPTH - 2)")
     passed, log = run_bench("icarus", "act_queue", "silicon.units.bench_act_queue", {}, tmp_path / "build", changed)
     assert not passed
     assert "any_full is 1 in the RTL, expected 0x0" in log
