@@ -1,0 +1,103 @@
+"""The machine's implementations side by side: one layer played on all of them, which must agree.
+
+Those are the readable recurrence, the native one with each instruction set, the stepped chip and the reference
+arithmetic. `tests/docs/test_hardware_page.py` runs the examples of docs/hardware.md on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import eie
+from eie.chip.counts import Counts
+from eie.chip.stepped import Chip, SteppedLayer
+from eie.chip.stepped.unit import Wires
+from eie.chip.timing import Scan, scan, schedule_reference
+from eie.engine.reference import chip_layer
+from eie.numerics import Formats, quantise
+
+INSTRUCTION_SETS = ("portable", "avx2", "avx512")  # the most that the native recurrence may use
+FORMATS = Formats(0, 12)
+
+
+def scan_cycles(columns: Scan, counts: npt.NDArray[np.int64], queue_depth: int) -> int:
+    """Return the cycles of one scan from the readable recurrence; `counts` is n(k, i), (broadcasts, N)."""
+    broadcast, enter = schedule_reference(columns, counts, queue_depth)
+    if len(broadcast) == 0:
+        return int(columns.rows) + 1
+    leave = enter + np.maximum(1, counts)
+    drained = np.where(counts > 0, enter + counts + 5, 0)
+    return max(int(broadcast[-1]) + columns.tail, int(leave[-1].max()), int(drained.max()))
+
+
+def readable_cycles(matrix: eie.InterleavedCSC, activations: npt.NDArray[Any], hardware: eie.Hardware) -> int:
+    """Return the layer's cycles from the readable recurrence, in batches and passes where the hardware has them."""
+    size = hardware.register_entries * hardware.n_pe if hardware.batched else max(matrix.shape)
+    cycles = 0
+    for block in matrix.row_blocks(size):
+        for first in range(0, matrix.inputs, size):
+            columns = scan(activations[first : first + size], hardware.n_pe)
+            counts = block.counts[:, columns.columns + first].T.astype(np.int64)
+            cycles += scan_cycles(columns, counts, hardware.queue_depth) + (columns.rows if first else 0)
+    return cycles
+
+
+def stepped_layer(
+    matrix: eie.InterleavedCSC, activations: npt.NDArray[Any], hardware: eie.Hardware, observe: Any = None
+) -> SteppedLayer:
+    """Run the layer on the stepped chip, floats with as many fraction bits as `simulate` gives them."""
+    if activations.dtype.kind == "f":
+        activations = quantise(activations, eie.numerics.fraction_bits(activations))
+    layer = eie.Layer("layer", matrix, formats=FORMATS)
+    (found,) = Chip(hardware).run(eie.Network((layer,)), activations, observe)
+    assert np.array_equal(found.outputs, chip_layer(layer, activations).values)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """What a layer took on every implementation, and each signal of the stepped chip by cycle."""
+
+    cycles: int
+    counts: Counts
+    simulation: eie.Simulation
+    trace: dict[str, npt.NDArray[Any]]  # (cycles,) or (cycles, N), named as in chip/stepped/signals.py
+
+    def when(self, signal: str, pe: int | None = None) -> list[int]:
+        """Return the cycles in which a signal, one PE's or the chip's, is high."""
+        values = self.trace[signal] if pe is None else self.trace[signal][:, pe]
+        return [int(cycle) for cycle in np.flatnonzero(values)]
+
+
+def play(codes: npt.ArrayLike, activations: npt.ArrayLike, *, index_bits: int = 4, **sizes: Any) -> Played:
+    """Play a layer on every implementation and return what all of them say.
+
+    `sizes` are parameters of `eie.Hardware`; `register_entries` is by default what holds the layer in one batch.
+    """
+    array = np.asarray(codes)
+    n_pe = sizes["n_pe"]
+    sizes = {"register_entries": -(-max(array.shape) // n_pe), "batched": True} | sizes
+    hardware = eie.Hardware(**sizes)
+    matrix = eie.encode(array, np.arange(16) / 16, n_pe, index_bits)
+    values = np.asarray(activations)
+    signals: dict[str, list[Any]] = {}
+
+    def observe(cycle: int, wires: Wires) -> None:
+        for name, value in wires.items():
+            signals.setdefault(name, []).append(np.copy(value))
+
+    stepped = stepped_layer(matrix, values, hardware, observe)
+    assert stepped.cycles == readable_cycles(matrix, values, hardware)
+    for instruction_set in INSTRUCTION_SETS:
+        simulation = eie.simulate(matrix, values, hardware, instruction_set=instruction_set)
+        assert (simulation.cycles, simulation.counts) == (stepped.cycles, stepped.counts)
+    return Played(
+        stepped.cycles,
+        stepped.counts,
+        simulation,
+        {name: np.array(values) for name, values in signals.items()},
+    )
