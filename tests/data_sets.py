@@ -39,7 +39,9 @@ def data_set(request: pytest.FixtureRequest) -> DataSet:
     def folder(name: str) -> Path:
         how = HOW_TO_GET[name]
         if not (root / name).is_dir():
-            pytest.skip(f"data set {name} is missing: get {how}, and name the folder above it with --data")
+            pytest.skip(
+                f"data set {name} is missing: copy {how} to {root / name}, or name the folder above it with --data"
+            )
         return root / name
 
     return folder

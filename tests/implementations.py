@@ -14,14 +14,15 @@ import numpy.typing as npt
 
 import eie
 from eie.chip.counts import Counts
-from eie.chip.stepped import Chip, SteppedLayer
+from eie.chip.stepped import Chip, Observer, SteppedLayer
 from eie.chip.stepped.unit import Wires
 from eie.chip.timing import Scan, scan, schedule_reference
 from eie.engine.reference import chip_layer
-from eie.numerics import Formats, quantise
+from eie.numerics import fraction_bits, quantise
 
 INSTRUCTION_SETS = ("portable", "avx2", "avx512")  # the most that the native recurrence may use
-FORMATS = Formats(0, 12)
+CODEBOOK = np.arange(16) / 16
+FORMATS = eie.Formats(0, 15)  # integer activations, a codebook below 1, integer outputs
 
 
 def scan_cycles(columns: Scan, counts: npt.NDArray[np.int64], queue_depth: int) -> int:
@@ -47,12 +48,14 @@ def readable_cycles(matrix: eie.InterleavedCSC, activations: npt.NDArray[Any], h
 
 
 def stepped_layer(
-    matrix: eie.InterleavedCSC, activations: npt.NDArray[Any], hardware: eie.Hardware, observe: Any = None
+    layer: eie.Layer, activations: npt.NDArray[Any], hardware: eie.Hardware, observe: Observer | None = None
 ) -> SteppedLayer:
-    """Run the layer on the stepped chip, floats with as many fraction bits as `simulate` gives them."""
+    """Run the layer on the stepped chip, and hold its outputs to the reference's.
+
+    Floats are quantised with the fraction bits that `simulate` gives them.
+    """
     if activations.dtype.kind == "f":
-        activations = quantise(activations, eie.numerics.fraction_bits(activations))
-    layer = eie.Layer("layer", matrix, formats=FORMATS)
+        activations = quantise(activations, fraction_bits(activations))
     (found,) = Chip(hardware).run(eie.Network((layer,)), activations, observe)
     assert np.array_equal(found.outputs, chip_layer(layer, activations).values)
     return found
@@ -60,11 +63,12 @@ def stepped_layer(
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """What a layer took on every implementation, and each signal of the stepped chip by cycle."""
+    """What a layer took on every implementation, its outputs, and each signal of the stepped chip by cycle."""
 
     cycles: int
     counts: Counts
     simulation: eie.Simulation
+    outputs: list[int]
     trace: dict[str, npt.NDArray[Any]]  # (cycles,) or (cycles, N), named as in chip/stepped/signals.py
 
     def when(self, signal: str, pe: int | None = None) -> list[int]:
@@ -73,31 +77,35 @@ class Played:
         return [int(cycle) for cycle in np.flatnonzero(values)]
 
 
-def play(codes: npt.ArrayLike, activations: npt.ArrayLike, *, index_bits: int = 4, **sizes: Any) -> Played:
-    """Play a layer on every implementation and return what all of them say.
+def play(
+    codes: npt.ArrayLike,
+    activations: npt.ArrayLike,
+    *,
+    codebook: npt.ArrayLike = CODEBOOK,
+    index_bits: int = 4,
+    bias: npt.ArrayLike | None = None,
+    relu: bool = False,
+    formats: eie.Formats = FORMATS,
+    **sizes: Any,
+) -> Played:
+    """Play a layer on integer activations, on every implementation, and return what all of them say.
 
-    `sizes` are parameters of `eie.Hardware`; `register_entries` is by default what holds the layer in one batch.
+    `sizes` are parameters of `eie.Hardware`, batched; `register_entries` is by default what holds the layer at once.
     """
-    array = np.asarray(codes)
-    n_pe = sizes["n_pe"]
-    sizes = {"register_entries": -(-max(array.shape) // n_pe), "batched": True} | sizes
-    hardware = eie.Hardware(**sizes)
-    matrix = eie.encode(array, np.arange(16) / 16, n_pe, index_bits)
-    values = np.asarray(activations)
+    array, values = np.asarray(codes), np.asarray(activations)
+    matrix = eie.encode(array, codebook, sizes["n_pe"], index_bits)
+    hardware = eie.Hardware(**{"register_entries": -(-max(array.shape) // matrix.n_pe), "batched": True} | sizes)
+    layer = eie.Layer("layer", matrix, None if bias is None else np.array(bias, np.float32), relu, formats)
     signals: dict[str, list[Any]] = {}
 
     def observe(cycle: int, wires: Wires) -> None:
         for name, value in wires.items():
             signals.setdefault(name, []).append(np.copy(value))
 
-    stepped = stepped_layer(matrix, values, hardware, observe)
+    stepped = stepped_layer(layer, values, hardware, observe)
     assert stepped.cycles == readable_cycles(matrix, values, hardware)
     for instruction_set in INSTRUCTION_SETS:
         simulation = eie.simulate(matrix, values, hardware, instruction_set=instruction_set)
         assert (simulation.cycles, simulation.counts) == (stepped.cycles, stepped.counts)
-    return Played(
-        stepped.cycles,
-        stepped.counts,
-        simulation,
-        {name: np.array(values) for name, values in signals.items()},
-    )
+    trace = {name: np.array(by_cycle) for name, by_cycle in signals.items()}
+    return Played(stepped.cycles, stepped.counts, simulation, stepped.outputs.tolist(), trace)

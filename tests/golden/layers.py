@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 import eie
 from eie.paper.benchmarks import codebook, generate
+from implementations import CODEBOOK, FORMATS
 
 FOLDER = Path(__file__).parent
 GENERATED: list[dict[str, Any]] = json.loads((FOLDER / "generated_layers.json").read_text(encoding="utf-8"))
@@ -23,7 +24,7 @@ class GoldenLayer(NamedTuple):
     """A layer, the chip it was measured on, and what was counted: `Counts` by name, and `cycles`."""
 
     name: str
-    matrix: eie.InterleavedCSC
+    layer: eie.Layer
     activations: npt.NDArray[np.float32] | npt.NDArray[np.int64]
     hardware: eie.Hardware
     counts: dict[str, int]
@@ -36,20 +37,23 @@ def generated_layer(row: dict[str, Any]) -> GoldenLayer:
     assert digest == row["sha256"], f"{row['layer']} with seed {row['seed']} is not the layer that was measured"
     hardware = eie.Hardware(**row["hardware"])
     matrix = eie.encode(layer.codes, codebook(), hardware.n_pe)
-    return GoldenLayer(row["layer"], matrix, layer.activations, hardware, row["counts"])
+    return GoldenLayer(
+        row["layer"], eie.Layer("layer", matrix, formats=FORMATS), layer.activations, hardware, row["counts"]
+    )
 
 
 def small_layer(row: dict[str, Any], register_entries: int | None = None) -> GoldenLayer:
     """Return one of `SMALL` in one scan, or in batches of `register_entries` rows with the counts that then differ."""
     codes = np.array([[int(digit, 16) for digit in codes] for codes in row["codes"]], np.uint8)
-    matrix = eie.encode(codes, np.arange(16) / 16, row["hardware"]["n_pe"])
+    matrix = eie.encode(codes, CODEBOOK, row["hardware"]["n_pe"])
     counts = dict(row["counts"])
     if register_entries is None:
         register_entries = -(-max(matrix.shape) // matrix.n_pe)
     else:
         counts |= {name: row["batched"][name] for name in ("cycles", "spmat_reads")}
     hardware = eie.Hardware(**row["hardware"], batched=True, register_entries=register_entries)
-    return GoldenLayer(row["why"], matrix, np.array(row["activations"], np.int64), hardware, counts)
+    layer = eie.Layer("layer", matrix, formats=FORMATS)
+    return GoldenLayer(row["why"], layer, np.array(row["activations"], np.int64), hardware, counts)
 
 
 def small_layers() -> list[GoldenLayer]:

