@@ -82,7 +82,7 @@ def test_what_cites_a_rule_cites_one_that_is_there() -> None:
 
 def test_the_real_layer_in_batches_and_passes(data_set: DataSet) -> None:
     """The table of rule P4, row by row."""
-    (table,) = re.findall(r"^\| R \|.*\n\|[ -|]+\n((?:\|.*\n)+)", PAGE, re.M)
+    (table,) = re.findall(r"^\| R \| passes \|.*\n\|[ -|]+\n((?:\|.*\n)+)", PAGE, re.M)
     rows = [[int(cell.replace(",", "")) for cell in line.strip("|\n ").split("|")] for line in table.splitlines()]
     assert len(rows) == 5
     network, activations = read_eie_simulator(data_set("eie-simulator-alex8"), outputs=1000)
