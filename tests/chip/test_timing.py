@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-from pathlib import Path
-from types import ModuleType
-from typing import Any
-
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eie
-from eie.chip.timing import Simulation, scan, schedule_reference, simulate_pass, timed_scans
+from data_sets import DataSet
+from eie.chip.timing import scan, schedule_reference, simulate_pass, timed_scans
 from eie.errors import InputError
 from eie.importers.eie_simulator import SimulatorStreams, read_eie_simulator
 from eie.program.lowering import Pass, passes_of
-from eie.program.rules import Scan
+from golden.layers import REAL_ALEX8
+from implementations import INSTRUCTION_SETS, readable_cycles, scan_cycles
 from strategies import Case, layers
 
-INSTRUCTION_SETS = ["portable", "avx2", "avx512"]
-COUNTS = ["broadcasts", "ptr_reads", "spmat_reads", "entries", "entries_issued", "macs"]
-
 
 @pytest.fixture(scope="module")
-def alex8(shared: Path) -> SimulatorStreams:
-    return read_eie_simulator(shared / "data" / "eie-simulator-alex8", outputs=1000)
-
-
-@pytest.fixture(scope="module")
-def golden(shared: Path) -> Any:
-    return json.loads((shared / "golden" / "golden.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def golden_layers(shared: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("golden_layers", shared / "golden" / "layers.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def alex8(data_set: DataSet) -> SimulatorStreams:
+    return read_eie_simulator(data_set("eie-simulator-alex8"), outputs=1000)
 
 
 def scan_cycle_by_cycle(activations: np.ndarray, n_pe: int) -> tuple[list[int], int]:
@@ -75,16 +53,6 @@ def test_scan_is_the_contracts_words(case: Case) -> None:
     assert found.end == end
 
 
-def expected_cycles(columns: Scan, counts: np.ndarray, queue_depth: int) -> int:
-    """Return the layer's cycles from the readable schedule, as the contract sums it up."""
-    broadcast, enter = schedule_reference(columns.gaps, np.maximum(1, counts), queue_depth)
-    if len(broadcast) == 0:
-        return columns.end
-    leave = enter + np.maximum(1, counts)
-    drained = np.where(counts > 0, enter + counts + 5, 0)
-    return max(columns.ends(int(broadcast[-1])), int(leave[-1].max()), int(drained.max()))
-
-
 def check_native_recurrence(case: Case, queue_depth: int, instruction_set: str) -> None:
     matrix = case.matrix
     hardware = eie.Hardware(n_pe=matrix.n_pe, queue_depth=queue_depth)
@@ -96,7 +64,7 @@ def check_native_recurrence(case: Case, queue_depth: int, instruction_set: str) 
     assert np.array_equal(found.broadcast, expected.broadcast)
     assert np.array_equal(found.enter, expected.enter)
     result = eie.simulate(matrix, case.activations, hardware, instruction_set=instruction_set)
-    assert result.cycles == expected_cycles(columns, counts, queue_depth)
+    assert result.cycles == scan_cycles(columns, counts, queue_depth)
 
 
 @pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
@@ -135,7 +103,7 @@ def test_columns_longer_than_a_byte(queue_depth: int) -> None:
     counts = matrix.counts[:, columns.columns].T.astype(np.int64)
     cycles = eie.simulate(matrix, np.ones(6, int), eie.Hardware(n_pe=2, queue_depth=queue_depth)).cycles
     assert counts.max() > 255
-    assert cycles == expected_cycles(columns, counts, queue_depth)
+    assert cycles == scan_cycles(columns, counts, queue_depth)
 
 
 @given(layers(max_side=80, index_bits=(2, 8)), st.sampled_from([16, 32, 48, 64, 128]))
@@ -164,90 +132,43 @@ def test_counts_are_what_a_walk_counts(case: Case, width: int) -> None:
     assert all((part >= 0).all() for part in parts)
 
 
+@settings(deadline=None)
 @given(layers(max_side=60, max_pe=8), st.integers(1, 4))
 def test_passes_and_batches(case: Case, register_entries: int) -> None:
     """Batched, a layer is the sum of its passes' batches, each but the first of a pass after its rows are loaded."""
     matrix = case.matrix
     hardware = eie.Hardware(n_pe=matrix.n_pe, register_entries=register_entries, batched=True)
     result = eie.simulate(matrix, case.activations, hardware)
-    size = register_entries * matrix.n_pe
-    cycles = issued = 0
-    for first_row in range(0, matrix.outputs, size):
-        block = eie.encode(case.codes[first_row : first_row + size], case.codebook, matrix.n_pe)
-        for first in range(0, matrix.inputs, size):
-            columns = scan(case.activations[first : first + size], matrix.n_pe)
-            counts = block.counts[:, columns.columns + first].T.astype(np.int64)
-            cycles += expected_cycles(columns, counts, hardware.queue_depth)
-            if first:
-                cycles += -(-min(size, matrix.inputs - first) // matrix.n_pe)
-            issued += int(counts.sum())
-    assert result.cycles == cycles
-    assert result.counts.entries_issued == issued
+    assert result.cycles == readable_cycles(matrix, case.activations, hardware)
+    blocks = matrix.row_blocks(register_entries * matrix.n_pe)
+    assert result.counts.entries_issued == sum(int(block.counts[:, case.activations != 0].sum()) for block in blocks)
 
 
-def check_counts(result: Simulation, row: dict[str, Any]) -> None:
-    assert {"cycles": result.cycles} | {name: getattr(result.counts, name) for name in COUNTS} == {
-        name: row[name] for name in ["cycles", *COUNTS]
-    }
-
-
-@pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
-def test_small_golden_layers(shared: Path, instruction_set: str) -> None:
-    """The fifteen layers small enough to follow by hand, batched ones included."""
-    rows = json.loads((shared / "golden" / "small_layers.json").read_text())
-    assert len(rows) == 15
-    for row in rows:
-        matrix = eie.encode(np.array(row["codes"], np.uint8), np.arange(16), n_pe=row["n_pe"])
-        sizes = {name: row[name] for name in ("n_pe", "queue_depth", "spmat_width_bits")}
-        activations = np.array(row["activations"])
-        check_counts(eie.simulate(matrix, activations, eie.Hardware(**sizes), instruction_set=instruction_set), row)
-        if "batched" in row:
-            hardware = eie.Hardware(**sizes, batched=True, register_entries=row["batched"]["register_file_entries"])
-            result = eie.simulate(matrix, activations, hardware, instruction_set=instruction_set)
-            assert result.cycles == row["batched"]["cycles"], row["why"]
-            assert result.counts.spmat_reads == row["batched"]["spmat_reads"], row["why"]
-
-
-@pytest.mark.parametrize("number", range(11))
-def test_golden_layers(golden: Any, golden_layers: ModuleType, number: int) -> None:
-    """The nine benchmark layers and two skewed ones, to the unit."""
-    assert len(golden["generated_layers"]) == 11
-    row = golden["generated_layers"][number]
-    codes, activations = golden_layers.make_layer(row["layer"], row["seed"], row["skew"])
-    matrix = eie.encode(codes, golden_layers.CODEBOOK, n_pe=row["n_pe"])
-    hardware = eie.Hardware(**{name: row[name] for name in ("n_pe", "queue_depth", "spmat_width_bits")})
-    result = eie.simulate(matrix, activations, hardware)
-    check_counts(result, row)
-    assert matrix.nnz == result.counts.nnz == row["nnz"]
-
-
-def test_real_alex8(golden: Any, alex8: SimulatorStreams) -> None:
+def test_real_alex8(alex8: SimulatorStreams) -> None:
     """The paper's one public layer: 7926 cycles, 9.9 us, at every queue depth and memory width measured."""
-    real = golden["real_alex8"]
     matrix = alex8.network.layers[0].matrix
     result = eie.simulate(matrix, alex8.activations, eie.Hardware())
     assert (result.cycles, f"{result.latency_us:.1f}", f"{result.theoretical_us:.1f}") == (7926, "9.9", "8.9")
     assert round(result.load_efficiency, 4) == 0.8945
-    for name in COUNTS:
-        if name != "spmat_reads":
-            assert getattr(result.counts, name) == real[name]
+    counts = vars(result.counts) | {"cycles": result.cycles}
+    assert {name: counts[name] for name in REAL_ALEX8["counts"]} == REAL_ALEX8["counts"]
     assert {
         "empty_column": result.empty_column_cycles.sum(),
         "starved": result.starved_cycles.sum(),
         "drain": result.done_early_cycles.sum(),
-    } == real["pe_cycles"]
-    for depth, cycles in real["cycles"]["queue_depth"].items():
+    } == REAL_ALEX8["pe_cycles"]
+    for depth, cycles in REAL_ALEX8["cycles_by_queue_depth"].items():
         assert eie.simulate(matrix, alex8.activations, eie.Hardware(queue_depth=int(depth))).cycles == cycles
-    for width, reads in real["spmat_reads_by_width_bits"].items():
+    for width, reads in REAL_ALEX8["spmat_reads_by_width_bits"].items():
         counts = eie.simulate(matrix, alex8.activations, eie.Hardware(spmat_width_bits=int(width))).counts
         assert counts.spmat_reads == reads
 
 
-def test_real_alex8_in_batches(golden: Any, alex8: SimulatorStreams) -> None:
+def test_real_alex8_in_batches(alex8: SimulatorStreams) -> None:
     """Measured with one pass: registers of 8 entries hold 512 of the 1000 outputs, so the chip needs two passes."""
     matrix = alex8.network.layers[0].matrix
     values = np.rint(alex8.activations * 2**11).astype(np.int64)
-    for entries, cycles in golden["real_alex8"]["batched_cycles_by_register_file_entries"].items():
+    for entries, cycles in REAL_ALEX8["batched_cycles_by_register_entries"].items():
         hardware = eie.Hardware(batched=True, register_entries=int(entries))
         batches = passes_of(matrix, hardware)[0].batches
         assert simulate_pass(Pass(matrix, 0, batches), values, hardware).cycles == cycles

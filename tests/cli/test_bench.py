@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from data_sets import DataSet
 from eie.cli import app
 from eie.engine import KERNELS, NUMERICS
 from eie.errors import InputError
@@ -35,10 +36,10 @@ def test_bench_prints_tables() -> None:
     assert "NT-LSTM" in done.stdout
 
 
-def test_bench_takes_the_real_layer_and_draws_a_chart(shared: Path, tmp_path: Path) -> None:
+def test_bench_takes_the_real_layer_and_draws_a_chart(data_set: DataSet, tmp_path: Path) -> None:
     """The published Alex-8 is one more layer; the chart is a picture."""
     chart = tmp_path / "bench.svg"
-    streams = str(shared / "data" / "eie-simulator-alex8")
+    streams = str(data_set("eie-simulator-alex8"))
     arguments = ["--layers", "NT-LSTM", "--peers", "", "--seconds", "0.02", "--data", streams, "--chart", str(chart)]
     done = CliRunner().invoke(app, ["bench", *arguments, "--json"])
     assert done.exit_code == 0, done.stderr

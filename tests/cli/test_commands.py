@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import eie
+from data_sets import DataSet
 
 
 def run(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -105,10 +106,10 @@ def test_simulate_says_what_each_layer_takes(model: Path) -> None:
     assert "load efficiency" in text
 
 
-def test_the_real_layer_from_the_shell(shared: Path, tmp_path: Path) -> None:
+def test_the_real_layer_from_the_shell(data_set: DataSet, tmp_path: Path) -> None:
     """Import, run, simulate: output 708, 7926 cycles."""
     path = tmp_path / "alex8.safetensors"
-    done = run("import", "eie-simulator", shared / "data" / "eie-simulator-alex8", "-o", path, "--outputs", 1000)
+    done = run("import", "eie-simulator", data_set("eie-simulator-alex8"), "-o", path, "--outputs", 1000)
     assert done.returncode == 0, done.stderr
     inputs = tmp_path / "alex8.activations.npy"
     for numerics in ("int16", "chip", "float32"):

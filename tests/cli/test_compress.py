@@ -15,6 +15,7 @@ import pytest
 
 import eie
 from cli.test_commands import refusal, run
+from data_sets import DataSet
 
 MODEL = """
 from torch import nn
@@ -127,9 +128,9 @@ def test_an_interrupt_is_gone_on_from(folder: Path) -> None:
     assert not checkpoint.parent.exists()
 
 
-def test_dotnet(shared: Path, tmp_path: Path) -> None:
+def test_dotnet(data_set: DataSet, tmp_path: Path) -> None:
     """SqueezeNet's file, its sizes layer by layer, its weights expanded."""
-    path = shared / "data" / "squeezenet" / "compressed_SqueezeNet.net"
+    path = data_set("squeezenet") / "compressed_SqueezeNet.net"
     done = run("import", "dotnet", path, "-o", tmp_path / "squeezenet.npz", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import eie
+from data_sets import DataSet
 from eie.engine import NUMERICS, InferenceSession
 from eie.importers.eie_simulator import read_eie_simulator
 from eie.model.network import Layer, Network
@@ -42,9 +41,9 @@ def test_benchmark_layer_is_right_in_every_numerics(name: str, skew: float) -> N
     assert_right(eie.calibrate(Network((layer,)), data.activations), data.activations)
 
 
-def test_real_alex8_is_right_in_every_numerics(shared: Path) -> None:
+def test_real_alex8_is_right_in_every_numerics(data_set: DataSet) -> None:
     """The authors' own Alex-8 gives the reference's outputs."""
-    streams = read_eie_simulator(shared / "data" / "eie-simulator-alex8", outputs=1000)
+    streams = read_eie_simulator(data_set("eie-simulator-alex8"), outputs=1000)
     assert_right(eie.calibrate(streams.network, streams.activations), streams.activations)
 
 

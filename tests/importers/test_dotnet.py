@@ -10,15 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import eie
+from data_sets import DataSet
 from eie.errors import InputError
 from eie.importers.dotnet import Layout, read_dotnet, read_layout, write_dotnet
 from eie.storage.sizes import layer_size, total
 from strategies import Case, layers
 
 
-def test_squeezenet_byte_for_byte(shared: Path, tmp_path: Path) -> None:
+def test_squeezenet_byte_for_byte(data_set: DataSet, tmp_path: Path) -> None:
     """Read into our own form and written again, the file is the same; a third of 1,244,448 weights is kept."""
-    path = shared / "data" / "squeezenet" / "compressed_SqueezeNet.net"
+    path = data_set("squeezenet") / "compressed_SqueezeNet.net"
     found = read_dotnet(path, read_layout("squeezenet"))
     write_dotnet(tmp_path / "again.net", found)
     assert (tmp_path / "again.net").read_bytes() == path.read_bytes()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import eie
+from data_sets import DataSet
 from eie.errors import InputError
 from eie.importers.eie_simulator import read_eie_simulator
 from strategies import Case, layers
@@ -43,9 +44,9 @@ def test_streams_of_any_layer_come_back(tmp_path: Path, case: Case) -> None:
     assert read_eie_simulator(tmp_path, outputs=len(case.codes)).network.outputs == len(case.codes)
 
 
-def test_the_real_layer(shared: Path) -> None:
+def test_the_real_layer(data_set: DataSet) -> None:
     """AlexNet's last layer: 4096 inputs and a bias column whose activation is 1."""
-    network, activations = read_eie_simulator(shared / "data" / "eie-simulator-alex8")
+    network, activations = read_eie_simulator(data_set("eie-simulator-alex8"))
     layer = network.layers[0]
     assert (layer.inputs, layer.outputs, layer.matrix.n_pe, layer.matrix.nnz) == (4097, 1000, 64, 1051991)
     assert (activations.shape, activations[-1]) == ((4097,), 1.0)

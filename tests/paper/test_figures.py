@@ -1,9 +1,8 @@
 """Every table and figure: all of the paper's numbers are there, ours are near, and the verdict says what it must."""
 
-from pathlib import Path
-
 import pytest
 
+from data_sets import DataSet
 from eie.errors import InputError
 from eie.paper import REPRODUCTIONS, Reproduction, Study, reproduce, selected
 from eie.support.tables import Provenance
@@ -72,9 +71,9 @@ def test_bars_of_cpu_and_gpus_follow_from_the_tables(study: Study, name: str) ->
 
 
 @pytest.fixture(scope="module")
-def real(shared: Path) -> Study:
+def real(data_set: DataSet) -> Study:
     """A study with the published Alex-8."""
-    return Study(shared / "data" / "eie-simulator-alex8")
+    return Study(data_set("eie-simulator-alex8"))
 
 
 @pytest.mark.parametrize(("name", "points"), [("figure8", 1.0), ("figure12", 1.0), ("figure13", 1.0)])

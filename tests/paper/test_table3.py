@@ -1,5 +1,4 @@
-from pathlib import Path
-
+from data_sets import DataSet
 from eie.paper import Study, reproduce
 
 
@@ -10,9 +9,9 @@ def test_generated_layers_are_as_dense_as_published(study: Study) -> None:
     assert all(abs(one.difference or 0) < 1.5 for one in result.comparisons)
 
 
-def test_the_real_layer_stands_beside_the_generated_ones(shared: Path) -> None:
+def test_the_real_layer_stands_beside_the_generated_ones(data_set: DataSet) -> None:
     """The published image has 42.9 % of its inputs active, or 1759 of 4096, and the bias column's 1 beside them."""
-    study = Study(shared / "data" / "eie-simulator-alex8")
+    study = Study(data_set("eie-simulator-alex8"))
     assert study.names[-1] == "Alex-8 (real)"
     assert study.layer("Alex-8 (real)").codes.shape == (1000, 4097)
     assert study.simulation("Alex-8 (real)").counts.broadcasts == 1760

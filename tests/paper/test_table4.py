@@ -1,16 +1,14 @@
-import json
-from pathlib import Path
-
 import pytest
 
+from data_sets import DataSet
 from eie.paper import Study, reproduce
 from eie.support.tables import Provenance
+from golden.layers import GENERATED
 
 
-def test_simulated_times_are_the_golden_ones(study: Study, shared: Path) -> None:
+def test_simulated_times_are_the_golden_ones(study: Study) -> None:
     """EIE actual is cycles over 800 MHz, the cycles being those measured with the authors' simulator."""
-    golden = json.loads((shared / "golden" / "golden.json").read_text(encoding="utf-8"))["generated_layers"]
-    cycles = {row["layer"]: row["cycles"] for row in golden if row["seed"] < 1009}
+    cycles = {row["layer"]: row["counts"]["cycles"] for row in GENERATED[:9]}
     actual = {
         one.labels["layer"]: one.ours
         for one in reproduce("table4", study).comparisons
@@ -32,7 +30,7 @@ def test_simulation_agrees_and_this_cpu_does_not_count(study: Study) -> None:
     assert "VGG-6 is farthest" in result.verdict
 
 
-def test_the_real_layer_takes_what_the_paper_says(shared: Path) -> None:
+def test_the_real_layer_takes_what_the_paper_says(data_set: DataSet) -> None:
     """Alex-8 from its published streams: 8.9 us at peak rate, 9.9 us in fact."""
-    simulation = Study(shared / "data" / "eie-simulator-alex8").simulation("Alex-8 (real)")
+    simulation = Study(data_set("eie-simulator-alex8")).simulation("Alex-8 (real)")
     assert (round(simulation.theoretical_us, 1), round(simulation.latency_us, 1)) == (8.9, 9.9)

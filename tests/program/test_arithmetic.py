@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eie
+from data_sets import DataSet
 from eie.errors import InputError
 from eie.importers.eie_simulator import read_eie_simulator
 from eie.model.numerics import Formats, dequantise, quantise
@@ -53,9 +53,9 @@ def test_float_layer_is_the_dense_product(case: Case, relu: bool) -> None:
     assert np.allclose(float_layer(layer, inputs), np.maximum(expected, 0) if relu else expected, atol=1e-6)
 
 
-def test_real_alex8(shared: Path) -> None:
+def test_real_alex8(data_set: DataSet) -> None:
     """Formats as the contract states them; output 708 is the largest; the largest error is 8.6e-4 of it."""
-    network, activations = read_eie_simulator(shared / "data" / "eie-simulator-alex8", outputs=1000)
+    network, activations = read_eie_simulator(data_set("eie-simulator-alex8"), outputs=1000)
     layer = network.layers[0]
     assert layer.formats == Formats(11, 15)
     assert layer.formats.output_fraction == 11

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import eie
+from data_sets import DataSet
 from eie.compress import Recipe, accuracy, compress_, read_recipe
 from eie.pytorch.sources import load_model
 from eie.workloads.data import read_data
@@ -22,11 +23,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
     [("lenet_300_100", "lenet300100_sparse.npz", None, 110), ("lenet_5", "lenet5_sparse.npz", (1, 28, 28), 160)],
 )
 def test_pruned_by_others(
-    shared: Path, tmp_path: Path, name: str, weights: str, shape: tuple[int, ...] | None, ratio: int
+    data_set: DataSet, tmp_path: Path, name: str, weights: str, shape: tuple[int, ...] | None, ratio: int
 ) -> None:
     """Networks that dynamic network surgery pruned, shared and encoded without training: small, and as accurate."""
-    data = read_data(shared / "data" / "mnist", shape)
-    model = load_model(f"{EXAMPLES / 'lenet.py'}:{name}", shared / "data" / "lenet" / weights)
+    data = read_data(data_set("mnist"), shape)
+    model = load_model(f"{EXAMPLES / 'lenet.py'}:{name}", data_set("lenet") / weights)
     before = accuracy(model, data.x_test, data.y_test)
     assert before > 0.98
     recipe = Recipe.model_validate({"prune": {"density": 1.0}, "input_shape": data.input_shape})
@@ -45,13 +46,13 @@ def test_pruned_by_others(
 
 
 @pytest.mark.slow
-def test_lenet_300_100_from_nothing(shared: Path, tmp_path: Path) -> None:
+def test_lenet_300_100_from_nothing(data_set: DataSet, tmp_path: Path) -> None:
     """Trained, pruned, shared and stored: over 60 times fewer bytes (the paper: 40), no accuracy lost but chance's.
 
     Training rounds differently on another processor, so that 0.2 points, some two standard errors, are allowed for.
     """
     recipe = read_recipe(EXAMPLES / "lenet_300_100.toml")
-    data = read_data(shared / "data" / "mnist")
+    data = read_data(data_set("mnist"))
     torch.manual_seed(recipe.seed)
     done = compress_(load_model(f"{EXAMPLES / 'lenet.py'}:lenet_300_100"), recipe, data)
     path = tmp_path / "lenet.safetensors"

