@@ -34,7 +34,7 @@ class Requirement:
 
 
 def capacity(matrix: InterleavedCSC, hardware: Hardware) -> tuple[Requirement, ...]:
-    """Return what `matrix` needs of pointer memory and range, weight and activation memory (contract, section 4)."""
+    """Return what `matrix` needs of each memory and of the pointers' range (docs/hardware.md, M2 to M5)."""
     slices = np.diff(matrix.slice_starts)
     fullest = int(slices.argmax())
     most_entries = int(slices[fullest])

@@ -1,8 +1,8 @@
 """The chip's cycles, exactly: which activation is broadcast when, and when each processing element (PE) takes it up.
 
-A matrix, a vector of activations and the hardware go in; cycles and counts come out. The rules are section 4 of the
-hardware contract. `schedule_reference` is the recurrence as it is read there; the native one (native/timing) is held
-equal to it by the tests, and both to the stepped simulator.
+A matrix, a vector of activations and the hardware go in; cycles and counts come out. The rules are S1 to D3 of
+docs/hardware.md, batches B1 to B4 and passes P1 to P4. `schedule_reference` is the recurrence as it is read there; the
+native one (native/timing) is held equal to it by the tests, and both to the stepped simulator.
 """
 
 from __future__ import annotations
@@ -99,12 +99,12 @@ class Simulation:
 
     @property
     def load_efficiency(self) -> float:
-        """Theoretical over actual time: issued entries / (N x cycles)."""
+        """Theoretical over actual time: issued entries / (N x cycles); docs/hardware.md, C7."""
         return self.counts.entries_issued / (self.hardware.n_pe * self.cycles)
 
 
 def scan(activations: npt.ArrayLike, n_pe: int) -> Scan:
-    """Return the scan of `activations`, of which zeros are skipped (contract, section 4, LNZD)."""
+    """Return the scan of `activations`, of which zeros are skipped (docs/hardware.md, S1 to S7)."""
     vector = np.asarray(activations)
     rows = -(-len(vector) // n_pe)
     columns = np.flatnonzero(vector)
@@ -120,7 +120,7 @@ def scan(activations: npt.ArrayLike, n_pe: int) -> Scan:
 
 
 def schedule_reference(columns: Scan, counts: npt.NDArray[np.int64], queue_depth: int) -> Schedule:
-    """Return the schedule of one scan, straight from the contract's recurrence.
+    """Return the schedule of one scan, straight from the recurrence (docs/hardware.md, T3 and T4).
 
     `counts` is n(k, i), shape (broadcasts, N): the entries of PE i in the column of broadcast k.
     """
@@ -207,7 +207,7 @@ def simulate_pass(
             instruction_set,
         )
         scan_ends = last_broadcast + part.tail if len(part.columns) else part.rows + 1
-        # 5: from the pointer-read stage to the end of the last entry's write (contract, section 4, drain)
+        # 5: from the pointer-read stage to the end of the last entry's write (docs/hardware.md, D1)
         last_written = np.where(last_entry_left > 0, last_entry_left + 5, 0)
         batch_cycles = max(scan_ends, int(left.max()), int(last_written.max()))
         done_early += batch_cycles - np.maximum(left, scan_ends)

@@ -1,7 +1,7 @@
 """What a layer computes, as plain NumPy: the truth that every kernel, the stepped simulator and the RTL are held to.
 
 A layer and a vector of its inputs go in, its outputs come out: in real numbers (`float_layer`), or in the chip's fixed
-point, bit for bit (`chip_layer`; section 2 of the hardware contract).
+point, bit for bit (`chip_layer`; docs/hardware.md, A1 to A12).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The machine differs from the paper's in one rule. The non-zeros of a row of the scan are taken in pairs, and the second
 of a pair may be broadcast in the same cycle as the first, each into a slot of every queue; all else, one column at a
-time per PE included, is as in section 4 of the hardware contract.
+time per PE included, is as in docs/hardware.md, S1 to D3.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from eie.csc import InterleavedCSC
 
 __all__ = ["cycles_in_pairs", "paired"]
 
-WRITTEN_AFTER = 5  # from the pointer-read stage to the end of the last entry's write (contract, section 4, drain)
+WRITTEN_AFTER = 5  # from the pointer-read stage to the end of the last entry's write (docs/hardware.md, D1)
 
 
 def paired(single: Scan, n_pe: int) -> Scan:
