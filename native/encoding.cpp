@@ -1,4 +1,4 @@
-// The encoding of the contract, section 1, between its two forms: codes by row, and interleaved CSC.
+// The encoding of docs/hardware.md, E1 to E9, between its two forms: codes by row, and interleaved CSC.
 //
 // Codes by row (CSR): for each output row, the columns that have a weight, ascending, and the weights' codes.
 // Interleaved CSC: per PE and column, entries in ascending local row; an entry is a code in its low bits and, above it,

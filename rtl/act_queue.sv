@@ -1,4 +1,5 @@
 // Activation queue of one PE: a ring, full with one slot left.
+// Its rules: docs/hardware.md, Q1 to Q4.
 module act_queue #(
     parameter int QUEUE_DEPTH = 8,
     parameter int COLUMN_BITS = 13,  // X: bits of an input's number

@@ -1,5 +1,6 @@
 // Arithmetic unit of one PE, four stages: codebook lookup and address accumulation; accumulator read and multiplication;
 // shift and addition; write. An entry gets the newest sum of its row: the adder's, the write stage's, or the file's.
+// Its rules: docs/hardware.md, A4, A5, E9, U6, U7.
 module arithm_unit #(
     parameter int VALUE_BITS = 16,        // B
     parameter int ACCUMULATOR_BITS = 24,  // A

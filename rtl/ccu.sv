@@ -1,4 +1,5 @@
 // Central control unit: broadcasts what the LNZD finds, loads batches, counts, and knows when nothing is left.
+// Its rules: docs/hardware.md, B3, D2, Q2, U2.
 module ccu #(
     parameter int N_PE = 64,
     parameter int COLUMN_BITS = 13,

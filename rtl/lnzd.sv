@@ -1,4 +1,5 @@
 // Leading non-zero detector: the row register, the scan position, and the quadtree that finds the next activation.
+// Its rules: docs/hardware.md, S1 to S7, U3.
 module lnzd #(
     parameter int N_PE = 64,
     parameter int VALUE_BITS = 16,

@@ -1,5 +1,6 @@
 // Pointer read of one PE: where an activation's column begins and ends, and its entries one a cycle.
 // Even and odd columns lie in two single-ported banks, so that p_j and p_{j+1} come in one cycle.
+// Its rules: docs/hardware.md, M3, T1, T2, U4.
 module ptr_read #(
     parameter int POINTER_BITS = 16,     // P
     parameter int POINTER_WORDS = 8192,  // pointers in each bank

@@ -1,4 +1,5 @@
 // Weight-memory read of one PE: a memory row at a time, held in the memory's output register, and one entry out of it.
+// Its rules: docs/hardware.md, E7, E8, M4, U5.
 module spmat_read #(
     parameter int ENTRY_BITS = 8,       // C + I, in whole bytes
     parameter int ENTRIES_PER_ROW = 8,  // per memory row: a power of two

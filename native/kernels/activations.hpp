@@ -19,7 +19,7 @@ inline std::int64_t saturate(std::int64_t value, int bits) {
   return std::clamp(value, -half, half - 1);
 }
 
-// `count` reals in Q(fraction) of `bits` bits, half to even, saturated: the contract's rounding of inputs.
+// `count` reals in Q(fraction) of `bits` bits, half to even, saturated (docs/hardware.md, A2).
 void to_fixed(const float* reals, std::size_t count, int fraction, int bits, std::int16_t* values);
 
 // A layer's sums, in units of `unit`, as real numbers, bias and ReLU applied.

@@ -26,9 +26,9 @@ struct Int16 {
   static Sum product(Weight w, Activation a) { return static_cast<float>(std::int32_t{w} * a); }
 };
 
-// The chip's: each product rounded to 16 bits, sums exact here and wrapped where they are read out (contract, section
-// 2). Fewer value bits B are had by shifting the weights up 16 - B bits: the product then is that of B bits, to the
-// bit.
+// The chip's: each product rounded to 16 bits, sums exact here and wrapped where they are read out (docs/hardware.md,
+// A4 and A5). Fewer value bits B are had by shifting the weights up 16 - B bits: the product then is that of B bits, to
+// the bit.
 struct Chip {
   using Weight = std::int16_t;
   using Activation = std::int16_t;

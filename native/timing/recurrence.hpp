@@ -1,4 +1,4 @@
-// The recurrence of the contract, section 4, for one scan:
+// The recurrence of docs/hardware.md, T3 and T4, for one scan:
 //
 //     w(k)   = max( w(k-1) + gap(k),  max over i of L(k-Q+1, i) )        broadcast k
 //     L(k,i) = max( w(k) + 2,  L(k-1,i) + max(1, n(k-1,i)) )             PE i's pointer stage takes it up

@@ -1,4 +1,4 @@
-"""The chip's cycles: the native recurrence against the readable one, the contract's own words, and measured counts."""
+"""The chip's cycles: the native recurrence against the readable one, the scan's rules, and measured counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def alex8(data_set: DataSet) -> SimulatorStreams:
 
 
 def scan_cycle_by_cycle(activations: np.ndarray, n_pe: int) -> tuple[list[int], int]:
-    """Return (cycle of every broadcast, first cycle after the scan), no queue full: the contract's words as a loop."""
+    """Return (cycle of every broadcast, the scan's end), no queue full: docs/hardware.md, S1 to S7, as a loop."""
     rows = np.resize(np.append(activations, np.zeros(n_pe, int)), (-(-len(activations) // n_pe), n_pe))
     rows.flat[len(activations) :] = 0
     cycle, broadcasts = 1, []
@@ -43,7 +43,7 @@ def scan_cycle_by_cycle(activations: np.ndarray, n_pe: int) -> tuple[list[int], 
 
 
 @given(layers())
-def test_scan_is_the_contracts_words(case: Case) -> None:
+def test_scan_is_the_rules_as_a_loop(case: Case) -> None:
     """With queues that never fill, broadcasts come when a loop over rows and positions says."""
     n_pe = case.matrix.n_pe
     found = scan(case.activations, n_pe)

@@ -1,4 +1,4 @@
-"""The encoding of the contract, section 1: against its rule, its worked examples, and hostile arrays."""
+"""The encoding of docs/hardware.md, E1 to E9: against its rule, its worked examples, and hostile arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fixed-point arithmetic of the contract, section 2."""
+"""The fixed-point arithmetic of docs/hardware.md, A1 to A11."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readable truth, against the contract's formulas taken one output at a time."""
+"""The readable truth, against the formulas of docs/hardware.md, A4 to A7, one output at a time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_float_layer_is_the_dense_product(case: Case, relu: bool) -> None:
 
 
 def test_real_alex8(data_set: DataSet) -> None:
-    """Formats as the contract states them; output 708 is the largest; the largest error is 8.6e-4 of it."""
+    """Formats as docs/hardware.md, A10, chooses them; output 708 is the largest; the largest error is 8.6e-4 of it."""
     network, activations = read_eie_simulator(data_set("eie-simulator-alex8"), outputs=1000)
     layer = network.layers[0]
     assert layer.formats == Formats(11, 15)

@@ -9,7 +9,7 @@ __all__ = ["Counts"]
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts over all processing elements (hardware contract, section 4).
+    """Counts over all processing elements (docs/hardware.md, C1 to C4).
 
     entries: of the whole layer, padding included; nnz: without padding. broadcasts: non-zero activations.
     ptr_reads: one per broadcast and PE. entries_issued: those of the columns broadcast, padding included;

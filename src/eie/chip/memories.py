@@ -36,7 +36,7 @@ class Requirement:
 
 
 def capacity(matrix: InterleavedCSC, hardware: Hardware) -> tuple[Requirement, ...]:
-    """Return what `matrix` needs of pointer memory and range, weight and activation memory."""
+    """Return what `matrix` needs of each memory and of the pointers' range (docs/hardware.md, M2 to M5)."""
     return _largest(passes_of(matrix, hardware), hardware)
 
 

@@ -1,8 +1,8 @@
 """The chip's cycles, exactly: which activation is broadcast when, and when each processing element (PE) takes it up.
 
-A matrix, a vector of activations and the hardware go in; cycles and counts come out. `schedule_reference` is the
-recurrence as it is read in docs/hardware.md; the native one (native/timing) is held equal to it by the tests, and both
-to the stepped simulator.
+A matrix, a vector of activations and the hardware go in; cycles and counts come out. The rules are S1 to D3 of
+docs/hardware.md, batches B1 to B4 and passes P1 to P4. `schedule_reference` is the recurrence as it is read there; the
+native one (native/timing) is held equal to it by the tests, and both to the stepped simulator.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ __all__ = [
     "workload",
 ]
 
-PIPELINE_CYCLES = 5  # from the pointer-read stage: the weight-memory stage, then four of arithmetic
+# From the pointer-read stage: the weight-memory stage, then four of arithmetic (docs/hardware.md, D1).
+PIPELINE_CYCLES = 5
 
 Cycles = npt.NDArray[np.int64]
 
@@ -97,7 +98,7 @@ class Simulation:
 
     @property
     def load_efficiency(self) -> float:
-        """Theoretical over actual time: issued entries / (units x cycles)."""
+        """Theoretical over actual time: issued entries / (units x cycles); docs/hardware.md, C7."""
         return self.counts.entries_issued / (self._units * self.cycles)
 
     @property
@@ -106,13 +107,13 @@ class Simulation:
 
 
 def scan(activations: npt.ArrayLike, n_pe: int, rule: ScanRule = PAPERS_SCAN) -> Scan:
-    """Return the scan of `activations`, (inputs,), under `rule`; zeros are skipped."""
+    """Return the scan of `activations`, (inputs,), under `rule`; zeros are skipped (docs/hardware.md, S1 to S7)."""
     active = np.asarray(activations) != 0
     return rule.scan(as_rows(active, n_pe))
 
 
 def schedule_reference(gaps: npt.NDArray[np.integer], durations: npt.NDArray[np.int64], queue_depth: int) -> Schedule:
-    """Return the schedule of one scan, straight from the recurrence.
+    """Return the schedule of one scan, straight from the recurrence (docs/hardware.md, T3 and T4).
 
     `gaps`, (broadcasts,), are those of `Scan`; `durations`, (broadcasts, N), how long PE i's pointer stage keeps the
     column of broadcast k.

@@ -1,7 +1,7 @@
 """The one form of a compressed layer: interleaved, relative-indexed CSC, as the chip's memories hold it.
 
 Codes go in, an (outputs, inputs) array of places in a codebook; an `InterleavedCSC` comes out, and its `decode` gives
-the codes. Section 1 of the hardware contract: row i belongs to processing element (PE) i mod N; per PE and column,
+the codes. docs/hardware.md, E1 to E9: row i belongs to processing element (PE) i mod N; per PE and column,
 entries are the non-zero codes in ascending row, each with the number of zeros before it, and a gap too long for the
 relative index is bridged by padding entries.
 """

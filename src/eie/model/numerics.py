@@ -1,6 +1,6 @@
 """Fixed-point numbers as the chip has them: quantise, multiply, accumulate, read out.
 
-Section 2 of the hardware contract as plain NumPy. Values, codebook and products have B bits (16), accumulators A bits
+docs/hardware.md, A1 to A11, as plain NumPy. Values, codebook and products have B bits (16), accumulators A bits
 (24); all are two's complement. A number q in format Q(f) stands for q * 2**-f; f may be negative or above B - 1.
 """
 

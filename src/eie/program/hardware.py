@@ -31,7 +31,7 @@ _RULES = {"row_assignment": RowAssignment, "scan_rule": ScanRule}
 
 @dataclass(frozen=True)
 class Hardware:
-    """The chip's parameters (hardware contract, section 3); memories are per processing element (PE).
+    """The chip's parameters (docs/hardware.md, "Sizes"); memories are per processing element (PE).
 
     n_pe: processing elements. queue_depth: slots of the activation queue, one of which stays free.
     spmat_width_bits: bits read from the weight memory at once. clock_mhz: clock frequency.

@@ -1,4 +1,7 @@
-"""Activation queue: a ring per PE between the broadcast and the PE's own pace."""
+"""Activation queue: a ring per PE between the broadcast and the PE's own pace.
+
+Its rules: docs/hardware.md, Q1 to Q4.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Activation read and write: two register files that swap roles, and the SRAM behind them."""
+"""Activation read and write: two register files that swap roles, and the SRAM behind them.
+
+Its rules: docs/hardware.md, A7, A8, B3, H3, M1, M2.
+"""
 
 from __future__ import annotations
 

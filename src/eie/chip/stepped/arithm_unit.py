@@ -1,5 +1,7 @@
 """Arithmetic unit: four stages from an entry to its row's new sum.
 
+Its rules: docs/hardware.md, A4, A5, E9, U6, U7.
+
 1 codebook lookup and address accumulation; 2 accumulator read and multiplication; 3 shift and addition; 4 write.
 """
 

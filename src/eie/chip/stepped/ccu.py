@@ -1,4 +1,7 @@
-"""Central control unit: broadcasts what the LNZD finds, loads batches, and knows when nothing is left."""
+"""Central control unit: broadcasts what the LNZD finds, loads batches, and knows when nothing is left.
+
+Its rules: docs/hardware.md, B3, D2, Q2, U2.
+"""
 
 from __future__ import annotations
 

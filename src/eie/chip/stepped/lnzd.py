@@ -1,4 +1,7 @@
-"""Leading non-zero detector: finds the next activation to broadcast, a row of N of them at a time."""
+"""Leading non-zero detector: finds the next activation to broadcast, a row of N of them at a time.
+
+Its rules: docs/hardware.md, S1 to S7, U3.
+"""
 
 from __future__ import annotations
 

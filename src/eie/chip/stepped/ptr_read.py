@@ -1,4 +1,7 @@
-"""Pointer read: where an activation's column begins and ends in each PE, and its entries one a cycle."""
+"""Pointer read: where an activation's column begins and ends in each PE, and its entries one a cycle.
+
+Its rules: docs/hardware.md, M3, T1, T2, U4.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Weight-memory read: a memory row at a time into a buffer, and the entry at hand out of it."""
+"""Weight-memory read: a memory row at a time into a buffer, and the entry at hand out of it.
+
+Its rules: docs/hardware.md, E7, E8, M4, U5.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What every PE does in every cycle, from the recurrence's schedule: the states that traces draw.
 
 Simulated layers and the hardware go in; a matrix of states, PEs by cycles, comes out, with queue occupancies and
-broadcasts. States are those seen at the pointer-read stage (hardware contract, section 4, "Words").
+broadcasts. States are those seen at the pointer-read stage (docs/hardware.md, C6).
 """
 
 from __future__ import annotations
