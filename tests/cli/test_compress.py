@@ -64,7 +64,7 @@ def test_compress_inspect_export(folder: Path) -> None:
     assert "index bits" in run("inspect", out).stdout
     assert run("export", out, folder / "small.npz").returncode == 0
     with np.load(folder / "small.npz") as arrays:
-        assert np.array_equal(arrays["0.weight"], eie.load(out).products[0].matrix.dense())
+        assert np.array_equal(arrays["0.weight"], eie.load(out).layers[0].matrix.dense())
     assert run("export", out, folder / "small.net").returncode == 0
     assert run("export", out, folder / "small.onnx").returncode == 0
 
@@ -78,7 +78,7 @@ def test_without_data(folder: Path) -> None:
     out = folder / "fc.safetensors"
     done = run("compress", folder / "weights.npz", "--recipe", folder / "all.toml", "-o", out)
     assert done.returncode == 0, done.stderr
-    (layer,) = eie.load(out).products
+    (layer,) = eie.load(out).layers
     assert layer.matrix.nnz == np.count_nonzero(pruned)
     assert np.abs(layer.matrix.dense() - pruned).max() < 0.3
 

@@ -15,12 +15,12 @@ import eie
 from eie.compress import Recipe, Training, accuracy, compress_, finetune
 from eie.errors import InputError
 from eie.pytorch.pipeline import Interrupted, discard_checkpoints
-from eie.workloads.data import Data, read_data
+from eie.workloads.data import Data, load_data
 
 
 @pytest.fixture(scope="module")
 def data() -> Data:
-    return read_data("digits")
+    return load_data("digits")
 
 
 def mlp(seed: int = 0) -> nn.Module:
@@ -53,7 +53,7 @@ def test_from_nothing_to_a_file(data: Data, tmp_path: Path) -> None:
     assert last is not None
     assert first > 0.9
     assert last > first - 0.02
-    eie.save(tmp_path / "digits.safetensors", done.network, packed=True)
+    eie.save(done.network, tmp_path / "digits.safetensors", packed=True)
     network = eie.load(tmp_path / "digits.safetensors")
     outputs = eie.InferenceSession(network, numerics="float32").run(data.x_test)
     with torch.no_grad():

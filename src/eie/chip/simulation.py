@@ -63,7 +63,7 @@ def simulate_network(network: Network, inputs: npt.ArrayLike, hardware: Hardware
     """
     vectors: npt.NDArray[np.floating] = _one_input(network, inputs).astype(np.float64)
     network = _prepared(network, vectors, hardware)
-    runs: dict[str, list[LayerSimulation]] = {layer.name: [] for layer in network.products}
+    runs: dict[str, list[LayerSimulation]] = {layer.name: [] for layer in network.layers}
 
     def multiply(layer: Layer, batch: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         formats = formats_of(layer)
@@ -75,11 +75,11 @@ def simulate_network(network: Network, inputs: npt.ArrayLike, hardware: Hardware
         return dequantise([run.outputs for run in runs[layer.name][-len(batch) :]], formats.output_fraction)
 
     for step in network:
-        for layer in step.products:
+        for layer in step.layers:
             if hardware.strict:
                 require_capacity(layer.matrix, hardware, f"layer {layer.name}")
         vectors = step.run(vectors, multiply)
-    return tuple(_sum(runs[layer.name]) for layer in network.products)
+    return tuple(_sum(runs[layer.name]) for layer in network.layers)
 
 
 def _one_input(network: Network, inputs: npt.ArrayLike) -> npt.NDArray[np.floating]:
@@ -92,7 +92,7 @@ def _one_input(network: Network, inputs: npt.ArrayLike) -> npt.NDArray[np.floati
 def _prepared(network: Network, batch: npt.NDArray[np.floating], hardware: Hardware) -> Network:
     """Return `network` split over the PEs, its formats chosen from `batch` where a layer has none."""
     network = network.interleave(hardware.n_pe)
-    if all(layer.formats is not None for layer in network.products):
+    if all(layer.formats is not None for layer in network.layers):
         return network
     return calibrate(network, batch, value_bits=hardware.value_bits, accumulator_bits=hardware.accumulator_bits)
 

@@ -71,7 +71,7 @@ class Compression:
         encode, numbers = self.recipe.encode, self.recipe.numbers
         shape = _input_shape(self.model, self.recipe, self.data)
         network = network_of(self.model, shape, name=self.recipe.name)
-        network = network.map_products(lambda layer: replace(layer, matrix=self.layers[layer.name].matrix))
+        network = network.map_layers(lambda layer: replace(layer, matrix=self.layers[layer.name].matrix))
         if self.data is None:
             return network
         inputs = self.data.x_train[: numbers.calibration_inputs].reshape(-1, network.inputs)
