@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from eie.cli import app
+from eie.cli.commands import app
 from eie.engine import KERNELS, NUMERICS
 from eie.errors import InputError
 
