@@ -27,7 +27,7 @@ from eie.pytorch.sources import load_model
 from eie.storage.sizes import LayerSize, layer_size, total
 from eie.support.output_files import atomic_write
 from eie.support.processor import processor
-from eie.workloads.data import Data, read_data
+from eie.workloads.data import Data, load_data
 from timing import interleaved
 
 HERE = Path(__file__).parent
@@ -84,7 +84,7 @@ def network(name: str, folder: Path, pruned: Path | None) -> list[str]:
     """Train and compress one network, and share another's pruned one; return what to print."""
     published = NETWORKS[name]
     recipe = read_recipe(EXAMPLES / f"{name}.toml")
-    data = read_data(folder, recipe.input_shape, recipe.seed)
+    data = load_data(folder, recipe.input_shape, recipe.seed)
     torch.manual_seed(recipe.seed)
     model = load_model(f"{EXAMPLES / 'lenet.py'}:{name}")
     start = time.perf_counter()
@@ -142,10 +142,10 @@ def summary(found: eie.Network, data: Data, published: Published, dense: float |
     """Return size, accuracy in each arithmetic, cycles and time of an encoded network."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
-        eie.save(path, found, packed=True)
+        eie.save(found, path, packed=True)
         file_bytes = path.stat().st_size
         found = eie.load(path)
-    sizes = [layer_size(layer) for layer in found.products]
+    sizes = [layer_size(layer) for layer in found.layers]
     dense_bytes = total(sizes).dense_bytes
     image = vectors(data.x_test[:1], found)[0]
     layers = eie.simulate_network(found, image, eie.Hardware())

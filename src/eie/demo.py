@@ -6,6 +6,7 @@ network's accuracy, size, time on this CPU and cycles on the chip come out.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import sklearn.neural_network
+from sklearn.exceptions import ConvergenceWarning
 
 from eie.chip import Hardware, LayerSimulation, simulate_network
 from eie.encoding.clustering import share
@@ -67,7 +69,7 @@ def compress_digits(log: Callable[[str], None], hardware: Hardware) -> DigitsRes
     x_train, x_test, y_train, y_test = digits()
     log(f"training 64-{HIDDEN[0]}-{HIDDEN[1]}-10 on {len(x_train)} digits")
     model = sklearn.neural_network.MLPClassifier(HIDDEN, random_state=SEED, max_iter=40, n_iter_no_change=40)
-    _quietly(lambda: model.fit(x_train, y_train))
+    _train(lambda: model.fit(x_train, y_train))
     dense = [(w.astype(np.float32), b.astype(np.float32)) for w, b in zip(model.coefs_, model.intercepts_, strict=True)]
     dense_accuracy = float(model.score(x_test, y_test))
     log("pruning to " + ", ".join(f"{density:.0%}" for density in DENSITIES) + " of the weights, retraining in between")
@@ -89,9 +91,9 @@ def compress_digits(log: Callable[[str], None], hardware: Hardware) -> DigitsRes
         pruned_accuracy=pruned_accuracy,
         accuracy=accuracy,
         dense_bytes=sum(w.nbytes for w, _ in dense),
-        compressed_bytes=sum(layer.matrix.entries.nbytes + layer.matrix.codebook.nbytes for layer in network.products),
+        compressed_bytes=sum(layer.matrix.entries.nbytes + layer.matrix.codebook.nbytes for layer in network.layers),
         weights=sum(w.size for w, _ in dense),
-        kept=sum(layer.matrix.nnz for layer in network.products),
+        kept=sum(layer.matrix.nnz for layer in network.layers),
         dense_us=median_us(lambda: _dense(dense, digit), TIMED_CALLS),
         compressed_us=median_us(lambda: sessions["int16"].run(digit), TIMED_CALLS),
         layers=simulate_network(network, digit, hardware),
@@ -110,7 +112,7 @@ def _prune(model: Any, x: Floats, y: npt.NDArray[np.int64]) -> None:
         for _ in range(EPOCHS_PER_STEP * (2 if step == PRUNING_STEPS else 1)):
             for weights, mask in zip(model.coefs_, masks, strict=True):
                 weights *= mask
-            _quietly(lambda: model.partial_fit(x, y))
+            _train(lambda: model.partial_fit(x, y))
         for weights, mask in zip(model.coefs_, masks, strict=True):
             weights *= mask
 
@@ -131,12 +133,16 @@ def _dense(layers: list[tuple[Floats, Floats]], x: Floats) -> Floats:
     return x @ layers[-1][0] + layers[-1][1]
 
 
-def _quietly(call: Callable[[], object]) -> None:
-    """Call without scikit-learn's warning that training stopped after as many epochs as it was told."""
-    import warnings
+def _train(call: Callable[[], object]) -> None:
+    """Call scikit-learn to train.
 
-    from sklearn.exceptions import ConvergenceWarning
-
+    Its warning that training stopped after as many epochs as it was told is ignored. It swallows Ctrl-C, with another
+    warning, and would go on with a half-trained model: that is KeyboardInterrupt again.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        call()
+        warnings.filterwarnings("error", "Training interrupted by user")
+        try:
+            call()
+        except UserWarning as warning:
+            raise KeyboardInterrupt from warning

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from data_sets import DataSet
-from eie.cli import app
+from eie.cli.commands import app
 from eie.engine import KERNELS, NUMERICS
 from eie.errors import InputError
 

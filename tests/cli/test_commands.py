@@ -48,7 +48,7 @@ def model(tmp_path: Path) -> Path:
     )
     inputs = rng.normal(size=40).astype(np.float32)
     np.save(tmp_path / "input.npy", inputs)
-    eie.save(tmp_path / "model.safetensors", eie.calibrate(network, inputs))
+    eie.save(eie.calibrate(network, inputs), tmp_path / "model.safetensors")
     return tmp_path / "model.safetensors"
 
 
@@ -85,7 +85,7 @@ def test_run_chooses_formats_where_there_are_none(model: Path) -> None:
     """An uncalibrated model runs in the chip's numbers all the same, and says so."""
     network = eie.load(model)
     bare = eie.Network(tuple(eie.Layer(x.name, x.matrix, x.bias, x.relu) for x in network))
-    eie.save(model.with_name("bare.safetensors"), bare)
+    eie.save(bare, model.with_name("bare.safetensors"))
     done = run("run", model.with_name("bare.safetensors"), model.with_name("input.npy"), "--numerics", "chip")
     assert done.returncode == 0
     assert "they are chosen from this input" in done.stderr

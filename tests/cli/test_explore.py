@@ -3,7 +3,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from eie.cli import app
+from eie.cli.commands import app
 from eie.errors import InputError
 
 run = CliRunner().invoke

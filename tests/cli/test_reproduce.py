@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from eie.cli import app
+from eie.cli.commands import app
 from eie.errors import InputError
 
 run = CliRunner().invoke

@@ -45,7 +45,7 @@ def test_results_are_the_same(tmp_path: Path, processor: str, instruction_set: s
     matrix = eie.encode(codes, np.concatenate(([0], rng.normal(size=15))), n_pe=6)
     x = rng.normal(size=400).astype(np.float32)
     network = calibrate(Network((Layer("fc", matrix),)), x)
-    eie.save(tmp_path / "model.safetensors", network)
+    eie.save(network, tmp_path / "model.safetensors")
     np.save(tmp_path / "x.npy", x)
     done = subprocess.run(
         ["qemu-x86_64", "-cpu", processor, sys.executable, "-c", PROGRAM, *kernels],

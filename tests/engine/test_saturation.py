@@ -38,7 +38,7 @@ def test_calibrated_on_the_same_inputs_nothing_is_cut() -> None:
     x = np.random.default_rng(1).normal(size=(5, 128))
     network = eie.calibrate(image_network(), x)
     found = saturation(network, x)
-    assert [one.name for one in found] == [layer.name for layer in network.products]
+    assert [one.name for one in found] == [layer.name for layer in network.layers]
     assert found[0].inputs == 5 * 64 * 18
     assert all(one.overflows == 0 for one in found)
     assert sum(one.saturated_inputs for one in found) <= 0.001 * sum(one.inputs for one in found)

@@ -72,7 +72,7 @@ def test_session_loads_a_model_file(tmp_path) -> None:
     """A session takes the path of a model file as well as a network."""
     rng = np.random.default_rng(3)
     network = random_network(rng, (40, 30, 5))
-    eie.save(tmp_path / "model.safetensors", network)
+    eie.save(network, tmp_path / "model.safetensors")
     inputs = random_inputs(rng, 2, 40)
     loaded = InferenceSession(tmp_path / "model.safetensors", kernel="columns")
     np.testing.assert_array_equal(loaded.run(inputs), InferenceSession(network, kernel="columns").run(inputs))

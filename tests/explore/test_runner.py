@@ -122,7 +122,7 @@ def test_a_layer_of_a_model_file_is_swept_like_any_other(tmp_path: Path) -> None
     """Model and inputs are found beside the space; the cycles are those of simulating the layer itself."""
     layer = generate("NT-LSTM")
     matrix = encode(layer.codes, layer.codebook, 16)
-    eie.save(tmp_path / "m.safetensors", eie.Network((eie.Layer("lstm", matrix),)))
+    eie.save(eie.Network((eie.Layer("lstm", matrix),)), tmp_path / "m.safetensors")
     np.save(tmp_path / "x.npy", layer.activations)
     (tmp_path / "space.toml").write_text(OWN_LAYER)
     table = explore(load_space(tmp_path / "space.toml"), tmp_path / "out", workers=1)
@@ -141,7 +141,7 @@ def test_a_layer_of_a_model_file_is_swept_like_any_other(tmp_path: Path) -> None
 def test_a_model_layer_that_does_not_fit_is_named(tmp_path: Path, was: str, becomes: str, sentence: str) -> None:
     """An unknown layer, a missing file, inputs of another length."""
     matrix = encode(np.eye(4, dtype=np.uint8), np.arange(16, dtype=np.float32), 16)
-    eie.save(tmp_path / "m.safetensors", eie.Network((eie.Layer("lstm", matrix),)))
+    eie.save(eie.Network((eie.Layer("lstm", matrix),)), tmp_path / "m.safetensors")
     np.save(tmp_path / "z.npy", np.zeros(5))
     (tmp_path / "space.toml").write_text(OWN_LAYER.replace(was, becomes))
     with pytest.raises(InputError) as error:

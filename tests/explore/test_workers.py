@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from eie.errors import InputError
+from eie.errors import InputError, WorkerLost
 from eie.explore import Space, explore
 
 SPACE = Space(
@@ -79,7 +79,7 @@ def test_a_scheduler_that_dies_is_one_sentence_and_keeps_what_is_done(
             for process in processes:
                 process.kill()
 
-    with pytest.raises(InputError) as error:
+    with pytest.raises(WorkerLost) as error:
         explore(SPACE, tmp_path / "out", scheduler=address, progress=kill_all)
     assert str(error.value).startswith(f"the Dask cluster at {address} gave up (")
     seen: list[int] = []
@@ -119,7 +119,7 @@ def test_a_process_that_dies_is_one_sentence_and_keeps_what_is_done(tmp_path: Pa
             for child in multiprocessing.active_children():
                 child.kill()
 
-    with pytest.raises(InputError, match=r"^a process of the sweep was ended from outside"):
+    with pytest.raises(WorkerLost, match=r"^a process of the sweep was ended from outside"):
         explore(SPACE, tmp_path, workers=2, progress=kill_children)
     seen: list[int] = []
     assert explore(SPACE, tmp_path, workers=1, progress=lambda done, _runs: seen.append(done)).height == 36

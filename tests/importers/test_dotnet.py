@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import eie
 from data_sets import DataSet
 from eie.errors import InputError
-from eie.importers.dotnet import Layout, read_dotnet, read_layout, write_dotnet
+from eie.exporters.dotnet import write_dotnet
+from eie.importers.dotnet import Layout, load_layout, read_dotnet
 from eie.storage.sizes import layer_size, total
 from strategies import Case, layers
 
@@ -20,8 +21,8 @@ from strategies import Case, layers
 def test_squeezenet_byte_for_byte(data_set: DataSet, tmp_path: Path) -> None:
     """Read into our own form and written again, the file is the same; a third of 1,244,448 weights is kept."""
     path = data_set("squeezenet") / "compressed_SqueezeNet.net"
-    found = read_dotnet(path, read_layout("squeezenet"))
-    write_dotnet(tmp_path / "again.net", found)
+    found = read_dotnet(path, load_layout("squeezenet"))
+    write_dotnet(found, tmp_path / "again.net")
     assert (tmp_path / "again.net").read_bytes() == path.read_bytes()
     size = total([layer_size(layer) for layer in found])
     assert size.weights == 1_244_448
@@ -46,14 +47,14 @@ def test_any_layers_come_back(tmp_path: Path, cases: list[Case]) -> None:
     """Of 4 or 8 bits, empty ones and odd numbers of entries too."""
     names = [f"layer{number}" for number in range(len(cases))]
     written = [eie.Layer(name, case.matrix, None) for name, case in zip(names, cases, strict=True)]
-    write_dotnet(tmp_path / "a.net", written)
+    write_dotnet(written, tmp_path / "a.net")
     found = read_dotnet(tmp_path / "a.net", layout_of(cases, names), n_pe=3)
     for case, layer in zip(cases, found, strict=True):
         assert np.array_equal(layer.matrix.decode(), case.codes)
         assert np.array_equal(layer.matrix.codebook, case.matrix.codebook)
         assert layer.bias is not None
         assert not layer.bias.any()
-    write_dotnet(tmp_path / "b.net", found)
+    write_dotnet(found, tmp_path / "b.net")
     assert (tmp_path / "a.net").read_bytes() == (tmp_path / "b.net").read_bytes()
 
 
@@ -66,7 +67,7 @@ LAYOUT = Layout.model_validate(
 def small(tmp_path: Path) -> Path:
     a = eie.Layer("a", eie.encode(np.ones((3, 2), np.uint8), np.arange(16), n_pe=1))
     b = eie.Layer("b", eie.encode(np.ones((2, 3), np.uint8), np.arange(256), n_pe=1))
-    write_dotnet(tmp_path / "small.net", (a, b))
+    write_dotnet((a, b), tmp_path / "small.net")
     return tmp_path / "small.net"
 
 
@@ -101,8 +102,8 @@ def test_hostile_files(small: Path, change: object, sentence: str) -> None:
 def test_refusals(tmp_path: Path) -> None:
     """Codes of other bits, and layouts that are not there."""
     with pytest.raises(InputError) as error:
-        write_dotnet(tmp_path / "a.net", [eie.Layer("a", eie.encode(np.ones((2, 2), np.uint8), np.arange(8), n_pe=1))])
+        write_dotnet([eie.Layer("a", eie.encode(np.ones((2, 2), np.uint8), np.arange(8), n_pe=1))], tmp_path / "a.net")
     assert str(error.value) == "layer a has codes of 3 bits, and .net holds 4 or 8"
     with pytest.raises(InputError) as error:
-        read_layout("alexnet")
+        load_layout("alexnet")
     assert str(error.value) == "there is no layout called alexnet: it must be squeezenet or a TOML file"

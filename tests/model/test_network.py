@@ -22,7 +22,7 @@ def test_a_network_has_layers_of_different_names() -> None:
     """None at all, or two of one name, are refused."""
     with pytest.raises(InputError) as error:
         eie.Network(())
-    assert str(error.value) == "network network has no layers, expected at least one"
+    assert str(error.value) == "network network has no steps, expected at least one"
     square = eie.Layer("a", eie.encode(np.ones((2, 2), np.uint8), np.arange(16), n_pe=1))
     with pytest.raises(InputError) as error:
         eie.Network((square, square))

@@ -11,7 +11,7 @@ import torch
 import eie
 from eie.compress import compress_, read_recipe
 from eie.pytorch.sources import load_model
-from eie.workloads.data import read_data
+from eie.workloads.data import load_data
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -27,13 +27,13 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def test_examples_keep_their_accuracy(tmp_path: Path, factory: str, recipe: str, kinds: list[str], ratio: int) -> None:
     """Compressed as their recipes say: small, within a point of the dense model, the same on the chip."""
     steps = read_recipe(EXAMPLES / f"{recipe}.toml")
-    data = read_data("digits", steps.input_shape, steps.seed)
+    data = load_data("digits", steps.input_shape, steps.seed)
     torch.manual_seed(steps.seed)
     done = compress_(load_model(f"{EXAMPLES / 'digits.py'}:{factory}"), steps, data)
     network = done.network
     assert [type(step).__name__ for step in network] == kinds
     path = tmp_path / "model.safetensors"
-    eie.save(path, network, packed=True)
+    eie.save(network, path, packed=True)
     dense = 4 * sum(parameter.numel() for parameter in load_model(f"{EXAMPLES / 'digits.py'}:{factory}").parameters())
     assert dense / path.stat().st_size > ratio
     first, last = done.stages[0].test_accuracy, done.stages[-1].test_accuracy

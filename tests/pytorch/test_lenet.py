@@ -12,7 +12,7 @@ import eie
 from data_sets import DataSet
 from eie.compress import Recipe, accuracy, compress_, read_recipe
 from eie.pytorch.sources import load_model
-from eie.workloads.data import read_data
+from eie.workloads.data import load_data
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -26,15 +26,15 @@ def test_pruned_by_others(
     data_set: DataSet, tmp_path: Path, name: str, weights: str, shape: tuple[int, ...] | None, ratio: int
 ) -> None:
     """Networks that dynamic network surgery pruned, shared and encoded without training: small, and as accurate."""
-    data = read_data(data_set("mnist"), shape)
+    data = load_data(data_set("mnist"), shape)
     model = load_model(f"{EXAMPLES / 'lenet.py'}:{name}", data_set("lenet") / weights)
     before = accuracy(model, data.x_test, data.y_test)
     assert before > 0.98
     recipe = Recipe.model_validate({"prune": {"density": 1.0}, "input_shape": data.input_shape})
     network = compress_(model, recipe, None).network
     path = tmp_path / "lenet.safetensors"
-    eie.save(path, network, packed=True)
-    dense = sum(4 * (layer.outputs * layer.inputs + layer.outputs) for layer in network.products)
+    eie.save(network, path, packed=True)
+    dense = sum(4 * (layer.outputs * layer.inputs + layer.outputs) for layer in network.layers)
     assert dense / path.stat().st_size > ratio
     images = data.x_test[:3000].reshape(3000, -1)
     network = eie.calibrate(eie.load(path), data.x_train[:256].reshape(256, -1))
@@ -52,11 +52,11 @@ def test_lenet_300_100_from_nothing(data_set: DataSet, tmp_path: Path) -> None:
     Training rounds differently on another processor, so that 0.2 points, some two standard errors, are allowed for.
     """
     recipe = read_recipe(EXAMPLES / "lenet_300_100.toml")
-    data = read_data(data_set("mnist"))
+    data = load_data(data_set("mnist"))
     torch.manual_seed(recipe.seed)
     done = compress_(load_model(f"{EXAMPLES / 'lenet.py'}:lenet_300_100"), recipe, data)
     path = tmp_path / "lenet.safetensors"
-    eie.save(path, done.network, packed=True)
+    eie.save(done.network, path, packed=True)
     assert 266_610 * 4 / path.stat().st_size > 60
     first, last = done.stages[0].test_accuracy, done.stages[-1].test_accuracy
     assert first is not None

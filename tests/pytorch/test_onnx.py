@@ -122,7 +122,7 @@ def test_weights_are_written_by_name(tmp_path: Path) -> None:
     arrays = state_dict(network)
     assert arrays["conv1.weight"].shape == (6, 2, 3, 3)
     assert arrays["conv2.weight"].shape == (16, 5, 6)
-    assert np.array_equal(arrays["fc1.weight"], network.products[-2].matrix.dense())
+    assert np.array_equal(arrays["fc1.weight"], network.layers[-2].matrix.dense())
     assert state_dict(sequence_network())["lstm.weight"].shape == (24, 10)
     for suffix in (".npz", ".safetensors", ".pt"):
         path = tmp_path / f"weights{suffix}"

@@ -13,14 +13,14 @@ from torch import nn
 
 import eie
 from eie.compress import Recipe, Training, accuracy, compress_, finetune
-from eie.errors import InputError
-from eie.pytorch.pipeline import Interrupted, discard_checkpoints
-from eie.workloads.data import Data, read_data
+from eie.errors import InputError, Interrupted
+from eie.pytorch.pipeline import discard_checkpoints
+from eie.workloads.data import Data, load_data
 
 
 @pytest.fixture(scope="module")
 def data() -> Data:
-    return read_data("digits")
+    return load_data("digits")
 
 
 def mlp(seed: int = 0) -> nn.Module:
@@ -53,7 +53,7 @@ def test_from_nothing_to_a_file(data: Data, tmp_path: Path) -> None:
     assert last is not None
     assert first > 0.9
     assert last > first - 0.02
-    eie.save(tmp_path / "digits.safetensors", done.network, packed=True)
+    eie.save(done.network, tmp_path / "digits.safetensors", packed=True)
     network = eie.load(tmp_path / "digits.safetensors")
     outputs = eie.InferenceSession(network, numerics="float32").run(data.x_test)
     with torch.no_grad():
@@ -138,7 +138,9 @@ def test_an_interrupted_recipe_goes_on(data: Data, tmp_path: Path, after: int, s
     Interruption(stopped, after)
     with pytest.raises(Interrupted) as error:
         compress_(stopped, recipe(), data, checkpoints=tmp_path / "checkpoints")
-    assert f" of {stage}: the same command goes on from {tmp_path / 'checkpoints'}" in str(error.value)
+    kept = torch.load(tmp_path / "checkpoints" / f"{stage}.pt", weights_only=True)["epochs"]
+    assert str(error.value).startswith(f"interrupted after epoch {len(kept)} of ")
+    assert f" of {stage}: begun again, it goes on from {tmp_path / 'checkpoints' / stage}.pt" in str(error.value)
     lines: list[str] = []
     again = compress_(mlp(), recipe(), data, checkpoints=tmp_path / "checkpoints", log=lines.append)
     assert any(line.startswith("going on from ") for line in lines)

@@ -69,7 +69,7 @@ def test_the_network_computes_what_the_model_does(name: str, compressed: bool) -
     if compressed:
         eie.compress_(model, eie.compress.Recipe.model_validate({"prune": {"density": 0.5}, "input_shape": shape}))
     network = network_of(model, shape)
-    assert any(isinstance(step, Layer) or step.products for step in network) == compressed
+    assert any(isinstance(step, Layer) or step.layers for step in network) == compressed
     x = torch.randn(3, *shape)
     with torch.no_grad():
         expected = model(x).numpy()

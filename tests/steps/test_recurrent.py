@@ -53,7 +53,7 @@ def test_a_recurrent_layer_is_pytorchs(kind: type[nn.Module], bias: bool, take: 
     assert isinstance(model.recurrent, RecurrentLayer)
     assert torch.allclose(model(x), expected, atol=1e-6)
     network = network_of(model, (5, 4))
-    step = network.layers[0]
+    step = network.steps[0]
     assert isinstance(step, Recurrent)
     assert step.last_only == (take != "states")
     found = eie.InferenceSession(network, numerics="float32").run(x.flatten(1).numpy())

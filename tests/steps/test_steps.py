@@ -142,7 +142,7 @@ def test_session_and_simulated_chip_agree_bit_for_bit() -> None:
     network = small_network()
     x = np.random.default_rng(1).normal(size=network.inputs).astype(np.float32)
     network = eie.calibrate(network, x)
-    network = replace(network, layers=network.layers[:-1])
+    network = replace(network, steps=network.steps[:-1])
     layers = eie.simulate_network(network, x, eie.Hardware(n_pe=4))
     last = layers[-1]
     given = dequantise(last.outputs, formats_of(last.layer).output_fraction)
@@ -153,11 +153,11 @@ def test_session_and_simulated_chip_agree_bit_for_bit() -> None:
 def test_a_convolution_takes_the_chip_one_product_per_place() -> None:
     """Cycles, counts and outputs are the sums and rows of the windows' own simulations."""
     network = small_network()
-    conv = network.layers[0]
+    conv = network.steps[0]
     assert isinstance(conv, Convolution)
     x = np.random.default_rng(1).normal(size=network.inputs)
     network = eie.calibrate(network, x)
-    (layer,) = network.layers[0].products
+    (layer,) = network.steps[0].layers
     windows = conv.window.over(conv.image.of(x[None])).transpose(0, 2, 3, 1, 4, 5).reshape(49, 18)
     values = quantise(windows, formats_of(layer).activation_fraction)
     alone = [eie.simulate(layer.matrix, window, eie.Hardware(n_pe=4)) for window in values]

@@ -65,7 +65,7 @@ def test_a_module_keeps_its_convolution() -> None:
     assert torch.allclose(model(x), expected, atol=1e-5)
     done = eie.compress_(model, eie.compress.Recipe.model_validate({"prune": {"density": 0.6}, "share": {"bits": 8}}))
     network = network_of(model, (2, 7, 6))
-    assert [layer.name for layer in network.products] == [f"{conv}.{p}" for conv in (0, 2) for p in range(16)]
+    assert [layer.name for layer in network.layers] == [f"{conv}.{p}" for conv in (0, 2) for p in range(16)]
     assert np.allclose(
         eie.InferenceSession(network, numerics="float32").run(x.flatten(1).numpy()),
         model(x).detach().flatten(1).numpy(),
@@ -91,7 +91,7 @@ def test_chip_and_engine_agree() -> None:
         assert layer.formats is not None
         return np.ldexp(outputs[layer.name].outputs.astype(np.float64), -layer.formats.output_fraction)
 
-    expected = network.layers[0].run(x[None], from_the_chip)
+    expected = network.steps[0].run(x[None], from_the_chip)
     assert np.array_equal(eie.InferenceSession(network, numerics="chip").run(x), expected[0].astype(np.float32))
 
 

@@ -35,7 +35,7 @@ def network() -> eie.Network:
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     path = tmp_path / "model.safetensors"
-    eie.save(path, network())
+    eie.save(network(), path)
     return path
 
 
@@ -56,7 +56,7 @@ def test_what_goes_in_comes_out(model: Path) -> None:
 def test_any_layer_survives(tmp_path: Path, case: Case) -> None:
     """Empty layers, one PE, one weight: all come back as they were."""
     path = tmp_path / "layer.safetensors"
-    eie.save(path, eie.Layer("layer", case.matrix))
+    eie.save(eie.Layer("layer", case.matrix), path)
     matrix = eie.load(path).layers[0].matrix
     assert np.array_equal(matrix.decode(), case.codes)
 
@@ -80,7 +80,7 @@ def test_a_failed_save_leaves_what_was_there(model: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(InputError) as error:
-        eie.save(model, network())
+        eie.save(network(), model)
     assert str(error.value) == f"cannot write {model}: No space left on device"
     monkeypatch.undo()
     assert model.read_bytes() == before
@@ -169,7 +169,7 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any], dict[str, np.ndarray]], Any],
     ),
     "no layers": (
         lambda d, t: (d.update(layers=[]), t.clear()),
-        "network two layers has no layers, expected at least one",
+        "network two layers has no steps, expected at least one",
     ),
 }
 
@@ -241,10 +241,10 @@ def test_missing_paths(tmp_path: Path) -> None:
         eie.load(tmp_path)
     assert str(error.value) == f"model file {tmp_path} is a folder, expected a file"
     with pytest.raises(InputError) as error:
-        eie.save(tmp_path / "no" / "model.safetensors", network())
+        eie.save(network(), tmp_path / "no" / "model.safetensors")
     assert str(error.value) == (
         f"cannot write {tmp_path / 'no' / 'model.safetensors'}: the folder {tmp_path / 'no'} does not exist"
     )
     with pytest.raises(InputError) as error:
-        eie.save(tmp_path, network())
+        eie.save(network(), tmp_path)
     assert str(error.value) == f"cannot write {tmp_path}: it is a folder, expected the name of a file"

@@ -26,12 +26,12 @@ def test_any_network_survives(tmp_path: Path, make: Any, packed: bool) -> None:
     """It computes the same, bit for bit, with the formats it had."""
     x = np.random.default_rng(1).normal(size=(3, make().inputs)).astype(np.float32)
     network = eie.calibrate(make(), x)
-    eie.save(tmp_path / "model.safetensors", network, packed=packed)
+    eie.save(network, tmp_path / "model.safetensors", packed=packed)
     found = eie.load(tmp_path / "model.safetensors")
     assert found.name == network.name
     assert [type(step) for step in found] == [type(step) for step in network]
-    assert [layer.formats for layer in found.products] == [layer.formats for layer in network.products]
-    for before, after in zip(network.products, found.products, strict=True):
+    assert [layer.formats for layer in found.layers] == [layer.formats for layer in network.layers]
+    for before, after in zip(network.layers, found.layers, strict=True):
         assert np.array_equal(before.matrix.entries, after.matrix.entries)
     for numerics in ("float32", "chip"):
         runs = [eie.InferenceSession(one, numerics=numerics).run(x) for one in (network, found)]
@@ -43,8 +43,8 @@ def test_any_network_survives(tmp_path: Path, make: Any, packed: bool) -> None:
 def test_any_layer_packs(tmp_path: Path, case: Case) -> None:
     """Empty layers, one weight, 8-bit codes: all come back as they were."""
     path = tmp_path / "layer.safetensors"
-    eie.save(path, eie.Layer("layer", case.matrix), packed=True)
-    matrix = eie.load(path).products[0].matrix
+    eie.save(eie.Layer("layer", case.matrix), path, packed=True)
+    matrix = eie.load(path).layers[0].matrix
     assert np.array_equal(matrix.entries, case.matrix.entries)
     assert np.array_equal(matrix.pointers, case.matrix.pointers)
 
@@ -56,11 +56,11 @@ def test_packed_is_small(tmp_path: Path) -> None:
     book = np.concatenate(([0], rng.normal(size=15)))
     bias = rng.choice(rng.normal(size=15), 300).astype(np.float32)
     layer = eie.Layer("fc", eie.encode(codes, book), bias)
-    eie.save(tmp_path / "a.safetensors", layer, packed=True)
-    eie.save(tmp_path / "b.safetensors", layer)
+    eie.save(layer, tmp_path / "a.safetensors", packed=True)
+    eie.save(layer, tmp_path / "b.safetensors")
     assert (tmp_path / "a.safetensors").stat().st_size < 1.1 * layer.matrix.nnz + 300 + 1500
     assert (tmp_path / "b.safetensors").stat().st_size > 4 * 64 * 784
-    found = eie.load(tmp_path / "a.safetensors").products[0]
+    found = eie.load(tmp_path / "a.safetensors").layers[0]
     assert found.bias is not None
     assert np.array_equal(found.bias, bias)
 
@@ -118,7 +118,7 @@ def damage(path: Path, change: Any) -> None:
 def test_hostile_steps(tmp_path: Path, change: Any, sentence: str) -> None:
     """Each is refused in a sentence that names the file, the layer and the fault."""
     path = tmp_path / "model.safetensors"
-    eie.save(path, image_network(), packed=True)
+    eie.save(image_network(), path, packed=True)
     damage(path, change)
     with pytest.raises(InputError) as error:
         eie.load(path)
@@ -130,7 +130,7 @@ def test_hostile_steps(tmp_path: Path, change: Any, sentence: str) -> None:
 def test_any_damage_is_refused_or_harmless(tmp_path: Path, data: st.DataObject) -> None:
     """Bytes changed anywhere in a packed file never get further than a sentence or a valid network."""
     path = tmp_path / "model.safetensors"
-    eie.save(path, Network(image_network(winograd=False).layers[:2], "two"), packed=True)
+    eie.save(Network(image_network(winograd=False).steps[:2], "two"), path, packed=True)
     damaged = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
@@ -140,5 +140,5 @@ def test_any_damage_is_refused_or_harmless(tmp_path: Path, data: st.DataObject) 
     except InputError as error:
         assert str(path) in str(error)
     else:
-        for layer in found.products:
+        for layer in found.layers:
             layer.matrix.decode()

@@ -1,85 +1,38 @@
-"""The command line: one file per command, registered here."""
+"""The command line. Its commands are one file each, registered in `eie.cli.commands`."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from typing import Annotated
+from types import FrameType
 
-import typer
-
-import eie
-from eie import _native
-from eie.cli import (
-    bench,
-    compress,
-    demo,
-    doctor,
-    explore,
-    export,
-    import_dotnet,
-    import_streams,
-    inspect,
-    reproduce,
-    rtl,
-    run,
-    sensitivity,
-    simulate,
-)
-from eie.cli.output import log, result
-from eie.errors import EieError, InputError
-
-__all__ = ["app", "main"]
-
-app = typer.Typer(
-    name="eie",
-    help="The Efficient Inference Engine on compressed neural networks: run a pruned model fast on this CPU, "
-    "and simulate the EIE chip on it, exact to the cycle.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-importers = typer.Typer(help="Read compressed layers from elsewhere.", no_args_is_help=True)
-importers.command("eie-simulator")(import_streams.command)
-importers.command("dotnet")(import_dotnet.command)
-
-app.command("demo")(demo.command)
-app.command("compress")(compress.command)
-app.command("sensitivity")(sensitivity.command)
-app.command("inspect")(inspect.command)
-app.command("export")(export.command)
-app.command("run")(run.command)
-app.command("simulate")(simulate.command)
-app.command("reproduce")(reproduce.command)
-app.command("explore")(explore.command)
-app.command("bench")(bench.command)
-app.command("doctor")(doctor.command)
-app.add_typer(importers, name="import")
-app.add_typer(rtl.app, name="rtl")
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        result.print(f"eie {eie.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    try:
-        _native.instruction_set()
-    except ValueError as error:
-        raise InputError(f"environment variable EIE_INSTRUCTION_SET: {error}") from error
+__all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; bad input is one sentence on stderr and exit code 2."""
+    """Run the command line.
+
+    Exit code 2 is for bad input and a missing extra, 1 for a tool or a worker that failed, 130 for Ctrl-C; each is
+    told in one line on stderr.
+    """
+    handled = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a background job ignores Ctrl-C
+    if handled:
+        signal.signal(signal.SIGINT, _stop_at_once)
+    from eie.cli.commands import app
+    from eie.cli.output import log
+    from eie.errors import EieError, InputError, MissingExtra
+
+    if handled:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app()
     except EieError as error:
         log.print(f"eie: {error}", style="red", markup=False)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, InputError | MissingExtra) else 1)
+
+
+def _stop_at_once(number: int, frame: FrameType | None) -> None:
+    """End the process while it only imports: a module cut short in its import may turn an interrupt into any error."""
+    os.write(2, b"eie: interrupted\n")
+    os._exit(130)

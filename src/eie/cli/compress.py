@@ -18,7 +18,7 @@ from eie.pytorch.recipe import Recipe, read_recipe
 from eie.storage import save
 from eie.storage.sizes import layer_size, total
 from eie.support.stopwatch import median_us
-from eie.workloads.data import Data, read_data
+from eie.workloads.data import Data, load_data
 
 if TYPE_CHECKING:
     from torch import nn
@@ -80,7 +80,7 @@ def command(
         raise InputError(f"cannot write {output}: the folder {output.parent} does not exist")
     _seed(steps.seed)
     trained = load_model(model, weights, unpickle=unpickle)
-    found = None if data is None else read_data(data, steps.input_shape, steps.seed)
+    found = None if data is None else load_data(data, steps.input_shape, steps.seed)
     folder = checkpoints or output.with_name(f"{output.name}.checkpoints")
     dense_us = _dense_us(trained, found)
     done = compress_(
@@ -91,7 +91,7 @@ def command(
         chain=True,
         log=lambda line: log.print(line, style="dim"),
     )
-    save(output, done.network, packed=steps.encode.huffman)
+    save(done.network, output, packed=steps.encode.huffman)
     discard_checkpoints(folder)
     _report(done, output, found, dense_us, as_json)
 
@@ -104,7 +104,7 @@ def _seed(seed: int) -> None:
 
 def _report(done: Compression, output: Path, data: Data | None, dense_us: float | None, as_json: bool) -> None:
     network = done.network
-    sizes = [layer_size(layer) for layer in network.products]
+    sizes = [layer_size(layer) for layer in network.layers]
     accuracies = {} if data is None else {one: _accuracy(network, data, one) for one in NUMERICS}
     ours_us = None if data is None else _session_us(network, data)
     saturated = () if data is None else saturation(network, _vectors(data.x_test[:SATURATION_INPUTS], network))

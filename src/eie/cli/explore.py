@@ -34,19 +34,15 @@ def command(
     points = load_space(space)
     started = time.perf_counter()
     columns = (TextColumn("exploring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    try:
-        with Progress(*columns, console=log, transient=True) as bar:
-            task = bar.add_task(points.name, total=None)
-            table = explore(
-                points,
-                out,
-                workers=workers,
-                scheduler=scheduler,
-                progress=lambda finished, runs: bar.update(task, completed=finished, total=runs),
-            )
-    except KeyboardInterrupt:
-        log.print(f"interrupted: what is done is kept in {out}; the same command goes on from there", style="yellow")
-        raise typer.Exit(130) from None
+    with Progress(*columns, console=log, transient=True) as bar:
+        task = bar.add_task(points.name, total=None)
+        table = explore(
+            points,
+            out,
+            workers=workers,
+            scheduler=scheduler,
+            progress=lambda finished, runs: bar.update(task, completed=finished, total=runs),
+        )
     seconds = time.perf_counter() - started
     front = pareto_front(table)
     if as_json:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from eie.cli.output import JsonOption, print_json, result
+from eie.exporters.dotnet import write_dotnet
 from eie.exporters.state_dict import write_state_dict
-from eie.importers.dotnet import write_dotnet
 from eie.storage import load
 
 __all__ = ["command"]
@@ -30,7 +30,7 @@ def command(
     """
     network = load(model)
     if output.suffix == ".net":
-        write_dotnet(output, network.products)
+        write_dotnet(network.layers, output)
     elif output.suffix == ".onnx":
         from eie.exporters.onnx import write_onnx  # needs the package onnx
 

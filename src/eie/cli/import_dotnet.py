@@ -11,7 +11,7 @@ from eie.cli.inspect import print_file_size, size_document, size_table
 from eie.cli.output import JsonOption, print_json, result
 from eie.errors import InputError
 from eie.exporters.state_dict import write_arrays
-from eie.importers.dotnet import LAYOUTS, read_dotnet, read_layout
+from eie.importers.dotnet import LAYOUTS, load_layout, read_dotnet
 from eie.storage.sizes import layer_size, total
 
 __all__ = ["command"]
@@ -34,7 +34,7 @@ def command(
     """
     if output is not None and output.suffix != ".npz":
         raise InputError(f"weights are written to a .npz file, not to {output.name}")
-    shapes = read_layout(layout)
+    shapes = load_layout(layout)
     layers = read_dotnet(file, shapes)
     sizes = [layer_size(layer) for layer in layers]
     if output is not None:

@@ -30,10 +30,10 @@ def command(
     """
     network, activations = read_eie_simulator(folder, outputs, output.stem)
     input_file = output.with_name(f"{output.stem}.activations.npy")
-    save(output, network)
+    save(network, output)
     with atomic_write(input_file) as temporary, temporary.open("wb") as file:
         np.save(file, activations)
-    (layer,) = network.products
+    (layer,) = network.layers
     matrix = layer.matrix
     if as_json:
         print_json(

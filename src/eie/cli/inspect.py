@@ -29,8 +29,8 @@ def command(
     network = load(model)
     hardware = Hardware(n_pe=network.n_pe if pes is None else pes)
     network = network.interleave(hardware.n_pe)
-    sizes = [layer_size(layer) for layer in network.products]
-    needs = [(layer, one) for layer in network.products for one in capacity(layer.matrix, hardware)]
+    sizes = [layer_size(layer) for layer in network.layers]
+    needs = [(layer, one) for layer in network.layers for one in capacity(layer.matrix, hardware)]
     file_bytes = model.stat().st_size
     if as_json:
         print_json(

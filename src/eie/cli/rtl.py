@@ -168,7 +168,7 @@ def power_command(
 
     Example: eie rtl power alex8.safetensors alex8.activations.npy --liberty nangate45_typ.lib.gz
     """
-    network = load(model).map_products(lambda layer: replace(layer, formats=None))
+    network = load(model).map_layers(lambda layer: replace(layer, formats=None))
     hardware = Hardware(
         n_pe=network.n_pe if pes is None else pes, clock_mhz=clock_mhz, accumulator_bits=accumulator_bits, batched=True
     )

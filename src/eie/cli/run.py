@@ -50,7 +50,7 @@ def command(
     """
     vectors = read_array(inputs, "input file")
     network = load(model)
-    if numerics is Numerics.CHIP and any(layer.formats is None for layer in network.products):
+    if numerics is Numerics.CHIP and any(layer.formats is None for layer in network.layers):
         log.print("note: the model has no fixed-point formats; they are chosen from this input", style="yellow")
         network = calibrate(network, vectors)
     session = InferenceSession(network, numerics=numerics.value, threads=threads, kernel=kernel)

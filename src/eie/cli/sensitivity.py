@@ -12,7 +12,7 @@ from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.errors import MissingExtra
 from eie.pytorch.recipe import Recipe, read_recipe
 from eie.support.chart_files import write_chart
-from eie.workloads.data import read_data
+from eie.workloads.data import load_data
 
 __all__ = ["command"]
 
@@ -46,7 +46,7 @@ def command(
     steps = Recipe() if recipe is None else read_recipe(recipe)
     torch.manual_seed(steps.seed)
     trained = load_model(model, weights)
-    found = read_data(data, steps.input_shape, steps.seed)
+    found = load_data(data, steps.input_shape, steps.seed)
     if steps.train.epochs:
         finetune(trained, found, Training(**steps.train.model_dump(), seed=steps.seed), log=progress)
     points = sensitivity(trained, found, log=progress)

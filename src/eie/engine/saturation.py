@@ -37,8 +37,8 @@ def saturation(network: Network, inputs: npt.ArrayLike) -> tuple[Saturation, ...
 
     Raises InputError for inputs of another shape and a network without formats.
     """
-    chains = {layer.name: Chain([layer], "chip", 1, "") for layer in network.products}
-    found = {layer.name: Saturation(layer.name) for layer in network.products}
+    chains = {layer.name: Chain([layer], "chip", 1, "") for layer in network.layers}
+    found = {layer.name: Saturation(layer.name) for layer in network.layers}
 
     def multiply(layer: Layer, batch: Batch) -> Batch:
         formats, one = formats_of(layer), found[layer.name]

@@ -50,19 +50,19 @@ class InferenceSession:
         self.threads = threads
         forced = kernel or os.environ.get("EIE_KERNEL", "")
         self._stages: list[Chain | Step] = []
-        self._products: dict[str, Chain] = {}  # those inside steps, by name
+        self._inner: dict[str, Chain] = {}  # those of the layers inside other steps, by name
         chains = []
         for is_layer, steps in groupby(self.network, lambda step: isinstance(step, Layer)):
             if is_layer:
-                chain = Chain([product for step in steps for product in step.products], numerics, threads, forced)
+                chain = Chain([layer for step in steps for layer in step.layers], numerics, threads, forced)
                 self._stages.append(chain)
                 chains.append(chain)
                 continue
             for step in steps:
                 self._stages.append(step)
-                for product in step.products:
-                    self._products[product.name] = Chain([product], numerics, threads, forced)
-                    chains.append(self._products[product.name])
+                for layer in step.layers:
+                    self._inner[layer.name] = Chain([layer], numerics, threads, forced)
+                    chains.append(self._inner[layer.name])
         self.plan = tuple(plan for chain in chains for plan in chain.plan)
         self._inputs, self._outputs = self.network.inputs, self.network.outputs
 
@@ -105,7 +105,7 @@ class InferenceSession:
         return vectors
 
     def _multiply(self, layer: Layer, vectors: Batch) -> Batch:
-        return _run_chain(self._products[layer.name], np.ascontiguousarray(vectors, np.float32))
+        return _run_chain(self._inner[layer.name], np.ascontiguousarray(vectors, np.float32))
 
 
 def _run_chain(chain: Chain, vectors: Floats) -> Floats:

@@ -54,7 +54,7 @@ class ModelLayer(BaseModel):
 
     def read(self) -> LayerData:
         """Read the layer and its inputs. Raises InputError where there are none of that name or shape."""
-        layers = {layer.name: layer for layer in load(self.model).products}
+        layers = {layer.name: layer for layer in load(self.model).layers}
         if self.layer not in layers:
             raise InputError(f"model {self.model} has no layer {self.layer!r}; it has {', '.join(layers)}")
         matrix = layers[self.layer].matrix

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from eie.cost import require_figures
-from eie.errors import InputError
+from eie.errors import InputError, Interrupted
 from eie.explore.journal import Journal
 from eie.explore.pareto import pareto_front
 from eie.explore.space import PARAMETERS, Space
@@ -32,7 +33,8 @@ def explore(
 
     `folder` gets runs.jsonl as runs finish, and at the end runs.parquet, runs.csv and pareto.csv. Runs that its journal
     has already are not run again. `progress(finished, runs)` is called as runs finish.
-    Raises InputError, before any run, for values that the hardware or the technology refuses.
+    Raises InputError, before any run, for values that the hardware or the technology refuses; WorkerLost where a
+    process or the cluster is lost; Interrupted for Ctrl-C. The journal keeps what was done.
     """
     runs = space.runs()
     technology = space.load_technology()
@@ -48,11 +50,16 @@ def explore(
     missing = [run for run in runs if _key(run.parameters) not in rows]
     finished = len(runs) - len(missing)
     progress(finished, len(runs))
-    for new in done(tasks_of(missing, space, technology), workers, scheduler):
-        journal.add(new)
-        rows |= {_key(row): row for row in new}
-        finished += len(new)
-        progress(finished, len(runs))
+    try:
+        with closing(done(tasks_of(missing, space, technology), workers, scheduler)) as results:
+            for new in results:
+                journal.add(new)
+                rows |= {_key(row): row for row in new}
+                finished += len(new)
+                progress(finished, len(runs))
+    except KeyboardInterrupt:
+        kept = f"what is done is kept in {folder}, and the same command goes on from there"
+        raise Interrupted(f"interrupted after {finished} of {len(runs)} runs: {kept}") from None
     table = pl.DataFrame([rows[_key(run.parameters)] for run in runs], infer_schema_length=None)
     with atomic_write(folder / "runs.parquet") as path:
         table.write_parquet(path)

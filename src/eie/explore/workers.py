@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError, ProcessPoolExecutor, as_completed
+import signal
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from eie.errors import InputError, MissingExtra
+from eie.errors import InputError, MissingExtra, WorkerLost
 from eie.explore.task import Task
 from eie.support.processor import cores
 
@@ -18,10 +19,11 @@ Rows = list[dict[str, Any]]
 CONNECT_S = 10
 
 
-def done(tasks: Sequence[Task], workers: int | None, scheduler: str | None) -> Iterator[Rows]:
+def done(tasks: Sequence[Task], workers: int | None, scheduler: str | None) -> Generator[Rows]:
     """Give each task's rows as it is finished, in no order.
 
     `workers` processes on this machine, by default one per core; or, where `scheduler` is an address, its Dask cluster.
+    Raises WorkerLost where a process ends before it answers. Closed early, as Ctrl-C does, it ends the processes.
     """
     if scheduler is not None:
         yield from _on_cluster(tasks, scheduler)
@@ -32,19 +34,31 @@ def done(tasks: Sequence[Task], workers: int | None, scheduler: str | None) -> I
             yield task.rows()
         return
     # Spawned, not forked: the parent may hold threads (BLAS, progress bar), and so it is the same on every system.
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = [pool.submit(task.rows) for task in tasks]
         try:
-            for future in as_completed(futures):
+            for future in as_completed(_submit(pool, tasks)):
                 yield future.result()
         except BrokenProcessPool as error:
-            raise InputError(
-                "a process of the sweep was ended from outside, perhaps for want of memory; the runs done "
-                "are kept, and "
-                "the same command goes on (--workers 1 takes the least memory)"
+            raise WorkerLost(
+                "a process of the sweep was ended from outside, perhaps for want of memory: the runs done are kept, "
+                "and the same command goes on (--workers 1 takes the least memory)"
             ) from error
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _submit(pool: ProcessPoolExecutor, tasks: Sequence[Task]) -> list[Future[Rows]]:
+    """Start the processes with SIGINT blocked, which they inherit: Ctrl-C is for this process, which ends them."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return [pool.submit(task.rows) for task in tasks]
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Rows]:
@@ -64,10 +78,9 @@ def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Rows]:
             for future in finished:
                 yield future.result()
         except (OSError, distributed.KilledWorker, CancelledError) as error:
-            raise InputError(
-                f"the Dask cluster at {scheduler} gave up ({type(error).__name__}); the runs done are kept, "
-                f"and the same "
-                "command goes on"
+            raise WorkerLost(
+                f"the Dask cluster at {scheduler} gave up ({type(error).__name__}): the runs done are kept, and the "
+                "same command goes on"
             ) from error
 
 

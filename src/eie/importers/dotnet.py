@@ -1,4 +1,4 @@
-"""The `.net` files of Deep Compression's authors, read and written byte for byte.
+"""The `.net` files of Deep Compression's authors, read byte for byte.
 
 In file order, little-endian: for all layers, uint32 entries; then for each its codebook, float32 of 16 or 256 values,
 its bias, float32, its codes, 4-bit ones two to a byte and low nibble first, and its 4-bit gaps, packed likewise. The
@@ -7,7 +7,6 @@ entries are the flat stream of `eie.encoding.flat`. The file does not say which 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib import resources
 from math import prod
 from pathlib import Path
@@ -18,13 +17,13 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from eie.encoding.csc import MAX_SIDE
-from eie.encoding.flat import FlatStream, flatten, unflatten
+from eie.encoding.flat import FlatStream, unflatten
 from eie.errors import InputError
 from eie.model.network import Layer
-from eie.support.output_files import atomic_write, existing_file
+from eie.support.output_files import existing_file
 from eie.support.toml import parse_toml, read_toml
 
-__all__ = ["GAP_BITS", "LAYOUTS", "LayerLayout", "Layout", "read_dotnet", "read_layout", "write_dotnet"]
+__all__ = ["GAP_BITS", "LAYOUTS", "LayerLayout", "Layout", "load_layout", "read_dotnet"]
 
 GAP_BITS = 4
 LAYOUTS = ("squeezenet",)  # that come with the package
@@ -50,7 +49,7 @@ class Layout(BaseModel):
     layers: tuple[LayerLayout, ...] = Field(min_length=1)
 
 
-def read_layout(source: str) -> Layout:
+def load_layout(source: str) -> Layout:
     """Return the layout called `source`, one of LAYOUTS or a TOML file. Raises InputError where it is neither."""
     if source in LAYOUTS:
         text = (resources.files("eie.importers") / "layouts" / f"{source}.toml").read_text(encoding="utf-8")
@@ -112,26 +111,3 @@ def _read_layer(reader: _Reader, layout: LayerLayout, entries: int, n_pe: int) -
         return Layer(name, unflatten(FlatStream(codes, gaps), shape, codebook, n_pe, GAP_BITS), bias)
     except InputError as error:
         raise InputError(f"layer {name}: {error}") from error
-
-
-def write_dotnet(path: str | Path, layers: Sequence[Layer]) -> None:
-    """Write `layers` as a `.net` file. Raises InputError for codes of other than 4 or 8 bits."""
-    streams = []
-    for layer in layers:
-        if layer.matrix.code_bits not in (4, 8):
-            raise InputError(f"layer {layer.name} has codes of {layer.matrix.code_bits} bits, and .net holds 4 or 8")
-        streams.append(flatten(layer.matrix, GAP_BITS))
-    parts = [np.array([len(stream.codes) for stream in streams], "<u4").tobytes()]
-    for layer, stream in zip(layers, streams, strict=True):
-        bias = np.zeros(layer.outputs) if layer.bias is None else layer.bias
-        parts += [layer.matrix.codebook.astype("<f4").tobytes(), bias.astype("<f4").tobytes()]
-        codes = stream.codes if layer.matrix.code_bits == 8 else _nibbles(stream.codes)
-        parts += [codes.tobytes(), _nibbles(stream.gaps).tobytes()]
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(b"".join(parts))
-
-
-def _nibbles(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Pack values below 16 two to a byte, the first in the low half."""
-    pairs = np.pad(values, (0, len(values) % 2)).reshape(-1, 2)
-    return (pairs[:, 0] | (pairs[:, 1] << 4)).astype(np.uint8)

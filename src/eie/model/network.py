@@ -27,7 +27,7 @@ Batch = npt.NDArray[np.floating[Any]]
 class Step(ABC):
     """A stretch of a network: a vector of `inputs` numbers goes in, one of `outputs` comes out.
 
-    Whoever runs a step says how its layers, its `products`, are multiplied: fast on this CPU, in float64, or as the
+    Whoever runs a step says how its `layers` are multiplied: fast on this CPU, in float64, or as the
     chip does while counting cycles. So what a convolution or a recurrent cell is stands in one place.
     """
 
@@ -44,11 +44,11 @@ class Step(ABC):
         """Length of the vector that comes out."""
 
     @property
-    def products(self) -> tuple[Layer, ...]:
+    def layers(self) -> tuple[Layer, ...]:
         """The layers whose matrices this step multiplies with, in the order of their first use."""
         return ()
 
-    def with_products(self, products: Sequence[Layer]) -> Self:
+    def with_layers(self, layers: Sequence[Layer]) -> Self:
         """Return the same step with other layers in the place of its own."""
         return self
 
@@ -97,13 +97,13 @@ class Layer(Step):
         return self.matrix.inputs
 
     @property
-    def products(self) -> tuple[Layer, ...]:
+    def layers(self) -> tuple[Layer, ...]:
         """The layer itself."""
         return (self,)
 
-    def with_products(self, products: Sequence[Layer]) -> Layer:
+    def with_layers(self, layers: Sequence[Layer]) -> Layer:
         """Return the one layer given."""
-        (layer,) = products
+        (layer,) = layers
         return layer
 
     def run(self, vectors: Batch, multiply: Multiply) -> Batch:
@@ -113,20 +113,20 @@ class Layer(Step):
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Steps in a row; raises InputError where one's outputs are not as many as the next one's inputs."""
+    """`steps` in a row; raises InputError where one's outputs are not as many as the next one's inputs."""
 
-    layers: tuple[Step, ...]
+    steps: tuple[Step, ...]
     name: str = "network"
 
     def __post_init__(self) -> None:
-        """Check that there are layers, that names differ and that each fits the next."""
-        if not self.layers:
-            raise InputError(f"network {self.name} has no layers, expected at least one")
-        for names in ([step.name for step in self.layers], [product.name for product in self.products]):
+        """Check that there are steps, that names differ and that each fits the next."""
+        if not self.steps:
+            raise InputError(f"network {self.name} has no steps, expected at least one")
+        for names in ([step.name for step in self.steps], [layer.name for layer in self.layers]):
             for name in names:
                 if names.count(name) > 1:
                     raise InputError(f"network {self.name} has {names.count(name)} layers called {name}, expected one")
-        for before, after in zip(self.layers, self.layers[1:], strict=False):
+        for before, after in zip(self.steps, self.steps[1:], strict=False):
             if before.outputs != after.inputs:
                 raise InputError(
                     f"layer {before.name} has {before.outputs} outputs, but {after.name} after it has "
@@ -135,45 +135,43 @@ class Network:
 
     def __iter__(self) -> Iterator[Step]:
         """Give the steps in order."""
-        return iter(self.layers)
+        return iter(self.steps)
 
     @property
     def inputs(self) -> int:
         """Inputs of the first step."""
-        return self.layers[0].inputs
+        return self.steps[0].inputs
 
     @property
     def outputs(self) -> int:
         """Outputs of the last step."""
-        return self.layers[-1].outputs
+        return self.steps[-1].outputs
 
     @property
-    def products(self) -> tuple[Layer, ...]:
-        """Every layer that is multiplied with, those inside other steps among them."""
-        return tuple(product for step in self.layers for product in step.products)
+    def layers(self) -> tuple[Layer, ...]:
+        """Every compressed layer, those inside convolutions and recurrent cells among them, in the order of use."""
+        return tuple(layer for step in self.steps for layer in step.layers)
 
     @property
     def n_pe(self) -> int:
         """Processing elements that the first compressed layer is split over; raise InputError where there is none."""
-        if not self.products:
+        if not self.layers:
             raise InputError(f"network {self.name} has no compressed layer, expected at least one")
-        return self.products[0].matrix.n_pe
+        return self.layers[0].matrix.n_pe
 
     def chain(self) -> tuple[Layer, ...]:
         """Return the layers of a network that has nothing else; raise InputError, naming the first other step."""
-        for step in self.layers:
+        for step in self.steps:
             if not isinstance(step, Layer):
                 raise InputError(
                     f"{step.name} of network {self.name} is a {type(step).__name__}, expected only linear layers here"
                 )
-        return self.products
+        return self.layers
 
-    def map_products(self, change: Callable[[Layer], Layer]) -> Network:
-        """Return the same network with `change` made to every layer that is multiplied with."""
-        return replace(
-            self, layers=tuple(step.with_products([change(product) for product in step.products]) for step in self)
-        )
+    def map_layers(self, change: Callable[[Layer], Layer]) -> Network:
+        """Return the same network with `change` made to every compressed layer."""
+        return replace(self, steps=tuple(step.with_layers([change(layer) for layer in step.layers]) for step in self))
 
     def interleave(self, n_pe: int) -> Network:
         """Return the same network with every layer split over `n_pe` processing elements."""
-        return self.map_products(lambda layer: replace(layer, matrix=layer.matrix.interleave(n_pe)))
+        return self.map_layers(lambda layer: replace(layer, matrix=layer.matrix.interleave(n_pe)))

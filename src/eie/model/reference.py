@@ -90,13 +90,13 @@ def calibrate(
     steps: list[Step] = []
     for step in network:
         vectors = step.run(vectors, multiply)
-        products = [
+        layers = [
             replace(
-                product,
+                layer,
                 formats=choose_formats(
-                    largest_input.get(product.name, 0.0),
-                    product.matrix.codebook,
-                    largest_sum.get(product.name, 0.0),
+                    largest_input.get(layer.name, 0.0),
+                    layer.matrix.codebook,
+                    largest_sum.get(layer.name, 0.0),
                     activation_fraction=fraction,
                     value_bits=value_bits,
                     accumulator_bits=accumulator_bits,
@@ -104,8 +104,8 @@ def calibrate(
                     output_margin=output_margin,
                 ),
             )
-            for product in step.products
+            for layer in step.layers
         ]
-        steps.append(step.with_products(products))
-        fraction = formats_of(products[0]).output_fraction if isinstance(step, Layer) else None
-    return replace(network, layers=tuple(steps))
+        steps.append(step.with_layers(layers))
+        fraction = formats_of(layers[0]).output_fraction if isinstance(step, Layer) else None
+    return replace(network, steps=tuple(steps))

@@ -79,5 +79,5 @@ def benchmark_of(name: str) -> str:
 def real_layer(data: Path) -> LayerData:
     """The published Alex-8 from its streams, its bias as one more column whose activation is 1."""
     streams = read_eie_simulator(data, outputs=benchmarks()["Alex-8"].outputs)
-    matrix = streams.network.products[0].matrix
+    matrix = streams.network.layers[0].matrix
     return LayerData(f"Alex-8{REAL_SUFFIX}", matrix.decode(), matrix.codebook, streams.activations)

@@ -156,7 +156,7 @@ def lower(network: Network, hardware: Hardware, calibration: npt.ArrayLike | Non
     Raises InputError where a layer has none and there is no calibration.
     """
     network = network.interleave(hardware.n_pe)
-    if calibration is not None and any(layer.formats is None for layer in network.products):
+    if calibration is not None and any(layer.formats is None for layer in network.layers):
         network = calibrate(
             network, calibration, value_bits=hardware.value_bits, accumulator_bits=hardware.accumulator_bits
         )
@@ -164,7 +164,7 @@ def lower(network: Network, hardware: Hardware, calibration: npt.ArrayLike | Non
     handed_on: Integers | None = None  # the order of places in which the step before leaves its outputs
     for step in network:
         chained = isinstance(step, Layer)  # inside another step, the host writes every input itself
-        for layer in step.products:
+        for layer in step.layers:
             layers.append(lower_layer(layer, hardware, handed_on if chained else None))
         handed_on = layers[-1].output_order if chained else None
     return Program(network, hardware, tuple(layers))

@@ -102,9 +102,7 @@ def convert_(
     `torch.nn.Conv2d` without groups and dilation, of the layer's size. A layer with ReLU brings its own: the module's
     outputs are rectified, which a ReLU after it leaves as they are. Nothing is replaced unless all can be.
     """
-    layers = (
-        {layer.name: layer for layer in compressed.products} if isinstance(compressed, Network) else dict(compressed)
-    )
+    layers = {layer.name: layer for layer in compressed.layers} if isinstance(compressed, Network) else dict(compressed)
     modules = dict(model.named_modules())
     converted: dict[str, torch.nn.Module] = {}
     for name, layer in layers.items():

@@ -28,17 +28,13 @@ from eie.storage.sizes import size_optimal
 from eie.support.output_files import atomic_write
 from eie.workloads.data import Data
 
-__all__ = ["Compression", "Interrupted", "Stage", "compress_", "discard_checkpoints", "targets_of"]
+__all__ = ["Compression", "Stage", "compress_", "discard_checkpoints", "targets_of"]
 
 OWNER = "of"  # the file in a folder of checkpoints that says whose they are
 TRAININGS = ("train", "prune", "finetune")
 MASK_INTERVAL = 50  # steps between one choice of masks and the next
 
 Log = Callable[[str], None]
-
-
-class Interrupted(InputError):
-    """The user stopped a training; the checkpoints hold what was done."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ class Compression:
         encode, numbers = self.recipe.encode, self.recipe.numbers
         shape = _input_shape(self.model, self.recipe, self.data)
         network = network_of(self.model, shape, name=self.recipe.name)
-        network = network.map_products(lambda layer: replace(layer, matrix=self.layers[layer.name].matrix))
+        network = network.map_layers(lambda layer: replace(layer, matrix=self.layers[layer.name].matrix))
         if self.data is None:
             return network
         inputs = self.data.x_train[: numbers.calibration_inputs].reshape(-1, network.inputs)
@@ -275,19 +271,16 @@ class _Run:
             return
         self.log(f"{stage}: {table.epochs} epochs on {len(self.data.x_train):,} inputs")
         checkpoint = None if self.checkpoints is None else self.checkpoints / f"{stage}.pt"
-        history = finetune(
+        finetune(
             self.model,
             self.data,
             Training(**table.model_dump(include=set(Train.model_fields)), seed=self.recipe.seed),
             checkpoint=checkpoint,
             before_step=before_step,
             best_after=best_after,
+            stage=stage,
             log=self.log,
         )
-        if history.interrupted:
-            done = f"after epoch {len(history.epochs)} of {table.epochs} of {stage}"
-            kept = "nothing was kept" if checkpoint is None else f"the same command goes on from {self.checkpoints}"
-            raise Interrupted(f"interrupted {done}: {kept}")
 
     def _note(self, name: str) -> None:
         kept = sum(int(torch.count_nonzero(module.weight)) for module in self.targets.values())

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from eie.errors import InputError
+from eie.errors import InputError, Interrupted
 from eie.support.output_files import atomic_write
 from eie.workloads.data import Data
 
@@ -52,11 +52,10 @@ class Epoch:
 
 @dataclass(frozen=True)
 class History:
-    """Every epoch, and the number of the one whose weights were kept; `interrupted` where the user stopped it."""
+    """Every epoch, and the number of the one whose weights were kept."""
 
     epochs: tuple[Epoch, ...]
     best: int
-    interrupted: bool = False
 
 
 @torch.no_grad()
@@ -82,6 +81,7 @@ def finetune(
     checkpoint: Path | None = None,
     before_step: Callable[[int, int], None] = lambda step, steps: None,
     best_after: float = 0.0,
+    stage: str = "training",
     log: Callable[[str], None] = lambda line: None,
 ) -> History:
     """Train `model` in place on `data`; return what each epoch brought.
@@ -89,15 +89,15 @@ def finetune(
     After every epoch all that is needed to go on is written to `checkpoint`, and where that file exists training goes
     on from it, to the same weights as if it had never stopped. `before_step` is told the number of every step, and of
     how many, before it: gradual pruning moves its masks there. The model ends with the weights of the epoch of the best
-    validation accuracy among those that began when `best_after` of all had been done, or later. Ctrl-C ends the loop
-    after what the checkpoint holds: `History.interrupted`. Raises InputError for a checkpoint of another model, and
-    where the loss is no longer finite.
+    validation accuracy among those that began when `best_after` of all had been done, or later. Raises InputError for a
+    checkpoint of another model, and where the loss is no longer finite; for Ctrl-C Interrupted, which names `stage` and
+    what is kept.
     """
     state = _State(model, data, training, best_after)
     if checkpoint is not None and checkpoint.exists():
         state.restore(checkpoint)
         log(f"going on from {checkpoint}, after epoch {state.done} of {training.epochs}")
-    interrupted = False
+    kept = state.done
     try:
         while state.done < training.epochs and not state.out_of_patience:
             epoch = state.train_epoch(loss, before_step)
@@ -107,11 +107,14 @@ def finetune(
             )
             if checkpoint is not None:
                 state.keep(checkpoint)
+                kept = state.done
     except KeyboardInterrupt:
-        interrupted = True
-    if state.best_weights and not interrupted:
+        done = kept if checkpoint is not None else state.done
+        rest = f"begun again, it goes on from {checkpoint}" if kept else "nothing was kept"
+        raise Interrupted(f"interrupted after epoch {done} of {training.epochs} of {stage}: {rest}") from None
+    if state.best_weights:
         model.load_state_dict(state.best_weights)
-    return History(tuple(state.epochs), state.best, interrupted)
+    return History(tuple(state.epochs), state.best)
 
 
 class _State:

@@ -19,7 +19,7 @@ from eie.chip.stepped import Chip
 from eie.chip.stepped import signals as tables
 from eie.chip.stepped.signals import Direction
 from eie.chip.stepped.unit import Wires
-from eie.errors import InputError
+from eie.errors import ToolError
 from eie.model.network import Network
 from eie.model.numerics import wrap
 from eie.program.arithmetic import read_out
@@ -101,7 +101,8 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
     """Run `network` on one input vector of floats in both, and compare outputs and every cycle.
 
     Where an assertion of the RTL fails, it is run again without them, so that the first difference is found. Raises
-    InputError where a tool is missing, or, with `hardware.strict`, where the memories are too small.
+    ToolError where a tool is missing or fails, and InputError, with `hardware.strict`, where the memories are too
+    small.
     """
     program, activations = lower_run(network, inputs, hardware)
     parameters = Parameters.of(program)
@@ -131,7 +132,7 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
         if assertion:
             said = _stopped([*command, str(2 * len(cycles) + MORE_CYCLES)])  # with a fault it may never complete
         if said:
-            raise InputError(f"the verilated chip stopped: {(assertion or said).strip()[-300:]}")
+            raise ToolError(f"the verilated chip stopped: {(assertion or said).strip()[-300:]}")
         trace = np.fromfile(Path(folder) / "trace", record)
         sums = wrap(np.fromfile(Path(folder) / "sums", "<u4"), parameters.accumulator_bits)
     trace = trace[trace["complete"] == 0]  # the completing cycle belongs to what comes next

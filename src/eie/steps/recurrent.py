@@ -70,13 +70,13 @@ class Recurrent(Step):
         return self.hidden * (1 if self.last_only else self.steps)
 
     @property
-    def products(self) -> tuple[Layer, ...]:
+    def layers(self) -> tuple[Layer, ...]:
         """The product, where it is compressed."""
-        return self.product.products
+        return self.product.layers
 
-    def with_products(self, products: Sequence[Layer]) -> Recurrent:
+    def with_layers(self, layers: Sequence[Layer]) -> Recurrent:
         """Return the cell with another product."""
-        return replace(self, product=self.product.with_products(products))
+        return replace(self, product=self.product.with_layers(layers))
 
     def run(self, vectors: Batch, multiply: Multiply) -> Batch:
         """Multiply once per step."""

@@ -87,13 +87,13 @@ class Winograd(Step):
         return self.image_out.size
 
     @property
-    def products(self) -> tuple[Layer, ...]:
+    def layers(self) -> tuple[Layer, ...]:
         """The sixteen places."""
         return self.places
 
-    def with_products(self, products: Sequence[Layer]) -> Winograd:
+    def with_layers(self, layers: Sequence[Layer]) -> Winograd:
         """Return the convolution with other places."""
-        return replace(self, places=tuple(products))
+        return replace(self, places=tuple(layers))
 
     def run(self, vectors: Batch, multiply: Multiply) -> Batch:
         """Multiply sixteen times per patch."""

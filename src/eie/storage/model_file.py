@@ -52,7 +52,7 @@ LARGEST_UNPACKED_POINTERS = 2**30  # a small packed file may not ask for more me
 Tensors = dict[str, npt.NDArray[Any]]
 
 
-def save(path: str | Path, network: Network | Layer, *, packed: bool = False) -> None:
+def save(network: Network | Layer, path: str | Path, *, packed: bool = False) -> None:
     """Write `network`, or a network of one layer, to `path`.
 
     With `packed` codes and relative indices are Huffman-coded, for a file as small as can be; otherwise entries lie in

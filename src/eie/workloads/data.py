@@ -13,7 +13,7 @@ import numpy.typing as npt
 from eie.errors import InputError
 from eie.support.output_files import existing_file
 
-__all__ = ["Data", "read_data"]
+__all__ = ["Data", "load_data"]
 
 PIXEL_SCALE = 256  # a power of two, so that a byte is exact in fixed point
 VALIDATION = 0.1  # of the training data
@@ -37,7 +37,7 @@ class Data:
         return self.x_train.shape[1:]
 
 
-def read_data(source: str | Path, shape: tuple[int, ...] | None = None, seed: int = 0) -> Data:
+def load_data(source: str | Path, shape: tuple[int, ...] | None = None, seed: int = 0) -> Data:
     """Return the data of `source`, each input reshaped to `shape` where one is given.
 
     `source` is "digits" (scikit-learn's, 8 x 8 pixels), an .npz file with x_train, y_train, x_test and y_test, or a
