@@ -1,12 +1,16 @@
 // One-dimensional k-means: exact, and Lloyd's.
 //
-// Values are sorted and equal ones counted together; in one dimension a cluster is then a run of them, and its sum of
-// squared distances c(i, j) follows from prefix sums in constant time. Both algorithms place the k - 1 borders between
-// the runs.
+// Values are sorted and equal ones counted together; in one dimension a cluster is then a run of them. c(i, j) is its
+// least sum of squared distances to one float32 number, which points.hpp gives in constant time. Both algorithms place
+// the k - 1 borders between the runs.
 //
 // The exact one is the dynamic programme F_j(p) = min over q of F_(j-1)(q) + c(q, p), border j at p. c satisfies the
-// quadrangle inequality, so that the best q never runs backwards as p grows, and each F_j takes O(n log n) by divide and
-// conquer. For many values it is run on buckets of places first: charging a cluster only for what lies between the
+// quadrangle inequality, c(a, c) + c(b, d) <= c(a, d) + c(b, c) for a <= b <= c <= d: let y be the best float32 for the
+// run (a, d) and z for (b, c), which lies within that run. If y <= z, then y for (a, c) and z for (b, d) cost no more, as
+// the values after c are nearer to z than to y; else exchange left and right. So the best q never runs backwards as p
+// grows, and each F_j takes O(n log n) by divide and conquer. Costs are right to some 2^-53 of themselves; where that
+// makes a q the best that is not, the same inequality says that what is lost for other p is no more. So the result is
+// the least there is but for about k log n such errors. For many values it is run on buckets of places first: charging a cluster only for what lies between the
 // buckets of its two borders gives a lower bound for every "border j lies in bucket t" (F from the left and B from the
 // right); any clustering gives an upper bound; buckets whose lower bound exceeds the upper one are out. What is left of
 // each border's range is split finer, until buckets are single places, and the programme exact.
@@ -20,6 +24,7 @@
 #include <vector>
 
 #include "arrays.hpp"
+#include "points.hpp"
 #include "rooms.hpp"
 
 namespace nb = nanobind;
@@ -31,12 +36,12 @@ namespace {
 constexpr int kPolish = 30;  // Lloyd's iterations that make an upper bound tight
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// Ascending, by radix: three passes of 11 bits over the ordered form of the floats' bits.
+// Ascending, zeros without a sign, by radix: three passes of 11 bits over the ordered form of the floats' bits.
 std::vector<float> sorted(const float* values, std::size_t n) {
   std::vector<std::uint32_t> from(n), to(n);
   std::array<std::array<std::size_t, 2048>, 3> counts{};
   for (std::size_t i = 0; i < n; ++i) {
-    const auto bits = std::bit_cast<std::uint32_t>(values[i]);
+    const auto bits = std::bit_cast<std::uint32_t>(values[i] + 0.0f);
     const std::uint32_t key = bits ^ (bits >> 31 ? 0xffffffffu : 0x80000000u);
     from[i] = key;
     for (int pass = 0; pass < 3; ++pass) ++counts[pass][key >> (11 * pass) & 2047];
@@ -53,62 +58,43 @@ std::vector<float> sorted(const float* values, std::size_t n) {
   return result;
 }
 
-// The distinct values, ascending, with prefix sums of how many there are, their sum and their squares.
-struct Points {
-  std::vector<float> value;
-  std::vector<double> count, sum, square;  // (distinct + 1,); about the mean, so that little is lost to rounding
-  double centre = 0;
+using Borders = std::vector<std::int64_t>;  // (clusters + 1): cluster j has places borders[j] to borders[j + 1] - 1
 
-  explicit Points(const std::vector<float>& values) {
-    double total = 0;
-    for (const float v : values) total += v;
-    centre = values.empty() ? 0 : total / static_cast<double>(values.size());
-    count = sum = square = {0.0};
-    for (std::size_t i = 0; i < values.size();) {
-      std::size_t end = i + 1;
-      while (end < values.size() && values[end] == values[i]) ++end;
-      const double times = static_cast<double>(end - i), away = values[i] - centre;
-      value.push_back(values[i]);
-      count.push_back(count.back() + times);
-      sum.push_back(sum.back() + times * away);
-      square.push_back(square.back() + times * away * away);
-      i = end;
-    }
-  }
+double cost(const Points& points, const Borders& borders) {
+  double total = 0;
+  for (std::size_t j = 0; j + 1 < borders.size(); ++j) total += points.cost(borders[j], borders[j + 1]);
+  return total;
+}
 
-  std::int64_t size() const { return static_cast<std::int64_t>(value.size()); }
+// The clusters' means. One without values, where rounding hides what it would save, gets the value at its border.
+std::vector<double> means(const Points& points, const Borders& borders) {
+  std::vector<double> found;
+  for (std::size_t j = 0; j + 1 < borders.size(); ++j)
+    found.push_back(borders[j] < borders[j + 1] ? points.mean(borders[j], borders[j + 1])
+                                                : points.value(std::min(borders[j], points.size() - 1)));
+  return found;
+}
 
-  // The sum of squared distances of the values [i, j) to their mean; 0 where there are none.
-  double cost(std::int64_t i, std::int64_t j) const {
-    if (j <= i + 1) return 0;
-    const double s = sum[j] - sum[i];
-    return std::max(0.0, square[j] - square[i] - s * s / (count[j] - count[i]));
-  }
+// Where each value belongs to the nearest of the ascending `centroids`; equally far: to the lower.
+template <class Real>
+Borders nearest(const Points& points, const std::vector<Real>& centroids) {
+  Borders borders{0};
+  for (std::size_t j = 1; j < centroids.size(); ++j)
+    borders.push_back(points.up_to((static_cast<double>(centroids[j - 1]) + centroids[j]) / 2));
+  borders.push_back(points.size());
+  return borders;
+}
 
-  double mean(std::int64_t i, std::int64_t j) const { return centre + (sum[j] - sum[i]) / (count[j] - count[i]); }
-
-  double cost(const std::vector<std::int64_t>& borders) const {
-    double total = 0;
-    for (std::size_t j = 0; j + 1 < borders.size(); ++j) total += cost(borders[j], borders[j + 1]);
-    return total;
-  }
-};
-
-// Lloyd's iterations from `centroids`; returns the borders, 0 and the number of values among them.
-std::vector<std::int64_t> lloyd(const Points& points, std::vector<double>& centroids, int most, int& iterations) {
-  const std::size_t k = centroids.size();
-  std::vector<std::int64_t> borders(k + 1, 0), before;
-  borders[k] = points.size();
+// Lloyd's iterations from `centroids`, which ascend and stay so: a mean is on its own side of the middles, and one that
+// no value is nearest to stays where it was. Returns the borders.
+Borders lloyd(const Points& points, std::vector<double>& centroids, int most, int& iterations) {
+  Borders borders, before;
   for (iterations = 0; iterations < most; ++iterations) {
-    before = borders;
-    for (std::size_t j = 1; j < k; ++j) {  // equally far: to the lower
-      const double middle = (centroids[j - 1] + centroids[j]) / 2;
-      borders[j] = std::upper_bound(points.value.begin(), points.value.end(), middle,
-                                    [](double m, float v) { return m < v; }) - points.value.begin();
-    }
-    for (std::size_t j = 0; j < k; ++j)
+    before = std::move(borders);
+    borders = nearest(points, centroids);
+    for (std::size_t j = 0; j < centroids.size(); ++j)
       if (borders[j] < borders[j + 1]) centroids[j] = points.mean(borders[j], borders[j + 1]);
-    if (iterations > 0 && borders == before) break;
+    if (borders == before) break;
   }
   return borders;
 }
@@ -129,7 +115,7 @@ struct Buckets {
 };
 
 // best[t] = min over u of from[u] + charge(u, t), for a charge with the quadrangle inequality; the best u in `at`.
-// u may be at most `limit(t)`, which does not fall as t grows.
+// `from` ascends, charges fall as u grows; u may be at most `limit(t)`, which does not fall as t grows.
 template <class Charge, class Limit>
 void minimise(const std::vector<double>& from, std::vector<double>& best, std::vector<std::int64_t>& at, Charge charge,
               Limit limit, std::int64_t t0, std::int64_t t1, std::int64_t u0, std::int64_t u1) {
@@ -137,11 +123,15 @@ void minimise(const std::vector<double>& from, std::vector<double>& best, std::v
   const std::int64_t t = (t0 + t1) / 2;
   double least = kInfinity;
   std::int64_t place = u0;
-  for (std::int64_t u = u0, end = std::min(u1, limit(t)); u <= end; ++u)
-    if (const double cost = from[u] + charge(u, t); cost < least) {
+  for (std::int64_t u = std::min(u1, limit(t)); u >= u0; --u) {
+    if (from[u] >= least) continue;
+    const double charged = charge(u, t);
+    if (charged >= least) break;  // and would be for every u below
+    if (const double cost = from[u] + charged; cost <= least) {
       least = cost;
       place = u;
     }
+  }
   best[t] = least;
   at[t] = place;
   minimise(from, best, at, charge, limit, t0, t - 1, u0, place);
@@ -149,7 +139,7 @@ void minimise(const std::vector<double>& from, std::vector<double>& best, std::v
 }
 
 // The borders of an optimal clustering into k runs; `bucket_limit` buckets for each border at first.
-std::vector<std::int64_t> optimal(const Points& points, int k, std::int64_t bucket_limit) {
+Borders optimal(const Points& points, int k, std::int64_t bucket_limit) {
   const std::int64_t n = points.size();
   std::vector<std::int64_t> low(k + 1, 0), high(k + 1, n);  // where border j may lie, both ends included
   high[0] = 0;
@@ -180,25 +170,21 @@ std::vector<std::int64_t> optimal(const Points& points, int k, std::int64_t buck
           [&](std::int64_t u, std::int64_t t) { return points.cost(left.last[u], right.first[t]); }, limit, 0,
           right.size() - 1, 0, left.size() - 1);
     }
-    std::vector<std::int64_t> borders(k + 1);
+    Borders borders(k + 1);
     for (std::int64_t j = k, t = 0; j >= 0; --j) {
       borders[j] = buckets[j].first[t];
       if (j > 0) t = came_from[j][t];
     }
     if (exact) return borders;
-    std::vector<double> centroids(k);
-    for (int j = 0; j < k; ++j) {
-      borders[j + 1] = std::max(borders[j], borders[j + 1]);
-      centroids[j] = borders[j] < borders[j + 1] ? points.mean(borders[j], borders[j + 1])
-                                                 : points.value[std::min(borders[j], n - 1)];
-    }
+    for (int j = 0; j < k; ++j) borders[j + 1] = std::max(borders[j], borders[j + 1]);
+    std::vector<double> centroids = means(points, borders);
     int iterations = 0;
-    upper = std::min({upper, points.cost(borders), points.cost(lloyd(points, centroids, kPolish, iterations))});
+    upper = std::min({upper, cost(points, borders), cost(points, lloyd(points, centroids, kPolish, iterations))});
 
     // From the right, mirrored, and the buckets that may still hold their border.
     std::vector<double> backward = {0.0};
     bool narrower = false;
-    const double bound = upper * (1 + 1e-9) + 1e-12 * points.square[n];  // above what rounding can do
+    const double bound = upper * (1 + 1e-9);  // above what rounding can do
     for (int j = k - 1; j >= 1; --j) {
       const Buckets &left = buckets[j], &right = buckets[j + 1];
       std::vector<double> best(left.size());
@@ -233,49 +219,42 @@ std::vector<std::int64_t> optimal(const Points& points, int k, std::int64_t buck
   }
 }
 
+// Ascending centroids as float32, and the sum of squared distances of all values to the nearest of them.
 struct Result {
   std::vector<float> centroids;
-  double wcss;
+  double wcss = 0;
+
+  Result(const Points& points, const std::vector<double>& at) : centroids(at.begin(), at.end()) {
+    const Borders borders = nearest(points, centroids);
+    for (std::size_t j = 0; j < centroids.size(); ++j)
+      if (borders[j] < borders[j + 1]) wcss += points.moments(borders[j], borders[j + 1]).error_about(centroids[j]);
+  }
 };
 
-Result describe(const Points& points, const std::vector<std::int64_t>& borders, const std::vector<double>* at) {
-  Result result{{}, points.cost(borders)};
-  const std::size_t k = borders.size() - 1;
-  float last = points.value.front();
-  for (std::size_t j = 0; j < k; ++j) {
-    if (borders[j] < borders[j + 1]) last = static_cast<float>(points.mean(borders[j], borders[j + 1]));
-    else if (at != nullptr) last = static_cast<float>((*at)[j]);  // no value is nearest: it stays where it was
-    result.centroids.push_back(last);
-  }
-  return result;
-}
-
 nb::tuple cluster_optimal(Vector<float> values, int clusters, std::int64_t bucket_limit) {
-  Result result;
-  {
+  const Result result = [&] {
     nb::gil_scoped_release release;
     const Points points(sorted(values.data(), values.size()));
     if (bucket_limit <= 0)  // the bound narrows a border's range to about n / buckets places
       bucket_limit = std::max<std::int64_t>(4096, static_cast<std::int64_t>(2 * std::sqrt(points.size())));
     const int runs = static_cast<int>(std::min<std::int64_t>(clusters, points.size()));
-    result = describe(points, optimal(points, runs, bucket_limit), nullptr);
-    result.centroids.resize(clusters, result.centroids.back());
-  }
-  return nb::make_tuple(to_numpy(std::move(result.centroids), {static_cast<std::size_t>(clusters)}), result.wcss);
+    std::vector<double> centroids = means(points, optimal(points, runs, bucket_limit));
+    centroids.resize(clusters, centroids.back());
+    return Result(points, centroids);
+  }();
+  return nb::make_tuple(to_numpy(std::vector<float>(result.centroids), {result.centroids.size()}), result.wcss);
 }
 
 nb::tuple cluster_lloyd(Vector<float> values, Vector<double> initial, int most_iterations) {
-  Result result;
   int iterations = 0;
-  {
+  const Result result = [&] {
     nb::gil_scoped_release release;
     const Points points(sorted(values.data(), values.size()));
     std::vector<double> centroids(initial.data(), initial.data() + initial.size());
-    const auto borders = lloyd(points, centroids, most_iterations, iterations);
-    result = describe(points, borders, &centroids);
-  }
-  const std::size_t k = result.centroids.size();
-  return nb::make_tuple(to_numpy(std::move(result.centroids), {k}), result.wcss, iterations);
+    lloyd(points, centroids, most_iterations, iterations);
+    return Result(points, centroids);
+  }();
+  return nb::make_tuple(to_numpy(std::vector<float>(result.centroids), {result.centroids.size()}), result.wcss, iterations);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "fork.hpp"
 #include "kernels/activations.hpp"
 #include "kernels/aligned.hpp"
 #include "kernels/choose.hpp"
@@ -66,7 +67,7 @@ class Workspaces {
     std::size_t stride = (widest + 2 * padding - 1) / padding * padding;
     Pointer space;
     {
-      std::lock_guard guard(lock());
+      std::lock_guard guard(process_lock());
       if (!free().empty()) {
         space = std::move(free().back());
         free().pop_back();
@@ -83,18 +84,14 @@ class Workspaces {
   }
 
   static void give_back(Pointer space) {
-    std::lock_guard guard(lock());
+    std::lock_guard guard(process_lock());
     free().push_back(std::move(space));
   }
 
  private:
-  static std::mutex& lock() {
-    static std::mutex mutex;
-    return mutex;
-  }
-  static std::vector<Pointer>& free() {
-    static std::vector<Pointer> spaces;
-    return spaces;
+  static std::vector<Pointer>& free() {  // never destroyed: a call may outlive the interpreter's end
+    static auto* const spaces = new std::vector<Pointer>;
+    return *spaces;
   }
 };
 

@@ -2,15 +2,12 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
-#include <mutex>
-#include <thread>
-#include <vector>
 
 namespace eie::kernels {
 
-// Up to `threads - 1` helpers besides the caller; with one thread none is ever started.
+// Up to `threads - 1` helpers besides the caller; with one thread none is ever started. A forked child, in which a
+// parent's threads do not exist, starts its own at its first job.
 class Pool {
  public:
   explicit Pool(std::size_t threads);
@@ -18,14 +15,14 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  std::size_t threads() const { return workers_.size() + 1; }
+  std::size_t threads() const { return threads_; }
 
   // Calls job(0) here, and job(t) in every helper t that comes in time; returns when none is in it any more. A helper
-  // whose core is busy, whom another caller has, or who stayed behind in a fork's parent, does not come, so the job
-  // must be one that any of them can finish alone. A helper that comes late may call the job a second time.
+  // whose core is busy, whom another caller has, or whom the system did not grant, does not come, so the job must be
+  // one that any of them can finish alone. A helper that comes late may call the job a second time.
   template <class Job>
   void run(Job&& job) {
-    if (workers_.empty())
+    if (threads_ == 1)
       job(std::size_t{0});
     else
       run_with_helpers([](void* context, std::size_t thread) { (*static_cast<Job*>(context))(thread); }, &job);
@@ -33,21 +30,13 @@ class Pool {
 
  private:
   using Call = void (*)(void* context, std::size_t thread);
+  class Crew;
 
   void run_with_helpers(Call call, void* context);
-  void work(std::size_t thread);
+  Crew* crew();
 
-  std::mutex in_use_;
-  std::mutex sleep_;
-  std::condition_variable wake_;
-  std::atomic<std::size_t> jobs_{0};    // given out so far
-  std::atomic<bool> open_{false};       // helpers may enter the job
-  std::atomic<std::size_t> inside_{0};  // helpers that are about to look whether they may, or have
-  std::atomic<bool> stop_{false};
-  Call call_ = nullptr;
-  void* context_ = nullptr;
-  long process_ = 0;
-  std::vector<std::thread> workers_;
+  std::size_t threads_;
+  std::atomic<Crew*> crew_{nullptr};
 };
 
 // Waits a little; `turns` counts how often. After some tens of microseconds the core is given away.

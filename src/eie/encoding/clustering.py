@@ -13,13 +13,18 @@ from eie.errors import InputError
 
 __all__ = ["METHODS", "Clusters", "Method", "assign", "cluster", "share"]
 
+MOST_VALUES = 2**31  # for which the native sums are exact
+
 Method = Literal["optimal", "linear", "density", "random"]
 METHODS: tuple[Method, ...] = ("optimal", "linear", "density", "random")
 
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """`centroids`, float32, ascending; `wcss`, the sum of squared distances to them; Lloyd's `iterations` if any."""
+    """`centroids`, float32, ascending; `wcss`, the sum of squared distances to them; Lloyd's `iterations` if any.
+
+    `wcss` is that of the float32 centroids, each value going to the nearest, and right to float64's rounding.
+    """
 
     centroids: npt.NDArray[np.float32] = field(repr=False)
     wcss: float
@@ -37,13 +42,15 @@ def cluster(
 ) -> Clusters:
     """Return `clusters` centroids for the real numbers `values`, of any shape, with little sum of squared distances.
 
-    "optimal" has the least there is (to float64's rounding): native/clustering.cpp tells how. The others are Lloyd's
+    "optimal" has the least that float32 centroids can have (to float64's rounding): native/clustering.cpp tells how. The others are Lloyd's
     k-means begun as Deep Compression does (section 3.2): "linear" with centroids evenly over [min, max], "density" at
     even steps of the values' distribution, "random" at values chosen by `seed` (Forgy). Where there are fewer distinct
     values than clusters, the last centroid is repeated ("optimal"), or some stay where they began. `bucket_limit`, 0
     for a good one, is how finely the exact algorithm first divides the values. Raises InputError for no values, for
-    NaN and infinite ones, an unknown method, and clusters outside 1 to 255.
+    more than 2**31, for NaN and infinite ones, an unknown method, and clusters outside 1 to 255.
     """
+    if np.size(values) > MOST_VALUES:
+        raise InputError(f"values must be at most {MOST_VALUES}, but there are {np.size(values)}")
     array = np.ascontiguousarray(values, np.float32).ravel()
     if not 1 <= clusters <= 255:
         raise InputError(f"clusters must be 1 to 255, not {clusters}")
