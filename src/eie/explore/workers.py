@@ -8,8 +8,9 @@ from concurrent.futures import CancelledError, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from eie.errors import InputError, MissingExtra
+from eie.errors import InputError
 from eie.explore.task import Task
+from eie.support.extras import needed_for
 from eie.support.processor import cores
 
 __all__ = ["done"]
@@ -49,10 +50,8 @@ def done(tasks: Sequence[Task], workers: int | None, scheduler: str | None) -> I
 
 def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Rows]:
     """Submit every task; what a dying worker had is done again by another, as Dask does by itself."""
-    try:
+    with needed_for("a sweep on a cluster"):
         import distributed
-    except ImportError as error:
-        raise MissingExtra("a sweep on a cluster", "distributed", "dask") from error
     try:
         client = distributed.Client(scheduler, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
