@@ -1,4 +1,4 @@
-"""Fixtures shared by all rooms: the folder of real data, where there is one."""
+"""Shared by all rooms: how property tests draw their examples, and the folder of real data, where there is one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# `make test` draws the same examples every time and asserts no speed; `make fuzz` draws others, and more of them.
+settings.register_profile("test", derandomize=True, deadline=None)
+settings.register_profile("fuzz", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
 
 @pytest.fixture(scope="session")
