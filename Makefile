@@ -1,11 +1,13 @@
-# make demo | make test | make lint: each creates .venv, installs what it needs, and runs.
+# make demo | make test | make lint | ...: each creates .venv, installs what it needs, and runs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CXX_FILES := $(shell find native src -name '*.cpp' -o -name '*.hpp')
 NATIVE := CMakeLists.txt pyproject.toml $(shell find native -type f)
 DATA ?=
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
-.PHONY: demo test test-slow lint types rtl docs clean
+.PHONY: demo test test-slow fuzz coverage lint types rtl docs wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/eie demo $(if $(DATA),--data $(DATA))
@@ -16,10 +18,23 @@ test: $(VENV)/.installed-dev
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow
 
+# Random and long: a run is repeated with the SEED that it prints first.
+fuzz: $(VENV)/.installed-dev
+	@echo "make fuzz SEED=$(SEED)"
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests -m "fuzz or hypothesis" --hypothesis-seed=$(SEED)
+
+coverage: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --cov --cov-report=term-missing
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/zizmor --quiet --offline .github/workflows
+	$(BIN)/pre-commit validate-config
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
@@ -28,6 +43,10 @@ types: $(VENV)/.installed-dev
 rtl: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "slow or not slow" tests/silicon
 
+# A wheel in dist/, repaired, and tried in an empty environment with no compiler.
+wheel: $(VENV)/.installed-dev
+	PYTHON=$(BIN)/python .ci/wheel dist
+
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict
 
@@ -35,7 +54,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(VENV)/bin/python $(NATIVE)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python $(NATIVE)
@@ -43,4 +62,4 @@ $(VENV)/.installed-dev: $(VENV)/bin/python $(NATIVE)
 	touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .coverage

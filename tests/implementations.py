@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 import eie
+from eie import _native
 from eie.chip.counts import Counts
 from eie.chip.stepped import Chip, Observer, SteppedLayer
 from eie.chip.stepped.unit import Wires
@@ -22,7 +24,12 @@ from eie.program.arithmetic import chip_layer
 from eie.program.lowering import lower
 from eie.program.rules import Scan
 
-INSTRUCTION_SETS = ("portable", "avx2", "avx512")  # the most that the native recurrence may use
+_NAMES = ("portable", "avx2", "avx512")  # each has what those before it have
+INSTRUCTION_SETS = _NAMES[: _NAMES.index(_native.instruction_set()) + 1]  # what this processor has
+EACH_INSTRUCTION_SET = [
+    pytest.param(name, marks=pytest.mark.skipif(name not in INSTRUCTION_SETS, reason=f"needs {name}"))
+    for name in _NAMES
+]
 CODEBOOK = np.arange(16) / 16
 FORMATS = eie.Formats(0, 15)  # integer activations, a codebook below 1, integer outputs
 

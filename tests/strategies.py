@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from hypothesis import settings
 from hypothesis import strategies as st
 
 import eie
+
+
+def examples(count: int, **others: Any) -> settings:
+    """Settings for a test that needs other than a hundred examples: `count`, and as many times more in `make fuzz`."""
+    usual = settings.get_profile("test").max_examples
+    return settings(max_examples=count * settings.default.max_examples // usual, **others)
 
 
 class Case(NamedTuple):

@@ -6,18 +6,14 @@ Needs PyTorch: without it, importing this module raises MissingExtra, an ImportE
 from __future__ import annotations
 
 from eie.encoding.clustering import Clusters, assign, cluster
-from eie.errors import MissingExtra
+from eie.support.extras import needed_for
 
-try:
+with needed_for("eie.compress"):
     from eie.pytorch.pipeline import Compression, Stage, compress_
     from eie.pytorch.pruning import Mask, cubic_density, global_masks, magnitude_mask
     from eie.pytorch.recipe import Recipe, read_recipe
     from eie.pytorch.sharing import Shared
     from eie.pytorch.training import Training, accuracy, finetune
-except ModuleNotFoundError as error:
-    if error.name != "torch":
-        raise
-    raise MissingExtra("eie.compress", "torch", "torch") from error
 
 __all__ = [
     "Clusters",

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import sklearn.neural_network
-from sklearn.exceptions import ConvergenceWarning
 
 from eie.chip import Hardware, LayerSimulation, simulate_network
 from eie.encoding.clustering import share
@@ -22,8 +20,13 @@ from eie.encoding.csc import encode
 from eie.engine import InferenceSession
 from eie.model.network import Layer, Network
 from eie.model.reference import calibrate
+from eie.support.extras import needed_for
 from eie.support.stopwatch import median_us
 from eie.workloads.digits import SEED, digits
+
+with needed_for("the demo"):
+    import sklearn.neural_network
+    from sklearn.exceptions import ConvergenceWarning
 
 __all__ = ["DigitsResult", "compress_digits"]
 

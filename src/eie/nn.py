@@ -5,13 +5,9 @@ Needs PyTorch: without it, importing this module raises MissingExtra, an ImportE
 
 from __future__ import annotations
 
-from eie.errors import MissingExtra
+from eie.support.extras import needed_for
 
-try:
+with needed_for("eie.nn"):
     from eie.pytorch.nn import Conv2d, Linear, convert_
-except ModuleNotFoundError as error:
-    if error.name != "torch":
-        raise
-    raise MissingExtra("eie.nn", "torch", "torch") from error
 
 __all__ = ["Conv2d", "Linear", "convert_"]

@@ -14,7 +14,7 @@ from eie.errors import InputError
 from eie.importers.eie_simulator import SimulatorStreams, read_eie_simulator
 from eie.program.lowering import Pass, passes_of
 from golden.layers import REAL_ALEX8
-from implementations import INSTRUCTION_SETS, readable_cycles, scan_cycles
+from implementations import EACH_INSTRUCTION_SET, readable_cycles, scan_cycles
 from strategies import Case, layers
 
 
@@ -67,14 +67,14 @@ def check_native_recurrence(case: Case, queue_depth: int, instruction_set: str) 
     assert result.cycles == scan_cycles(columns, counts, queue_depth)
 
 
-@pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
+@pytest.mark.parametrize("instruction_set", EACH_INSTRUCTION_SET)
 @given(case=layers(max_side=150, max_pe=140, index_bits=(2, 8)), queue_depth=st.integers(2, 9))
 def test_native_recurrence_is_the_readable_one(instruction_set: str, case: Case, queue_depth: int) -> None:
     """Every broadcast, every PE's start on it, and the cycles, whatever the instruction set."""
     check_native_recurrence(case, queue_depth, instruction_set)
 
 
-@pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
+@pytest.mark.parametrize("instruction_set", EACH_INSTRUCTION_SET)
 @pytest.mark.parametrize("n_pe", [257, 513, 1024])
 def test_as_many_pes_as_there_may_be(instruction_set: str, n_pe: int) -> None:
     """The widest chips, more PEs than rows or fewer."""

@@ -6,11 +6,12 @@ from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eie.encoding.clustering import METHODS, Method, assign, cluster, share
 from eie.errors import InputError
+from strategies import examples
 
 floats = st.floats(-100, 100, width=32)
 values = st.one_of(st.lists(floats, min_size=1, max_size=9), st.lists(st.integers(-2, 2), min_size=1, max_size=9))
@@ -30,7 +31,7 @@ def least_cost(numbers: np.ndarray, clusters: int) -> float:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(numbers=values, clusters=st.integers(1, 4), bucket_limit=st.integers(0, 4))
 def test_optimal_is_the_least_there_is(numbers: list[float], clusters: int, bucket_limit: int) -> None:
     """As good as the best of all partitions: ties, duplicates, fewer values than clusters; any number of buckets."""

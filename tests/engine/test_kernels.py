@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import eie
@@ -13,6 +13,7 @@ from eie.model.numerics import dequantise, quantise
 from eie.model.reference import float_layer, formats_of
 from eie.program.arithmetic import chip_layer
 from engine.layers import random_inputs, random_layer
+from strategies import examples
 
 
 def session_or_skip(network: Network, numerics: str, kernel: str, threads: int = 1) -> InferenceSession:
@@ -81,7 +82,7 @@ def test_kernel_equals_reference(
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(data=st.data())
 def test_kernel_equals_reference_on_any_layer(kernel: str, data: st.DataObject) -> None:
     """Random shapes, densities, code widths, activities and threads: the same outputs as the reference."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 
 import eie
 from data_sets import DataSet
 from eie.errors import InputError
 from eie.importers.eie_simulator import read_eie_simulator
-from strategies import Case, layers
+from strategies import Case, examples, layers
 
 
 def write_streams(folder: Path, matrix: eie.InterleavedCSC, activations: np.ndarray) -> None:
@@ -31,7 +31,7 @@ def write_streams(folder: Path, matrix: eie.InterleavedCSC, activations: np.ndar
         matrix.pointers[pe].astype("<u4").tofile(folder / "ptr" / f"ptr{pe}.dat")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=layers(max_pe=6))
 def test_streams_of_any_layer_come_back(tmp_path: Path, case: Case) -> None:
     """Written as the authors do and read again: the same codes, without trailing rows that have no weight."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import eie
@@ -18,6 +18,7 @@ from eie.model.numerics import dequantise, quantise
 from eie.model.reference import float_layer, formats_of
 from eie.program.arithmetic import chip_layer
 from eie.steps import Activation, Affine, Convolution, Dense, Image, Pooling, Window
+from strategies import examples
 
 
 def compressed(rng: np.random.Generator, name: str, outputs: int, inputs: int, relu: bool = False) -> Layer:
@@ -34,7 +35,7 @@ def in_float64(step: Step, vectors: Batch) -> Batch:
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     kernel=pairs,
     stride=pairs,
@@ -69,7 +70,7 @@ def test_a_convolution_is_pytorchs(
     assert np.allclose(in_float64(step, x), expected.flatten(1).numpy())
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(kernel=pairs, stride=pairs, padded=st.booleans(), kind=st.sampled_from(["max", "average"]))
 def test_pooling_is_pytorchs(kernel: tuple[int, int], stride: tuple[int, int], padded: bool, kind: str) -> None:
     """The largest value of each window, or the mean, padding counted."""

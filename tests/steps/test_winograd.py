@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import eie
@@ -17,9 +17,10 @@ from eie.pytorch.recurrent_and_winograd import WinogradConv2d, lower_
 from eie.pytorch.tracing import network_of
 from eie.steps import Image, Winograd
 from eie.steps.winograd import transform_filters
+from strategies import examples
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     height=st.integers(3, 9), width=st.integers(3, 9), padding=st.tuples(st.integers(0, 2), st.integers(0, 2)), seed=...
 )

@@ -18,7 +18,7 @@ import eie
 from eie.errors import InputError
 from eie.model.numerics import Formats
 from eie.storage import FORMAT_VERSION
-from strategies import Case, layers
+from strategies import Case, examples, layers
 
 
 def network() -> eie.Network:
@@ -184,7 +184,7 @@ def test_hostile_files(model: Path, attack: str) -> None:
     assert str(error.value).startswith(f"{model}: {sentence}")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@examples(200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_damage_is_refused_or_harmless(model: Path, data: st.DataObject) -> None:
     """A file cut short, or with bytes changed anywhere, never gets further than a sentence or a valid network."""

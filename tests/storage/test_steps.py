@@ -17,7 +17,7 @@ import eie
 from eie.errors import InputError
 from eie.model.network import Network
 from networks import image_network, sequence_network
-from strategies import Case, layers
+from strategies import Case, examples, layers
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -38,7 +38,7 @@ def test_any_network_survives(tmp_path: Path, make: Any, packed: bool) -> None:
         assert np.array_equal(*runs)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=layers(code_bits=(1, 8), index_bits=(1, 8)))
 def test_any_layer_packs(tmp_path: Path, case: Case) -> None:
     """Empty layers, one weight, 8-bit codes: all come back as they were."""
@@ -125,7 +125,7 @@ def test_hostile_steps(tmp_path: Path, change: Any, sentence: str) -> None:
     assert str(error.value).startswith(f"{path}: {sentence}")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_damage_is_refused_or_harmless(tmp_path: Path, data: st.DataObject) -> None:
     """Bytes changed anywhere in a packed file never get further than a sentence or a valid network."""

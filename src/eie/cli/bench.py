@@ -15,6 +15,7 @@ from eie.peers.libraries import PEERS, available, set_threads
 from eie.peers.measure import Settings, bandwidth_gb_per_s, measure_layer
 from eie.peers.report import STACKS, chart, geometric_means, limits, measure_stack
 from eie.support.chart_files import write_chart
+from eie.support.extras import require
 from eie.support.processor import processor
 from eie.workloads.layers import benchmarks, generate
 
@@ -50,6 +51,8 @@ def command(
 
     Example: eie bench --layers Alex-7,NT-LSTM --rotate
     """
+    if chart_file is not None:
+        require("a chart", "altair", "vl_convert")
     chosen = _layers(layers)
     there, missing = available()
     wanted = [peer for peer in there if peers == "all" or any(part in peer.name for part in peers.split(",") if part)]

@@ -12,11 +12,12 @@ from eie.cli.inspect import size_table
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.engine import InferenceSession
 from eie.engine.saturation import saturation
-from eie.errors import InputError, MissingExtra
+from eie.errors import InputError
 from eie.model.network import Network
 from eie.pytorch.recipe import Recipe, read_recipe
 from eie.storage import save
 from eie.storage.sizes import layer_size, total
+from eie.support.extras import needed_for
 from eie.support.stopwatch import median_us
 from eie.workloads.data import Data, load_data
 
@@ -67,11 +68,9 @@ def command(
 
     Example: eie compress lenet.py:lenet_300_100 --data mnist --recipe lenet_300_100.toml -o lenet.safetensors
     """
-    try:
+    with needed_for("eie compress"):
         from eie.pytorch.pipeline import compress_, discard_checkpoints
         from eie.pytorch.sources import load_model
-    except ImportError as error:
-        raise MissingExtra("eie compress", "torch", "torch") from error
 
     steps = Recipe() if recipe is None else read_recipe(recipe)
     if output.suffix != ".safetensors":

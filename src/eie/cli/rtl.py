@@ -18,6 +18,7 @@ from eie.silicon.export import export
 from eie.silicon.power import pe_power
 from eie.silicon.synthesis import SYNTHESISED, synthesise
 from eie.storage import load
+from eie.support.extras import require
 
 __all__ = ["app"]
 
@@ -88,6 +89,7 @@ def verify_command(
 
     Example: eie rtl verify alex8.safetensors alex8.activations.npy --register-entries 65
     """
+    require("the verilated chip", "verilator")
     network = load(model)
     hardware = _hardware(network, pes, queue_depth, spmat_width, register_entries, strict)
     vector = read_array(inputs, "input file")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import altair as alt
 import typer
 
 from eie.cli.output import JsonOption, log, print_json, print_table, result
-from eie.errors import MissingExtra
 from eie.pytorch.recipe import Recipe, read_recipe
 from eie.support.chart_files import write_chart
+from eie.support.extras import needed_for, require
 from eie.workloads.data import load_data
+
+if TYPE_CHECKING:
+    import altair as alt
 
 __all__ = ["command"]
 
@@ -31,14 +33,14 @@ def command(
 
     Example: eie sensitivity lenet.py:lenet_300_100 --weights lenet.npz --data mnist -o sensitivity.png
     """
-    try:
+    if output is not None:
+        require("a chart", "altair", "vl_convert")
+    with needed_for("eie sensitivity"):
         import torch
 
         from eie.pytorch.sensitivity import DENSITIES, sensitivity
         from eie.pytorch.sources import load_model
         from eie.pytorch.training import Training, finetune
-    except ImportError as error:
-        raise MissingExtra("eie sensitivity", "torch", "torch") from error
 
     def progress(line: str) -> None:
         log.print(line, style="dim")
@@ -67,6 +69,8 @@ def command(
 
 
 def _chart(points: list[dict[str, object]]) -> alt.Chart:
+    import altair as alt
+
     rows = [point | {"percent": float(str(point["density"])) * 100} for point in points]
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=rows), title="One layer pruned at a time, without training (measured here)")

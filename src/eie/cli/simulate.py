@@ -17,8 +17,11 @@ from eie.cli.output import JsonOption, log, print_json, print_table, read_array,
 from eie.errors import InputError
 from eie.model.network import Network
 from eie.storage import load
+from eie.support.extras import require
 
 __all__ = ["command"]
+
+TRACE_MODULES = {".vcd": "vcd", ".fst": "pylibfst"}
 
 
 def command(
@@ -53,6 +56,10 @@ def command(
 
     Example: eie simulate alex8.safetensors alex8.activations.npy --queue-depth 16
     """
+    if trace is not None and trace.suffix in TRACE_MODULES:
+        require(f"a {trace.suffix} trace", TRACE_MODULES[trace.suffix])
+    if timeline is not None:
+        require("a timeline", "altair", "vl_convert")
     network = load(model)
     hardware = Hardware(
         n_pe=network.n_pe if pes is None else pes,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
 from eie.explore.space import PARAMETERS
+from eie.support.extras import needed_for
+
+with needed_for("a sweep"):
+    import polars as pl
 
 __all__ = ["pareto_front"]
 

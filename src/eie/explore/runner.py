@@ -7,8 +7,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from eie.cost import require_figures
 from eie.errors import InputError, Interrupted
 from eie.explore.journal import Journal
@@ -16,7 +14,11 @@ from eie.explore.pareto import pareto_front
 from eie.explore.space import PARAMETERS, Space
 from eie.explore.task import tasks_of
 from eie.explore.workers import done
+from eie.support.extras import needed_for
 from eie.support.output_files import atomic_write
+
+with needed_for("a sweep"):
+    import polars as pl
 
 __all__ = ["explore"]
 

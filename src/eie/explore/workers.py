@@ -9,8 +9,9 @@ from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, as_c
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from eie.errors import InputError, MissingExtra, WorkerLost
+from eie.errors import InputError, WorkerLost
 from eie.explore.task import Task
+from eie.support.extras import needed_for
 from eie.support.processor import cores
 
 __all__ = ["done"]
@@ -63,10 +64,8 @@ def _submit(pool: ProcessPoolExecutor, tasks: Sequence[Task]) -> list[Future[Row
 
 def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Rows]:
     """Submit every task; what a dying worker had is done again by another, as Dask does by itself."""
-    try:
+    with needed_for("a sweep on a cluster"):
         import distributed
-    except ImportError as error:
-        raise MissingExtra("a sweep on a cluster", "distributed", "dask") from error
     try:
         client = distributed.Client(scheduler, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:

@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eie.errors import InputError, MissingExtra
+from eie.errors import InputError
 from eie.model.network import Layer, Network, Step
 from eie.steps import Activation, Affine, Convolution, Dense, Pooling
+from eie.support.extras import needed_for
 from eie.support.output_files import atomic_write
 
-try:
+with needed_for("writing ONNX"):
     import onnx
     import onnx.helper
     import onnx.numpy_helper
-except ImportError as error:
-    raise MissingExtra("writing ONNX", "onnx", "onnx") from error
 
 __all__ = ["onnx_model", "write_onnx"]
 

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
 
-from eie.errors import InputError, MissingExtra
+from eie.errors import InputError
 from eie.model.network import Layer, Network
 from eie.steps import Affine, Convolution, Dense, Recurrent, Winograd
+from eie.support.extras import needed_for
 from eie.support.output_files import atomic_write
 
 __all__ = ["state_dict", "write_arrays", "write_state_dict"]
@@ -66,10 +67,8 @@ def write_arrays(arrays: Arrays, path: Path) -> None:
         with atomic_write(path) as temporary:
             temporary.write_bytes(safetensors.numpy.save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
     elif path.suffix in (".pt", ".pth"):
-        try:
+        with needed_for("a PyTorch file"):
             import torch
-        except ImportError as error:
-            raise MissingExtra("a PyTorch file", "torch", "torch") from error
         data = io.BytesIO()  # torch.save to a file has an error of its own for a full disk
         torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, data)
         with atomic_write(path) as temporary:

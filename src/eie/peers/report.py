@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import altair as alt
 import numpy as np
 
 from eie.encoding.csc import encode
 from eie.engine import InferenceSession
 from eie.model.network import Layer, Network
 from eie.peers.measure import Measurement, Settings
+from eie.support.extras import needed_for
 from eie.workloads.layers import generate
+
+if TYPE_CHECKING:
+    import altair as alt
 
 __all__ = ["STACKS", "StackMeasurement", "chart", "geometric_means", "limits", "measure_stack"]
 
@@ -35,6 +39,9 @@ class StackMeasurement:
 
 def chart(measurements: Sequence[Measurement]) -> alt.Chart:
     """Return the rotated times, one point per layer and contender, on a logarithmic axis."""
+    with needed_for("a chart"):
+        import altair as alt
+
     values = [{"layer": m.layer, "contender": m.contender, "us": m.rotated_us} for m in measurements]
     drawn: alt.Chart = (
         alt.Chart(alt.InlineData(values=values))

@@ -11,14 +11,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from eie.errors import InputError, MissingExtra
+from eie.errors import InputError
+from eie.support.extras import needed_for
 from eie.support.output_files import existing_file
 
-try:
+with needed_for("reading ONNX"):
     import onnx
     import onnx.numpy_helper
-except ImportError as error:
-    raise MissingExtra("reading ONNX", "onnx", "onnx") from error
 
 __all__ = ["read_onnx"]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import altair as alt
-
 from eie.paper.comparison import Comparison, Plot, Reproduction
+from eie.support.extras import needed_for
 from eie.support.tables import Value
+
+with needed_for("the report"):
+    import altair as alt
 
 __all__ = ["OURS", "PAPER", "agreement_chart", "comparison_chart"]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import altair as alt
-
 from eie.demo import DigitsResult
 from eie.report.charts import OURS
 from eie.report.page import Section
+from eie.support.extras import needed_for
 from eie.support.tables import Column, Provenance, Table, Value
+
+with needed_for("the report"):
+    import altair as alt
 
 __all__ = ["digits_headline", "digits_section", "digits_table"]
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import altair as alt
-import vl_convert
-
 from eie.errors import InputError
+from eie.support.extras import needed_for
 from eie.support.output_files import atomic_write
 from eie.support.tables import Column, Table, Value, shown
+
+with needed_for("the report"):
+    import altair as alt
+    import vl_convert
 
 __all__ = ["Report", "Section"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
-from eie.errors import InputError, MissingExtra
+from eie.errors import InputError
 from eie.silicon.cosimulation import COMPARED, Verification
+from eie.support.extras import needed_for
 from eie.support.output_files import atomic_write
 
 __all__ = ["CYCLES_AROUND", "write_waveform"]
@@ -21,9 +21,8 @@ def write_waveform(found: Verification, path: Path) -> None:
     """
     if found.difference is None:
         raise InputError("there is no difference to write a waveform of")
-    if importlib.util.find_spec("vcd") is None:
-        raise MissingExtra("a waveform", "pyvcd", "trace")
-    from vcd import VCDWriter
+    with needed_for("a waveform"):
+        from vcd import VCDWriter
 
     first = max(0, found.difference.cycle - CYCLES_AROUND)
     with atomic_write(path) as temporary, temporary.open("w") as file:

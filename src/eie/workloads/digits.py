@@ -6,8 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import sklearn.datasets
-import sklearn.model_selection
+
+from eie.support.extras import needed_for
+
+with needed_for("the digits"):
+    import sklearn.datasets
+    import sklearn.model_selection
 
 __all__ = ["SEED", "Digits", "digits"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import eie
@@ -24,7 +24,7 @@ from eie.importers.eie_simulator import read_eie_simulator
 from eie.model.numerics import Formats, quantise
 from eie.program.arithmetic import chip_layer
 from eie.program.lowering import lower, passes_of
-from strategies import Case, layers
+from strategies import Case, examples, layers
 
 FORMATS = Formats(0, 12)
 
@@ -64,7 +64,7 @@ def whole(matrix: eie.InterleavedCSC) -> int:
     return -(-max(matrix.shape) // matrix.n_pe)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(case=layers(max_side=50, index_bits=(1, 4)), queue_depth=st.integers(2, 6), relu=st.booleans())
 def test_every_cycle_is_the_recurrences(case: Case, queue_depth: int, relu: bool) -> None:
     """Every broadcast, every PE's start on it and every entry's cycle; all counts; every output, bit for bit."""
@@ -95,7 +95,7 @@ def test_every_cycle_is_the_recurrences(case: Case, queue_depth: int, relu: bool
     assert sorted(recorder.issued) == sorted(issued)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(case=layers(max_side=40, max_pe=8), entries=st.integers(1, 4), width=st.sampled_from([16, 64]))
 def test_batches_and_passes(case: Case, entries: int, width: int) -> None:
     """Vectors longer than the register files: the recurrence's cycles and counts, the reference's outputs."""
@@ -109,7 +109,7 @@ def test_batches_and_passes(case: Case, entries: int, width: int) -> None:
     assert np.array_equal(found.outputs, chip_layer(layer, case.activations).values)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(
     seed=st.integers(0, 2**32 - 1),
     sizes=st.lists(st.integers(1, 30), min_size=3, max_size=5),
@@ -139,7 +139,7 @@ def test_layers_in_a_row(seed: int, sizes: list[int], n_pe: int, entries: int) -
         assert (found.cycles, found.counts) == (expected.simulation.cycles, expected.simulation.counts)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(case=layers(max_side=20, max_pe=5), order=st.permutations(range(7)))
 def test_order_of_units_does_not_matter(case: Case, order: list[int]) -> None:
     """Units see each other only through wires: handed over in any order they do the same."""
@@ -183,7 +183,7 @@ def test_units_drive_what_their_tables_say() -> None:
     assert len(drivers) == sum(s.direction is Direction.OUTPUT for unit in chip.units for s in unit.signals)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(case=layers(max_side=30, max_pe=6), queue_depth=st.integers(2, 5))
 def test_no_entry_is_lost_and_no_queue_runs_over(case: Case, queue_depth: int) -> None:
     """Queues hold at most depth - 1 entries, and everything issued arrives at the write stage five cycles later."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import eie
@@ -20,7 +20,7 @@ from eie.errors import InputError
 from eie.model.numerics import Formats
 from eie.program.arithmetic import chip_layer
 from eie.program.lowering import lower, lower_layer
-from strategies import Case, layers
+from strategies import Case, examples, layers
 
 FORMATS = Formats(0, 12)
 
@@ -32,7 +32,7 @@ def simulated(case: Case, hardware: eie.Hardware) -> tuple[LayerSimulation, ...]
     return (LayerSimulation(lower_layer(layer, hardware), case.activations, simulation, outputs, overflows),)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(case=layers(max_side=40, max_pe=9), queue_depth=st.integers(2, 5), entries=st.integers(1, 40))
 def test_states_are_the_stepped_simulators(case: Case, queue_depth: int, entries: int) -> None:
     """Busy, padding, empty columns where its pointer stage has them; queues as full; starved and drained add up."""

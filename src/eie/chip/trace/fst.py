@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,10 @@ import numpy.typing as npt
 
 from eie.chip.trace.recording import COMMENT, record_signals
 from eie.chip.trace.states import Window
-from eie.errors import InputError, MissingExtra
+from eie.errors import InputError
 from eie.model.network import Network
 from eie.program.hardware import Hardware
+from eie.support.extras import require
 from eie.support.output_files import atomic_write
 
 __all__ = ["write_fst"]
@@ -78,8 +78,7 @@ def write_fst(network: Network, inputs: npt.ArrayLike, hardware: Hardware, path:
 
     Raises MissingExtra without pylibfst, and InputError for PEs that are not there.
     """
-    if importlib.util.find_spec("pylibfst") is None:
-        raise MissingExtra("an .fst trace", "pylibfst", "trace")
+    require("an .fst trace", "pylibfst")
     with atomic_write(path) as temporary:
         writer = _Fst(temporary)
         cycles = 0

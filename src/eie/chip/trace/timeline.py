@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import altair as alt
 import numpy as np
 
 from eie.chip.trace.states import Activity, State
 from eie.support.chart_files import write_chart
+from eie.support.extras import needed_for
+
+if TYPE_CHECKING:
+    import altair as alt
 
 __all__ = ["timeline_chart", "write_timeline"]
 
@@ -33,6 +37,9 @@ COLUMNS = 300  # bins of cycles; a cell shows what its PE did most of the time
 
 def timeline_chart(activity: Activity) -> alt.Chart:
     """Return the chart: a row per PE, a cell per bin of cycles, coloured by the state that fills most of it."""
+    with needed_for("a timeline"):
+        import altair as alt
+
     n_cycles = len(activity.cycles)
     edges = np.unique(np.linspace(0, n_cycles, min(COLUMNS, n_cycles) + 1).astype(int))
     names = list(_STATES)

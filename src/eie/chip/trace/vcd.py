@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +9,9 @@ import numpy.typing as npt
 
 from eie.chip.trace.recording import COMMENT, record_signals
 from eie.chip.trace.states import Window
-from eie.errors import MissingExtra
 from eie.model.network import Network
 from eie.program.hardware import Hardware
+from eie.support.extras import needed_for
 from eie.support.output_files import atomic_write
 
 if TYPE_CHECKING:
@@ -38,9 +37,8 @@ def write_vcd(network: Network, inputs: npt.ArrayLike, hardware: Hardware, path:
 
     Raises MissingExtra without pyvcd, and InputError for PEs that are not there.
     """
-    if importlib.util.find_spec("vcd") is None:
-        raise MissingExtra("a .vcd trace", "pyvcd", "trace")
-    from vcd import VCDWriter
+    with needed_for("a .vcd trace"):
+        from vcd import VCDWriter
 
     with atomic_write(path) as temporary, temporary.open("w") as file:
         writer = VCDWriter(file, timescale="1 ns", comment=COMMENT)
