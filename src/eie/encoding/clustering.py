@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from eie import _native
 from eie.errors import InputError
 
 __all__ = ["METHODS", "Clusters", "Method", "assign", "cluster", "share"]
@@ -41,12 +42,52 @@ def cluster(
 ) -> Clusters:
     """Return `clusters` centroids for the real numbers `values`, of any shape, with little sum of squared distances.
 
-    "optimal" has the least that float32 centroids can have (to float64's rounding): native/clustering.cpp tells how. The
-    others are Lloyd's k-means begun as Deep Compression does (section 3.2): "linear" with centroids evenly over [min,
-    max], "density" at even steps of the values' distribution, "random" at values chosen by `seed` (Forgy). Where there
-    are fewer distinct values than clusters, the last centroid is repeated ("optimal"), or some stay where they began.
-    `bucket_limit`, 0 for a good one, is how finely the exact algorithm first divides the values. Raises InputError for
-    no values, for more than 2**31, for NaN and infinite ones, an unknown method, and clusters outside 1 to 255.
+    "optimal" has the least that float32 centroids can have (to float64's rounding): native/clustering.cpp tells how.
+    The others are Lloyd's k-means begun as Deep Compression does (section 3.2): "linear" with centroids evenly over
+    [min, max], "density" at even steps of the values' distribution, "random" at values chosen by `seed` (Forgy). Where
+    there are fewer distinct values than clusters, the last centroid is repeated ("optimal"), or some stay where they
+    began. `bucket_limit`, 0 for a good one, is how finely the exact algorithm first divides the values. Raises
+    InputError for no values, for more than 2**31, for NaN and infinite ones, an unknown method, and clusters outside 1
+    to 255.
+    """
+    if np.size(values) > MOST_VALUES:
+        raise InputError(f"values must be at most {MOST_VALUES}, but there are {np.size(values)}")
+    array = np.ascontiguousarray(values, np.float32).ravel()
+    if not 1 <= clusters <= 255:
+        raise InputError(f"clusters must be 1 to 255, not {clusters}")
+    if len(array) == 0:
+        raise InputError("values must be one or more, but there are none")
+    if not np.isfinite(array).all():
+        raise InputError("values must be finite, but some are NaN or infinite")
+    if method == "optimal":
+        return Clusters(*_native.cluster_optimal(array, clusters, bucket_limit))
+    if method == "linear":
+        initial = np.linspace(float(array.min()), float(array.max()), clusters)
+    elif method == "density":
+        initial = np.quantile(array.astype(np.float64), (np.arange(clusters) + 0.5) / clusters)
+    elif method == "random":
+        random = np.random.default_rng(seed)
+        initial = np.sort(random.choice(array, clusters, replace=len(array) < clusters)).astype(np.float64)
+    else:
+        raise InputError(f"method must be {', '.join(METHODS[:-1])} or {METHODS[-1]}, not {method}")
+    return Clusters(*_native.cluster_lloyd(array, initial, most_iterations))
+
+
+def assign(values: npt.ArrayLike, centroids: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    """Return the place of the nearest of the ascending `centroids` for each of `values`; equally near: the lower."""
+    book = np.asarray(centroids, np.float64)
+    places = np.searchsorted((book[:-1] + book[1:]) / 2, np.asarray(values, np.float64), side="left")
+    return places.astype(np.uint8)
+
+
+def share(
+    weights: npt.ArrayLike, code_bits: int = 4, method: Method = "optimal", *, seed: int = 0
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Share `weights`, an array of any shape in which a pruned weight is 0, through one codebook.
+
+    The codebook, float32 (2**code_bits,), is 0 and the centroids of the kept weights; each kept weight gets the code, 1
+    or above, of the nearest. Returns (codes, codebook). Raises InputError for weights that are NaN or infinite, and
+    code_bits outside 1 to 8.
     """
     array = np.asarray(weights, np.float32)
     if not np.isfinite(array).all():
