@@ -8,13 +8,17 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <limits>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nanobind/stl/string.h>
 
 #include "arrays.hpp"
 #include "rooms.hpp"
+#include "rows.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -22,10 +26,20 @@ using namespace nb::literals;
 namespace eie {
 namespace {
 
+constexpr const char* changed = "the matrix has changed since it was validated, or has never been";
+
 struct Shape {
   std::int64_t outputs, inputs, n_pe;
   int code_bits, index_bits;
 
+  Shape(std::int64_t outputs, std::int64_t inputs, std::int64_t n_pe, int code_bits, int index_bits)
+      : outputs(outputs), inputs(inputs), n_pe(n_pe), code_bits(code_bits), index_bits(index_bits) {
+    if (outputs < 1 || inputs < 1 || n_pe < 1 || std::min(code_bits, index_bits) < 1 ||
+        std::max(code_bits, index_bits) > 8)
+      throw std::invalid_argument("outputs, inputs and PEs must be at least 1, code and index bits 1 to 8, not " +
+                                  number(outputs) + ", " + number(inputs) + ", " + number(n_pe) + ", " +
+                                  number(code_bits) + " and " + number(index_bits));
+  }
   std::int64_t local_rows(std::int64_t pe) const { return pe < outputs ? (outputs - pe + n_pe - 1) / n_pe : 0; }
   std::uint32_t code_mask() const { return (1u << code_bits) - 1; }
   std::uint32_t largest_index() const { return (1u << index_bits) - 1; }
@@ -68,59 +82,76 @@ nb::tuple rows_from_dense(Matrix<std::uint8_t> dense) {
 }
 
 nb::object dense_from_rows(Vector<std::int64_t> starts, Vector<std::uint32_t> columns, Vector<std::uint8_t> codes,
-                           std::int64_t outputs, std::int64_t inputs) {
-  std::vector<std::uint8_t> dense(outputs * inputs, 0);
+                           std::int64_t outputs, std::int64_t inputs, std::uint64_t most_bytes) {
+  std::vector<std::uint8_t> dense;
   {
     nb::gil_scoped_release release;
+    const RowsView rows(starts, columns, codes, outputs, inputs);
+    const Wide bytes = static_cast<Wide>(outputs) * static_cast<Wide>(inputs);
+    dense.resize(affordable(number(outputs) + " x " + number(inputs) + " codes", bytes, most_bytes));
     for (std::int64_t row = 0; row < outputs; ++row)
-      for (std::int64_t k = starts.data()[row]; k < starts.data()[row + 1]; ++k)
-        dense[row * inputs + columns.data()[k]] = codes.data()[k];
+      for (std::int64_t k = rows.starts[row]; k < rows.starts[row + 1]; ++k)
+        dense[row * inputs + rows.columns[k]] = rows.codes[k];
   }
   return to_numpy(std::move(dense), {static_cast<std::size_t>(outputs), static_cast<std::size_t>(inputs)});
 }
 
 // Calls weight(column, code, gap) for every weight of one PE, row by row; gap = zeros since the column's last weight.
 template <class Visit>
-void for_each_weight(const Shape& shape, std::int64_t pe, const std::int64_t* starts, const std::uint32_t* columns,
-                     const std::uint8_t* codes, std::vector<std::uint32_t>& next_row, Visit&& weight) {
-  std::fill(next_row.begin(), next_row.end(), 0);
+void for_each_weight(const Shape& shape, std::int64_t pe, const RowsView& rows, std::vector<std::uint32_t>& next_row,
+                     Visit&& weight) {
+  bool started = false;  // a PE without weights costs nothing per column
   std::uint32_t local = 0;
   for (std::int64_t row = pe; row < shape.outputs; row += shape.n_pe, ++local)
-    for (std::int64_t k = starts[row]; k < starts[row + 1]; ++k) {
-      const std::uint32_t column = columns[k];
-      weight(column, codes[k], local - next_row[column]);
+    for (std::int64_t k = rows.starts[row]; k < rows.starts[row + 1]; ++k) {
+      if (!std::exchange(started, true)) std::fill(next_row.begin(), next_row.end(), 0);
+      const std::uint32_t column = rows.columns[k];
+      weight(column, rows.codes[k], local - next_row[column]);
       next_row[column] = local + 1;
     }
 }
 
 template <class Entry>
-nb::tuple entries_from_rows(const Shape& shape, const std::int64_t* starts, const std::uint32_t* columns,
-                            const std::uint8_t* codes) {
+nb::tuple entries_from_rows(const Shape& shape, const RowsView& rows, std::uint64_t most_bytes) {
   const std::size_t stride = shape.inputs + 1;
-  std::vector<std::uint32_t> pointers(shape.n_pe * stride, 0);
+  std::vector<std::uint32_t> pointers;
   std::vector<Entry> entries;
   {
     nb::gil_scoped_release release;
+    const std::string what = "the pointers and entries of " + number(shape.outputs) + " x " + number(shape.inputs) +
+                             " weights on " + number(shape.n_pe) + " PEs with " + number(shape.index_bits) +
+                             " index bits";
+    const Wide pointer_bytes = Wide{sizeof pointers[0]} * stride * static_cast<Wide>(shape.n_pe);
+    pointers.resize(affordable(what, pointer_bytes, most_bytes) / sizeof pointers[0]);
     std::vector<std::uint32_t> next_row(shape.inputs), cursor(shape.inputs);
+    // A column has no more entries than its PE has rows; all of a PE's can be more than a pointer holds.
+    std::uint64_t total = 0;
     for (std::int64_t pe = 0; pe < shape.n_pe; ++pe) {
       std::uint32_t* pointer = pointers.data() + pe * stride;
-      for_each_weight(shape, pe, starts, columns, codes, next_row,
-                      [&](std::uint32_t column, std::uint8_t, std::uint32_t gap) {
-                        pointer[column + 1] += (gap >> shape.index_bits) + 1;
-                      });
-      for (std::int64_t column = 0; column < shape.inputs; ++column) pointer[column + 1] += pointer[column];
-
-      const std::size_t first = entries.size();
-      entries.resize(first + pointer[shape.inputs]);
-      Entry* slice = entries.data() + first;
+      for_each_weight(shape, pe, rows, next_row, [&](std::uint32_t column, std::uint8_t, std::uint32_t gap) {
+        pointer[column + 1] += (gap >> shape.index_bits) + 1;
+      });
+      std::uint64_t end = 0;
+      for (std::int64_t column = 0; column < shape.inputs; ++column)
+        pointer[column + 1] = static_cast<std::uint32_t>(end += pointer[column + 1]);
+      if (end > std::numeric_limits<std::uint32_t>::max())
+        throw std::invalid_argument("PE " + number(pe) + " of " + number(shape.n_pe) + " would have " + number(end) +
+                                    " entries with " + number(shape.index_bits) +
+                                    " index bits, more than 32-bit pointers reach: use more of either");
+      total += end;
+    }
+    entries.resize(affordable(what, pointer_bytes + Wide{sizeof(Entry)} * total, most_bytes) > 0 ? total : 0);
+    Entry* slice = entries.data();
+    for (std::int64_t pe = 0; pe < shape.n_pe; ++pe) {
+      const std::uint32_t* pointer = pointers.data() + pe * stride;
       std::copy(pointer, pointer + shape.inputs, cursor.begin());
       const Entry padding = static_cast<Entry>(shape.largest_index() << shape.code_bits);
-      for_each_weight(shape, pe, starts, columns, codes, next_row,
-                      [&](std::uint32_t column, std::uint8_t code, std::uint32_t gap) {
-                        std::uint32_t& at = cursor[column];
-                        for (std::uint32_t skipped = gap >> shape.index_bits; skipped > 0; --skipped) slice[at++] = padding;
-                        slice[at++] = static_cast<Entry>(code | (gap & shape.largest_index()) << shape.code_bits);
-                      });
+      for_each_weight(shape, pe, rows, next_row, [&](std::uint32_t column, std::uint8_t code, std::uint32_t gap) {
+        std::uint32_t& at = cursor[column];
+        for (std::uint32_t skipped = gap >> shape.index_bits; skipped > 0; --skipped) slice[at++] = padding;
+        slice[at++] = static_cast<Entry>(code | (gap & shape.largest_index()) << shape.code_bits);
+      });
+      slice += pointer[shape.inputs];
     }
   }
   const std::size_t n = entries.size();
@@ -129,50 +160,68 @@ nb::tuple entries_from_rows(const Shape& shape, const std::int64_t* starts, cons
 }
 
 nb::tuple encode(Vector<std::int64_t> starts, Vector<std::uint32_t> columns, Vector<std::uint8_t> codes,
-                 std::int64_t outputs, std::int64_t inputs, std::int64_t n_pe, int code_bits, int index_bits) {
+                 std::int64_t outputs, std::int64_t inputs, std::int64_t n_pe, int code_bits, int index_bits,
+                 std::uint64_t most_bytes) {
   const Shape shape{outputs, inputs, n_pe, code_bits, index_bits};
-  return code_bits + index_bits <= 8
-             ? entries_from_rows<std::uint8_t>(shape, starts.data(), columns.data(), codes.data())
-             : entries_from_rows<std::uint16_t>(shape, starts.data(), columns.data(), codes.data());
+  const RowsView rows(starts, columns, codes, outputs, inputs);
+  return code_bits + index_bits <= 8 ? entries_from_rows<std::uint8_t>(shape, rows, most_bytes)
+                                     : entries_from_rows<std::uint16_t>(shape, rows, most_bytes);
 }
 
-// Calls entry(pe, column, local row, code) for every entry, padding included; the matrix must have passed check().
+// Calls visit(pe, column, local row, code) for every entry, padding included. A matrix is decoded after it has passed
+// check(), but may lie in a mapped file that somebody writes to: what would lead outside of it throws.
 template <class Entry, class Visit>
-void for_each_entry(const Shape& shape, const Entry* entries, const std::uint32_t* pointers, Visit&& visit) {
+void for_each_entry(const Shape& shape, const Vector<Entry>& all, const std::uint32_t* pointers, Visit&& visit) {
   const std::size_t stride = shape.inputs + 1;
+  const Entry* entries = all.data();
+  std::uint64_t left = all.size();
   for (std::int64_t pe = 0; pe < shape.n_pe; ++pe) {
     const std::uint32_t* pointer = pointers + pe * stride;
+    const std::int64_t rows = shape.local_rows(pe);
+    const std::uint32_t of_pe = pointer[shape.inputs];
+    if (of_pe > left) throw std::invalid_argument(changed);
+    if (of_pe == 0) continue;
     for (std::int64_t column = 0; column < shape.inputs; ++column) {
       std::int64_t row = -1;
-      for (std::uint32_t e = pointer[column]; e < pointer[column + 1]; ++e) {
-        row += (entries[e] >> shape.code_bits) + 1;
-        visit(pe, column, row, entries[e] & shape.code_mask());
+      const std::uint32_t end = pointer[column + 1];
+      if (end > of_pe) throw std::invalid_argument(changed);
+      for (std::uint32_t e = pointer[column]; e < end; ++e) {
+        const Entry entry = entries[e];
+        row += (entry >> shape.code_bits) + 1;
+        if (row >= rows) throw std::invalid_argument(changed);
+        visit(pe, column, row, entry & shape.code_mask());
       }
     }
-    entries += pointer[shape.inputs];
+    entries += of_pe;
+    left -= of_pe;
   }
+}
+
+Shape shape_of(const Matrix<std::uint32_t>& pointers, std::int64_t outputs, int code_bits, int index_bits) {
+  return {outputs, static_cast<std::int64_t>(pointers.shape(1)) - 1, static_cast<std::int64_t>(pointers.shape(0)),
+          code_bits, index_bits};
 }
 
 template <class Entry>
 nb::tuple decode(Vector<Entry> entries, Matrix<std::uint32_t> pointers, std::int64_t outputs, int code_bits,
                  int index_bits) {
-  const Shape shape{outputs, static_cast<std::int64_t>(pointers.shape(1)) - 1,
-                    static_cast<std::int64_t>(pointers.shape(0)), code_bits, index_bits};
+  const Shape shape = shape_of(pointers, outputs, code_bits, index_bits);
   std::vector<std::int64_t> starts(outputs + 1, 0);
   std::vector<std::uint32_t> columns;
   std::vector<std::uint8_t> codes;
   {
     nb::gil_scoped_release release;
-    for_each_entry(shape, entries.data(), pointers.data(), [&](auto pe, auto, auto row, std::uint32_t code) {
+    for_each_entry(shape, entries, pointers.data(), [&](auto pe, auto, auto row, std::uint32_t code) {
       if (code != 0) ++starts[row * shape.n_pe + pe + 1];
     });
     for (std::int64_t row = 0; row < outputs; ++row) starts[row + 1] += starts[row];
     columns.resize(starts[outputs]);
     codes.resize(starts[outputs]);
     std::vector<std::int64_t> cursor(starts.begin(), starts.end() - 1);
-    for_each_entry(shape, entries.data(), pointers.data(), [&](auto pe, auto column, auto row, std::uint32_t code) {
+    for_each_entry(shape, entries, pointers.data(), [&](auto pe, auto column, auto row, std::uint32_t code) {
       if (code == 0) return;
       const std::int64_t at = cursor[row * shape.n_pe + pe]++;
+      if (at >= starts[row * shape.n_pe + pe + 1]) throw std::invalid_argument(changed);
       columns[at] = static_cast<std::uint32_t>(column);
       codes[at] = static_cast<std::uint8_t>(code);
     });
@@ -187,9 +236,7 @@ template <class Entry>
 std::string check(Vector<Entry> entries, Matrix<std::uint32_t> pointers, std::int64_t outputs, int code_bits,
                   int index_bits) {
   nb::gil_scoped_release release;
-  const Shape shape{outputs, static_cast<std::int64_t>(pointers.shape(1)) - 1,
-                    static_cast<std::int64_t>(pointers.shape(0)), code_bits, index_bits};
-  const auto number = [](auto value) { return std::to_string(value); };
+  const Shape shape = shape_of(pointers, outputs, code_bits, index_bits);
   const Entry* slice = entries.data();
   std::uint64_t left = entries.shape(0);
   for (std::int64_t pe = 0; pe < shape.n_pe; ++pe) {
@@ -200,6 +247,8 @@ std::string check(Vector<Entry> entries, Matrix<std::uint32_t> pointers, std::in
       return "pointer " + number(shape.inputs) + of_pe + " is " + number(pointer[shape.inputs]) + ", past the " +
              number(left) + " entries that are left";
     const std::int64_t rows = shape.local_rows(pe);
+    if (pointer[shape.inputs] == 0 && std::all_of(pointer, pointer + shape.inputs, [](auto p) { return p == 0; }))
+      continue;
     for (std::int64_t column = 0; column < shape.inputs; ++column) {
       const std::uint32_t first = pointer[column], end = pointer[column + 1];
       if (end < first)
@@ -232,9 +281,10 @@ std::string check(Vector<Entry> entries, Matrix<std::uint32_t> pointers, std::in
 
 void bind_encoding(nb::module_& m) {
   m.def("rows_from_dense", &rows_from_dense, "dense"_a);
-  m.def("dense_from_rows", &dense_from_rows, "starts"_a, "columns"_a, "codes"_a, "outputs"_a, "inputs"_a);
+  m.def("dense_from_rows", &dense_from_rows, "starts"_a, "columns"_a, "codes"_a, "outputs"_a, "inputs"_a,
+        "most_bytes"_a);
   m.def("encode", &encode, "starts"_a, "columns"_a, "codes"_a, "outputs"_a, "inputs"_a, "n_pe"_a, "code_bits"_a,
-        "index_bits"_a);
+        "index_bits"_a, "most_bytes"_a);
   m.def("decode", &decode<std::uint8_t>, "entries"_a, "pointers"_a, "outputs"_a, "code_bits"_a, "index_bits"_a);
   m.def("decode", &decode<std::uint16_t>, "entries"_a, "pointers"_a, "outputs"_a, "code_bits"_a, "index_bits"_a);
   m.def("check", &check<std::uint8_t>, "entries"_a, "pointers"_a, "outputs"_a, "code_bits"_a, "index_bits"_a);

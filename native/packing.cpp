@@ -16,6 +16,7 @@
 
 #include "arrays.hpp"
 #include "rooms.hpp"
+#include "rows.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -27,27 +28,41 @@ using Bytes = std::vector<std::uint8_t>;
 constexpr int kLongestCode = 24;  // bits; code_lengths keeps within it
 constexpr int kTableBits = 12;    // decoded at one look; longer codes are rare
 
+// Calls weight(code, zeros since the weight before) for every weight, in the stream's order.
+template <class Visit>
+void for_each_flat(const RowsView& rows, std::int64_t outputs, std::int64_t inputs, Visit&& weight) {
+  std::int64_t next = 0;  // the place after the entry before
+  for (std::int64_t row = 0; row < outputs; ++row)
+    for (std::int64_t k = rows.starts[row]; k < rows.starts[row + 1]; ++k) {
+      const std::int64_t place = row * inputs + rows.columns[k];
+      weight(rows.codes[k], static_cast<std::uint64_t>(place - next));
+      next = place + 1;
+    }
+}
+
 nb::tuple flat_encode(Vector<std::int64_t> starts, Vector<std::uint32_t> columns, Vector<std::uint8_t> codes,
-                      std::int64_t inputs, int index_bits) {
+                      std::int64_t inputs, int index_bits, std::uint64_t most_bytes) {
+  if (index_bits < 1 || index_bits > 8)
+    throw std::invalid_argument("index bits must be 1 to 8, not " + number(index_bits));
   Bytes out_codes, gaps;
   {
     nb::gil_scoped_release release;
-    const std::int64_t largest = (std::int64_t{1} << index_bits) - 1;
-    out_codes.reserve(codes.size());
-    gaps.reserve(codes.size());
-    std::int64_t next = 0;  // the place after the entry before
-    for (std::size_t row = 0; row + 1 < starts.size(); ++row)
-      for (std::int64_t k = starts.data()[row]; k < starts.data()[row + 1]; ++k) {
-        const std::int64_t place = static_cast<std::int64_t>(row) * inputs + columns.data()[k];
-        std::int64_t zeros = place - next;
-        for (; zeros > largest; zeros -= largest + 1) {
-          out_codes.push_back(0);
-          gaps.push_back(static_cast<std::uint8_t>(largest));
-        }
-        out_codes.push_back(codes.data()[k]);
-        gaps.push_back(static_cast<std::uint8_t>(zeros));
-        next = place + 1;
-      }
+    const auto outputs = static_cast<std::int64_t>(starts.size()) - 1;
+    const RowsView rows(starts, columns, codes, outputs, inputs);
+    Wide entries = 0;
+    for_each_flat(rows, outputs, inputs, [&](auto, std::uint64_t zeros) { entries += (zeros >> index_bits) + 1; });
+    const std::string what = "the flat stream of " + number(outputs) + " x " + number(inputs) + " weights with " +
+                             number(index_bits) + " index bits";
+    const std::size_t count = affordable(what, 2 * entries, most_bytes) / 2;
+    out_codes.reserve(count);
+    gaps.reserve(count);
+    const std::uint64_t largest = (std::uint64_t{1} << index_bits) - 1;
+    for_each_flat(rows, outputs, inputs, [&](std::uint8_t code, std::uint64_t zeros) {
+      out_codes.insert(out_codes.end(), zeros >> index_bits, 0);
+      gaps.insert(gaps.end(), zeros >> index_bits, static_cast<std::uint8_t>(largest));
+      out_codes.push_back(code);
+      gaps.push_back(static_cast<std::uint8_t>(zeros & largest));
+    });
   }
   const std::size_t entries = gaps.size();
   return nb::make_tuple(to_numpy(std::move(out_codes), {entries}), to_numpy(std::move(gaps), {entries}));
@@ -56,8 +71,11 @@ nb::tuple flat_encode(Vector<std::int64_t> starts, Vector<std::uint32_t> columns
 nb::tuple flat_decode(Vector<std::uint8_t> codes, Vector<std::uint8_t> gaps, std::int64_t outputs,
                       std::int64_t inputs) {
   if (codes.size() != gaps.size())
-    throw std::invalid_argument("there are " + std::to_string(codes.size()) + " codes and " +
-                                std::to_string(gaps.size()) + " relative indices, expected as many of both");
+    throw std::invalid_argument("there are " + number(codes.size()) + " codes and " +
+                                number(gaps.size()) + " relative indices, expected as many of both");
+  if (outputs < 1 || inputs < 1)
+    throw std::invalid_argument("outputs and inputs must be at least 1, not " + number(outputs) + " and " +
+                                number(inputs));
   std::vector<std::int64_t> starts(outputs + 1, 0);
   std::vector<std::uint32_t> columns;
   Bytes kept;
@@ -73,7 +91,7 @@ nb::tuple flat_decode(Vector<std::uint8_t> codes, Vector<std::uint8_t> gaps, std
         column -= inputs;
         starts[++row < outputs ? row : outputs] = static_cast<std::int64_t>(columns.size());
         if (row >= outputs) {
-          problem = "entry " + std::to_string(e) + " lies past the last of the matrix's " + std::to_string(outputs) +
+          problem = "entry " + number(e) + " lies past the last of the matrix's " + number(outputs) +
                     " rows";
           break;
         }
@@ -103,9 +121,9 @@ struct Canonical {
     if (lengths.size() > 256) throw std::invalid_argument("a code has at most 256 symbols");
     for (std::size_t s = 0; s < lengths.size(); ++s) {
       if (lengths.data()[s] > kLongestCode)
-        throw std::invalid_argument("the code of symbol " + std::to_string(s) + " has " +
-                                    std::to_string(lengths.data()[s]) + " bits, expected at most " +
-                                    std::to_string(kLongestCode));
+        throw std::invalid_argument("the code of symbol " + number(s) + " has " +
+                                    number(lengths.data()[s]) + " bits, expected at most " +
+                                    number(kLongestCode));
       if (lengths.data()[s] > 0) ++count[lengths.data()[s]];
     }
     std::uint64_t next = 0;
@@ -127,7 +145,7 @@ nb::object huffman_encode(Vector<std::uint8_t> symbols, Vector<std::uint8_t> len
   const Canonical canonical(lengths);
   for (std::size_t k = 0; k < symbols.size(); ++k)
     if (symbols.data()[k] >= lengths.size() || lengths.data()[symbols.data()[k]] == 0)
-      throw std::invalid_argument("symbol " + std::to_string(symbols.data()[k]) + " has no code");
+      throw std::invalid_argument("symbol " + number(symbols.data()[k]) + " has no code");
   Bytes bytes;
   {
     nb::gil_scoped_release release;
@@ -148,7 +166,7 @@ nb::object huffman_encode(Vector<std::uint8_t> symbols, Vector<std::uint8_t> len
 nb::object huffman_decode(Vector<std::uint8_t> bytes, Vector<std::uint8_t> lengths, std::size_t count) {
   const Canonical canonical(lengths);
   if (count > bytes.size() * 8)  // every symbol has a bit at least; nothing is allocated for a lie
-    throw std::invalid_argument(std::to_string(count) + " symbols do not fit " + std::to_string(bytes.size()) +
+    throw std::invalid_argument(number(count) + " symbols do not fit " + number(bytes.size()) +
                                 " bytes");
   Bytes symbols(count);
   bool whole = true;
@@ -200,7 +218,8 @@ nb::object huffman_decode(Vector<std::uint8_t> bytes, Vector<std::uint8_t> lengt
 }  // namespace
 
 void bind_packing(nb::module_& m) {
-  m.def("flat_encode", &flat_encode, "starts"_a, "columns"_a, "codes"_a, "inputs"_a, "index_bits"_a);
+  m.def("flat_encode", &flat_encode, "starts"_a, "columns"_a, "codes"_a, "inputs"_a, "index_bits"_a,
+        "most_bytes"_a);
   m.def("flat_decode", &flat_decode, "codes"_a, "gaps"_a, "outputs"_a, "inputs"_a);
   m.def("huffman_encode", &huffman_encode, "symbols"_a, "lengths"_a);
   m.def("huffman_decode", &huffman_decode, "bytes"_a, "lengths"_a, "count"_a);

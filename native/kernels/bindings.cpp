@@ -3,6 +3,7 @@
 #include "kernels/choose.hpp"
 #include "kernels/network.hpp"
 #include "rooms.hpp"
+#include "rows.hpp"
 
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -37,6 +38,9 @@ LayerReport add_layer(Network& network, std::size_t inputs, Vector<std::int64_t>
                       const std::string& kernel) {
   LayerSettings settings{relu, copy(bias), copy(chip_bias), activation_fraction, output_fraction, value_bits,
                          accumulator_bits};
+  if (starts.size() == 0) throw std::invalid_argument("there are no row starts, expected outputs + 1");
+  const RowsView checked(starts, columns, codes, static_cast<std::int64_t>(starts.size()) - 1,
+                         static_cast<std::int64_t>(inputs));
   const Rows rows{starts.shape(0) - 1, inputs, starts.data(), columns.data(), codes.data(), code_bits};
   const Codebook book{copy(codebook), copy(chip_codebook)};
   nb::gil_scoped_release release;
@@ -45,6 +49,7 @@ LayerReport add_layer(Network& network, std::size_t inputs, Vector<std::int64_t>
 
 // Vectors or batches of them; Python has checked the shapes, but memory is not left to Python.
 bool run(Network& network, Input x, Output y, Counts overflows) {
+  if (network.layers() == 0) throw std::invalid_argument("the network has no layers");
   const std::size_t count = x.size() / network.inputs();
   if (x.size() != count * network.inputs() || y.size() != count * network.outputs() ||
       overflows.size() != network.layers())

@@ -1,10 +1,27 @@
 // The codebook as each arithmetic has it.
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <stdexcept>
+#include <string>
 
 #include "kernels/kernel.hpp"
 
 namespace eie::kernels {
+
+Codebook used_by(const Rows& rows, Codebook codebook) {
+  std::array<bool, 256> used{};
+  for (std::size_t k = 0; k < rows.weights(); ++k) used[rows.codes[k]] = true;
+  for (std::size_t code = 0; code < used.size(); ++code) {
+    if (used[code] && (code == 0 || code >= codebook.values.size()))
+      throw std::invalid_argument("code " + std::to_string(code) + " is not one of the codebook's, 1 to " +
+                                  std::to_string(codebook.values.size() - 1));
+    if (used[code]) continue;
+    if (code < codebook.values.size()) codebook.values[code] = 0;
+    if (code < codebook.chip.size()) codebook.chip[code] = 0;
+  }
+  return codebook;
+}
 
 std::vector<std::int16_t> integer_weights(const std::vector<float>& codebook, int largest, double& unit) {
   double magnitude = 0;

@@ -56,6 +56,10 @@ class Kernel {
 template <class A>
 using KernelPtr = std::unique_ptr<Kernel<A>>;
 
+// `codebook` with 0 for every value that no weight has: one that is not used may set no scale. Throws
+// std::invalid_argument where a weight's code is not in it.
+Codebook used_by(const Rows& rows, Codebook codebook);
+
 // Integer weights for Int16: `largest` stands for the codebook's largest magnitude. Returns the unit in `unit`.
 std::vector<std::int16_t> integer_weights(const std::vector<float>& codebook, int largest, double& unit);
 

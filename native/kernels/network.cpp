@@ -1,6 +1,8 @@
 #include "kernels/network.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <deque>
 #include <mutex>
@@ -30,7 +32,7 @@ struct Layer {
 template <class A>
 struct Workspace {
   struct Thread {
-    Aligned<typename A::Activation> activations;  // (largest_batch, stride)
+    Aligned<typename A::Activation> activations;  // (batch, stride)
     Aligned<float> reals;                         // (stride): Int16 looks for the largest before it rounds
   };
   // How far a layer is. Threads take its parts one by one, each its own share first.
@@ -40,19 +42,20 @@ struct Workspace {
     std::atomic<bool> prepared{false};              // by some thread: the first one hands on what all need once
     explicit Progress(std::size_t threads) : taken(threads) {}
   };
-  std::size_t stride;
+  std::size_t stride, batch;  // batch: inputs that there is room for, largest_batch at most
   std::vector<Thread> threads;
   std::deque<Progress> progress;       // (layers)
   // In turns: layer l writes [l % 2], and nobody still reads what layer l - 2 wrote there when a part of l is
   // multiplied.
-  Aligned<typename A::Sum> sums[2];    // (largest_batch, stride)
+  Aligned<typename A::Sum> sums[2];    // (batch, stride)
   double units[2][largest_batch];      // the real value of a sum's unit
 
-  Workspace(std::size_t stride, std::size_t thread_count, std::size_t layers) : stride(stride) {
+  Workspace(std::size_t stride, std::size_t batch, std::size_t thread_count, std::size_t layers)
+      : stride(stride), batch(batch) {
     for (std::size_t t = 0; t < thread_count; ++t)
-      threads.push_back({Aligned<typename A::Activation>(largest_batch * stride), Aligned<float>(stride)});
+      threads.push_back({Aligned<typename A::Activation>(batch * stride), Aligned<float>(stride)});
     for (std::size_t l = 0; l < layers; ++l) progress.emplace_back(thread_count);
-    for (auto& part : sums) part = Aligned<typename A::Sum>(largest_batch * stride);
+    for (auto& part : sums) part = Aligned<typename A::Sum>(batch * stride);
   }
 };
 
@@ -63,7 +66,7 @@ class Workspaces {
  public:
   using Pointer = std::unique_ptr<Workspace<A>>;
 
-  static Pointer borrow(std::size_t widest, std::size_t threads, std::size_t layers) {
+  static Pointer borrow(std::size_t widest, std::size_t batch, std::size_t threads, std::size_t layers) {
     std::size_t stride = (widest + 2 * padding - 1) / padding * padding;
     Pointer space;
     {
@@ -74,13 +77,16 @@ class Workspaces {
       }
     }
     if (space) {
-      if (space->stride >= stride && space->threads.size() >= threads && space->progress.size() >= layers) return space;
+      if (space->stride >= stride && space->batch >= batch && space->threads.size() >= threads &&
+          space->progress.size() >= layers)
+        return space;
+      batch = std::max(batch, space->batch);
       stride = std::max(stride, space->stride);
       threads = std::max(threads, space->threads.size());
       layers = std::max(layers, space->progress.size());
       space.reset();
     }
-    return std::make_unique<Workspace<A>>(stride, threads, layers);
+    return std::make_unique<Workspace<A>>(stride, batch, threads, layers);
   }
 
   static void give_back(Pointer space) {
@@ -102,8 +108,9 @@ class NetworkOf final : public Network {
 
   LayerReport add(const Rows& rows, const Codebook& codebook, LayerSettings settings,
                   const std::string& name) override {
+    check(rows, codebook, settings);
     LayerReport report;
-    KernelPtr<A> kernel = choose_kernel<A>(rows, codebook, pool_.threads(), name, report);
+    KernelPtr<A> kernel = choose_kernel<A>(rows, used_by(rows, codebook), pool_.threads(), name, report);
     Layer<A> layer{rows.inputs, rows.outputs, std::move(settings), std::move(kernel), {}};
     share_parts(layer);
     layers_.push_back(std::move(layer));
@@ -116,7 +123,9 @@ class NetworkOf final : public Network {
   std::size_t layers() const override { return layers_.size(); }
 
   bool run(const float* x, std::size_t count, float* y, std::uint64_t* overflows) override {
-    typename Workspaces<A>::Pointer space = Workspaces<A>::borrow(widest_, pool_.threads(), layers());
+    // Room for one input is a sixteenth of room for a batch, which counts where a layer has millions of inputs.
+    const std::size_t most = std::min(count, largest_batch);
+    typename Workspaces<A>::Pointer space = Workspaces<A>::borrow(widest_, most, pool_.threads(), layers());
     bool finite = true;
     for (std::size_t first = 0; finite && first < count; first += largest_batch) {
       const std::size_t batch = std::min(largest_batch, count - first);
@@ -128,6 +137,19 @@ class NetworkOf final : public Network {
   }
 
  private:
+  // Python has checked what a user gives, but memory is not left to Python.
+  void check(const Rows& rows, const Codebook& codebook, const LayerSettings& settings) const {
+    const auto one_each = [&](std::size_t values) { return values == 0 || values == rows.outputs; };
+    const std::size_t codes = std::size_t{1} << std::clamp(rows.code_bits, 1, 8);
+    const bool chip = std::is_same_v<A, Chip>;
+    if (rows.inputs == 0 || rows.outputs == 0 || (!layers_.empty() && rows.inputs != layers_.back().outputs) ||
+        !one_each(settings.bias.size()) || !one_each(settings.chip_bias.size()) || codebook.values.size() != codes ||
+        (chip && codebook.chip.size() != codes) || rows.code_bits != std::bit_width(codes) - 1 ||
+        settings.value_bits < 2 || settings.value_bits > 16 || settings.accumulator_bits < 2 ||
+        settings.accumulator_bits > 62)
+      throw std::invalid_argument("the layer's inputs, biases, codebook and widths do not fit each other");
+  }
+
   // Gives each thread parts with about the same bytes to read.
   void share_parts(Layer<A>& layer) const {
     const std::size_t parts = layer.kernel->parts(), threads = pool_.threads();

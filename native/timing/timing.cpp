@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,7 @@ using timing::Scan;
 using timing::State;
 
 constexpr std::uint32_t kLongestFast = 255;
+constexpr std::size_t kMostLanes = 1024;
 
 // Lanes for the fast path: a power of two, 32 at least.
 std::size_t lanes_for(std::size_t n_pe) { return std::max<std::size_t>(32, std::bit_ceil(n_pe)); }
@@ -31,6 +33,28 @@ std::size_t lanes_for(std::size_t n_pe) { return std::max<std::size_t>(32, std::
 // Cycles that a column of `entries` entries keeps the pointer stage, `units` entries being issued in one.
 std::uint32_t cycles_of(std::uint32_t entries, std::uint32_t units) {
   return std::max(1u, entries / units + (entries % units != 0));
+}
+
+// Throws std::invalid_argument unless each PE's pointers ascend from 0 and all PEs' entries are `entries`: a matrix is
+// validated before it comes here, but may lie in a mapped file that somebody writes to.
+void check_pointers(const Matrix<std::uint32_t>& pointers, std::uint64_t entries) {
+  std::uint64_t seen = 0;
+  const std::size_t stride = pointers.shape(1);
+  for (std::size_t pe = 0; stride > 0 && pe < pointers.shape(0); ++pe) {
+    const std::uint32_t* pointer = pointers.data() + pe * stride;
+    if (pointer[0] != 0 || !std::is_sorted(pointer, pointer + stride)) seen = entries + 1;
+    seen += pointer[stride - 1];
+  }
+  if (stride == 0 || seen != entries)
+    throw std::invalid_argument("the matrix has changed since it was validated, or has never been");
+}
+
+// Throws std::invalid_argument where one of `columns` is not below `inputs`.
+void check_columns(const Vector<std::uint32_t>& columns, std::size_t inputs) {
+  for (std::size_t k = 0; k < columns.size(); ++k)
+    if (columns.data()[k] >= inputs)
+      throw std::invalid_argument("column " + std::to_string(columns.data()[k]) + " is not one of the " +
+                                  std::to_string(inputs) + " inputs");
 }
 
 template <class Duration>
@@ -48,6 +72,7 @@ nb::object durations_of(Matrix<std::uint32_t> pointers, std::size_t lanes, std::
 // (durations, weights): cycles per column and PE, as bytes where they fit; weights per column, padding left out.
 template <class Entry>
 nb::tuple workload(Vector<Entry> entries, Matrix<std::uint32_t> pointers, int code_bits, std::uint32_t units) {
+  check_pointers(pointers, entries.size());
   const std::size_t n_pe = pointers.shape(0), inputs = pointers.shape(1) - 1;
   std::vector<std::int64_t> weights(inputs, 0);
   std::uint32_t longest = 1;
@@ -76,8 +101,23 @@ timing::AdvanceFast fast_for(InstructionSet set, std::size_t lanes) {
   }
 }
 
+constexpr int kDeepestQueue = 1 << 20;  // far from where sums of cycles could overflow
+
+// The scan of `columns`; throws std::invalid_argument where it would lead out of the durations, whose first `n_pe` lanes
+// are asked for.
 template <class Duration>
-Scan scan_of(Matrix<Duration> durations, Vector<std::uint32_t> columns, Vector<std::uint32_t> gaps, int queue_depth) {
+Scan scan_of(Matrix<Duration> durations, Vector<std::uint32_t> columns, Vector<std::uint32_t> gaps, std::size_t n_pe,
+             int queue_depth) {
+  const std::size_t lanes = durations.shape(1);
+  if (n_pe < 1 || n_pe > lanes || (sizeof(Duration) == 1 && lanes != lanes_for(lanes)) || lanes > kMostLanes)
+    throw std::invalid_argument(std::to_string(n_pe) + " PEs do not fit durations of " + std::to_string(lanes) + " lanes");
+  if (queue_depth < 2 || queue_depth > kDeepestQueue)
+    throw std::invalid_argument("queue_depth must be 2 to " + std::to_string(kDeepestQueue) + ", not " +
+                                std::to_string(queue_depth));
+  if (columns.size() != gaps.size())
+    throw std::invalid_argument("there are " + std::to_string(columns.size()) + " columns and " +
+                                std::to_string(gaps.size()) + " gaps, expected as many of both");
+  check_columns(columns, durations.shape(0));
   return {columns.data(), gaps.data(), columns.shape(0), durations.shape(1), queue_depth};
 }
 
@@ -112,8 +152,11 @@ auto with_advance(Matrix<std::uint32_t> durations, const Scan& scan, const std::
 template <class Duration>
 nb::tuple recurrence(Matrix<Duration> durations, Vector<std::uint32_t> columns, Vector<std::uint32_t> gaps,
                      Matrix<std::uint32_t> pointers, int queue_depth, const std::string& instruction_set) {
-  const Scan scan = scan_of(durations, columns, gaps, queue_depth);
   const std::size_t n_pe = pointers.shape(0), stride = pointers.shape(1);
+  if (stride != durations.shape(0) + 1)
+    throw std::invalid_argument(std::to_string(stride) + " pointers do not fit durations of " +
+                                std::to_string(durations.shape(0)) + " columns");
+  const Scan scan = scan_of(durations, columns, gaps, n_pe, queue_depth);
   std::vector<std::int64_t> left(n_pe, 0), last_entry_left(n_pe, 0);
   std::int64_t last_broadcast = 0;
   if (scan.broadcasts > 0) {
@@ -153,7 +196,7 @@ nb::tuple recurrence(Matrix<Duration> durations, Vector<std::uint32_t> columns, 
 template <class Duration>
 nb::tuple schedule(Matrix<Duration> durations, Vector<std::uint32_t> columns, Vector<std::uint32_t> gaps,
                    std::size_t n_pe, int queue_depth, const std::string& instruction_set) {
-  const Scan scan = scan_of(durations, columns, gaps, queue_depth);
+  const Scan scan = scan_of(durations, columns, gaps, n_pe, queue_depth);
   std::vector<std::int64_t> broadcast(scan.broadcasts), enter(scan.broadcasts * n_pe);
   with_advance(durations, scan, instruction_set, [&](auto advance, const auto* cycles, auto&& state) {
     nb::gil_scoped_release release;
@@ -198,6 +241,9 @@ void count_traffic(Matrix<std::uint32_t> pointers, Vector<std::uint32_t> columns
 
 // Per PE, for the columns broadcast: weight-memory rows read, entries issued, columns without an entry.
 nb::tuple traffic(Matrix<std::uint32_t> pointers, Vector<std::uint32_t> columns, std::uint32_t entries_per_row) {
+  if (entries_per_row < 1 || pointers.shape(1) < 1)
+    throw std::invalid_argument("entries per row and pointers must be at least 1");
+  check_columns(columns, pointers.shape(1) - 1);
   const std::size_t n_pe = pointers.shape(0);
   Traffic counted{std::vector<std::int64_t>(n_pe), std::vector<std::int64_t>(n_pe), std::vector<std::int64_t>(n_pe)};
   {

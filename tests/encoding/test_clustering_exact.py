@@ -7,10 +7,10 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from eie.compress.clustering import METHODS, Method, assign, cluster
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from eie.encoding.clustering import METHODS, Method, assign, cluster
 from eie.errors import InputError
 
 LEAST = float(np.float32(2.0**-149))

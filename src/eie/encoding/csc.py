@@ -19,10 +19,11 @@ import numpy.typing as npt
 from eie import _native
 from eie.errors import InputError
 
-__all__ = ["MAX_PES", "MAX_SIDE", "InterleavedCSC", "RowCodes", "encode", "encode_column", "from_rows"]
+__all__ = ["MAX_BYTES", "MAX_PES", "MAX_SIDE", "InterleavedCSC", "RowCodes", "encode", "encode_column", "from_rows"]
 
 MAX_PES = 1024
 MAX_SIDE = 2**24  # outputs or inputs; bounds what a hostile file can ask to be allocated
+MAX_BYTES = 2**32  # of one matrix, encoded or as dense codes, whatever a small file asks for
 
 Codes = npt.NDArray[np.uint8]
 
@@ -136,8 +137,14 @@ class InterleavedCSC:
         return RowCodes(*_native.decode(self.entries, self.pointers, self.outputs, self.code_bits, self.index_bits))
 
     def decode(self) -> Codes:
-        """Return the codes as an (outputs, inputs) array: the inverse of `encode`."""
-        return _native.dense_from_rows(*self.rows, self.outputs, self.inputs)
+        """Return the codes as an (outputs, inputs) array: the inverse of `encode`.
+
+        Raises InputError where they would take more than MAX_BYTES.
+        """
+        try:
+            return _native.dense_from_rows(*self.rows, self.outputs, self.inputs, MAX_BYTES)
+        except ValueError as error:
+            raise InputError(str(error)) from error
 
     def dense(self) -> npt.NDArray[np.float32]:
         """Return the weights themselves as an (outputs, inputs) array."""
@@ -257,10 +264,17 @@ def encode_column(codes: npt.ArrayLike, index_bits: int = 4) -> tuple[list[int],
 def from_rows(
     rows: RowCodes, shape: tuple[int, int], codebook: npt.NDArray[np.float32], n_pe: int, index_bits: int
 ) -> InterleavedCSC:
-    """Encode codes by row, (outputs, inputs) being their `shape`; columns must lie within it and ascend in each row."""
+    """Encode codes by row, (outputs, inputs) being their `shape`; columns must lie within it and ascend in each row.
+
+    Raises InputError for rows that are not so, and where pointers and entries, padding included, would take more than
+    MAX_BYTES or a PE would have more entries than 32-bit pointers reach.
+    """
     code_bits = len(codebook).bit_length() - 1
     _check_parameters(n_pe, code_bits, index_bits)
-    entries, pointers = _native.encode(*rows, *shape, n_pe, code_bits, index_bits)
+    try:
+        entries, pointers = _native.encode(*rows, *shape, n_pe, code_bits, index_bits, MAX_BYTES)
+    except ValueError as error:
+        raise InputError(str(error)) from error
     return InterleavedCSC(shape, n_pe, index_bits, code_bits, codebook, entries, pointers)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eie import _native
-from eie.encoding.csc import InterleavedCSC, RowCodes, from_rows
+from eie.encoding.csc import MAX_BYTES, InterleavedCSC, RowCodes, from_rows
 from eie.errors import InputError
 
 __all__ = ["FlatStream", "flatten", "unflatten"]
@@ -27,8 +27,14 @@ class FlatStream(NamedTuple):
 
 
 def flatten(matrix: InterleavedCSC, index_bits: int) -> FlatStream:
-    """Return `matrix` as a flat stream with gaps of `index_bits` bits, 1 to 8."""
-    return FlatStream(*_native.flat_encode(*matrix.rows, matrix.inputs, index_bits))
+    """Return `matrix` as a flat stream with gaps of `index_bits` bits, 1 to 8.
+
+    Raises InputError where the stream, fillers included, would take more than MAX_BYTES.
+    """
+    try:
+        return FlatStream(*_native.flat_encode(*matrix.rows, matrix.inputs, index_bits, MAX_BYTES))
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def unflatten(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,8 +28,11 @@ class Packed(NamedTuple):
 def best_index_bits(matrix: InterleavedCSC) -> int:
     """Return the bits of a gap, 1 to 8, for which the Huffman-coded stream is smallest."""
 
-    def size(index_bits: int) -> int:
-        stream = flatten(matrix, index_bits)
+    def size(index_bits: int) -> float:
+        try:
+            stream = flatten(matrix, index_bits)
+        except InputError:  # too many fillers
+            return math.inf
         table: int = 8 * 2**index_bits
         return table + huffman.coded_bits(stream.codes, 256) + huffman.coded_bits(stream.gaps, 256)
 
