@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from eie.peers import measure
 from eie.peers.libraries import PEERS, Call, Peer
 from eie.peers.measure import Measurement, Settings, bandwidth_gb_per_s, measure_layer
 from eie.peers.report import geometric_means, limits
@@ -28,8 +29,8 @@ def test_ours_and_peers_are_measured_and_right(numerics: str) -> None:
     for m in measured:
         assert 0 < m.warm_quartiles_us[0] <= m.warm_us <= m.warm_quartiles_us[1]
         assert 0 < m.rotated_quartiles_us[0] <= m.rotated_us <= m.rotated_quartiles_us[1]
-    assert measured[0].error < 2e-3
-    assert measured[1].error < 1e-5
+    assert measured[0].error < {"int16": 1e-4, "chip": 3e-4, "float32": 5e-7}[numerics]  # two to four times seen
+    assert measured[1].error < 5e-7
 
 
 def test_a_peer_that_fails_is_named_with_its_reason() -> None:
@@ -60,6 +61,8 @@ def test_geometric_means_and_limits() -> None:
     assert limits(measurements, 30.0) == {"a": pytest.approx(100.0), "b": pytest.approx(100.0)}
 
 
-def test_bandwidth_is_that_of_a_memory() -> None:
-    """The measured bandwidth lies between that of a slow board and that of a large server."""
-    assert 0.5 < bandwidth_gb_per_s() < 2000
+def test_bandwidth_is_that_of_the_fastest_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """2**26 floats in 20 ms at best are 13.4 GB/s, whatever the other readings took."""
+    seconds = iter([0.03, 0.05, 0.02, 0.09, 0.04])
+    monkeypatch.setattr(measure, "_seconds", lambda call: next(seconds))
+    assert bandwidth_gb_per_s() == pytest.approx(2**28 / 0.02 / 1e9)
