@@ -1,8 +1,8 @@
-// Activation queue of one PE: a ring, full with one slot left.
+// Activation queue of one PE: a ring, full with one slot left. Reset empties it; the slots keep what they held.
 // Its rules: docs/hardware.md, Q1 to Q4.
 module act_queue #(
     parameter int QUEUE_DEPTH = 8,
-    parameter int COLUMN_BITS = 13,  // X: bits of an input's number
+    parameter int COLUMN_BITS = 14,  // X: bits of an input's number
     parameter int VALUE_BITS = 16,
     localparam int PLACE_BITS = $clog2(QUEUE_DEPTH),
     localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
@@ -19,6 +19,12 @@ module act_queue #(
     output logic [COLUMN_BITS-1:0] head_column,
     output logic [VALUE_BITS-1:0]  head_value
 );
+`ifndef __ICARUS__  // it has no elaboration system tasks
+  if (QUEUE_DEPTH < 2) begin : refuses1
+    $fatal(1, "act_queue: QUEUE_DEPTH must be at least 2, as a queue is full with one slot left");
+  end
+`endif
+
   logic [COLUMN_BITS+VALUE_BITS-1:0] slots[QUEUE_DEPTH];
   logic [PLACE_BITS-1:0] write_place, read_place;
 

@@ -1,14 +1,16 @@
 // Activation read and write of one PE: two register files that swap roles, and the SRAM behind them.
 // The file keeps sums of A bits; what is read as a source is saturated to B bits and put through ReLU.
+// Nothing is reset: the host or a scan writes a row before it is read.
 // Its rules: docs/hardware.md, A7, A8, B3, H3, M1, M2.
 module act_rw #(
     parameter int VALUE_BITS = 16,
     parameter int ACCUMULATOR_BITS = 24,
     parameter int REGISTER_ENTRIES = 64,
     parameter int SRAM_WORDS = 1024,
-    parameter int ROW_BITS = 7,
-    localparam int REGISTER_ADDRESS_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
-    localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1
+    localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
+    localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
+    // of a row of a file or a word of the SRAM
+    localparam int PLACE_BITS = ROW_BITS > SRAM_ADDRESS_BITS ? ROW_BITS : SRAM_ADDRESS_BITS
 ) (
     input  logic                               clk,
     input  logic                               source,             // which file is the source
@@ -16,20 +18,26 @@ module act_rw #(
     input  logic                               host_write_source,  // I/O mode
     input  logic                               host_write_destination,
     input  logic                               host_write_sram,
-    input  logic [SRAM_ADDRESS_BITS-1:0]       host_address,
+    input  logic [PLACE_BITS-1:0]              host_address,
     input  logic [ACCUMULATOR_BITS-1:0]        host_data,
     input  logic                               load_read,          // of the SRAM's row that is loaded a cycle later
     input  logic [SRAM_ADDRESS_BITS-1:0]       load_address,
     input  logic                               load_enable,
     input  logic [ROW_BITS-1:0]                load_row,
     input  logic [ROW_BITS-1:0]                row_address,
-    input  logic [REGISTER_ADDRESS_BITS-1:0]   read_row,
+    input  logic [ROW_BITS-1:0]                read_row,
     input  logic                               write_valid,
-    input  logic [REGISTER_ADDRESS_BITS-1:0]   write_row,
+    input  logic [ROW_BITS-1:0]                write_row,
     input  logic signed [ACCUMULATOR_BITS-1:0] write_value,
     output logic [VALUE_BITS-1:0]              source_row,
     output logic signed [ACCUMULATOR_BITS-1:0] read_value
 );
+`ifndef __ICARUS__  // it has no elaboration system tasks
+  if (VALUE_BITS < 2 || ACCUMULATOR_BITS < VALUE_BITS) begin : refuses1
+    $fatal(1, "act_rw: VALUE_BITS must be at least 2 and at most ACCUMULATOR_BITS");
+  end
+`endif
+
   logic signed [ACCUMULATOR_BITS-1:0] file0[REGISTER_ENTRIES];
   logic signed [ACCUMULATOR_BITS-1:0] file1[REGISTER_ENTRIES];
   logic [VALUE_BITS-1:0] loaded;
@@ -38,22 +46,18 @@ module act_rw #(
       .clk,
       .read(load_read),
       .write(host_write_sram),
-      .address(host_write_sram ? host_address : load_address),
+      .address(host_write_sram ? SRAM_ADDRESS_BITS'(host_address) : load_address),
       .write_data(host_data[VALUE_BITS-1:0]),
       .read_data(loaded)
   );
 
-  wire [REGISTER_ADDRESS_BITS-1:0] kept_row = REGISTER_ADDRESS_BITS'(row_address);
-  wire signed [ACCUMULATOR_BITS-1:0] kept = source ? file1[kept_row] : file0[kept_row];
+  wire signed [ACCUMULATOR_BITS-1:0] kept = source ? file1[row_address] : file0[row_address];
   wire too_high = !kept[ACCUMULATOR_BITS-1] && kept[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '0;
   wire too_low  = kept[ACCUMULATOR_BITS-1] && kept[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '1;
 
-  always_comb begin
-    if (relu && kept[ACCUMULATOR_BITS-1]) source_row = '0;
-    else if (too_high) source_row = {1'b0, {(VALUE_BITS - 1) {1'b1}}};
-    else if (too_low) source_row = {1'b1, {(VALUE_BITS - 1) {1'b0}}};
-    else source_row = kept[VALUE_BITS-1:0];
-  end
+  assign source_row = relu && kept[ACCUMULATOR_BITS-1] ? '0 :
+      too_high ? {1'b0, {(VALUE_BITS - 1) {1'b1}}} :
+      too_low ? {1'b1, {(VALUE_BITS - 1) {1'b0}}} : kept[VALUE_BITS-1:0];
 
   assign read_value = source ? file0[read_row] : file1[read_row];
 
@@ -61,9 +65,9 @@ module act_rw #(
   // destination.
   wire write_source = host_write_source || load_enable;
   wire write_destination = host_write_destination || write_valid;
-  wire [REGISTER_ADDRESS_BITS-1:0] host_place = REGISTER_ADDRESS_BITS'(host_address);
-  wire [REGISTER_ADDRESS_BITS-1:0] source_place = load_enable ? REGISTER_ADDRESS_BITS'(load_row) : host_place;
-  wire [REGISTER_ADDRESS_BITS-1:0] destination_place = write_valid ? write_row : host_place;
+  wire [ROW_BITS-1:0] host_place = ROW_BITS'(host_address);
+  wire [ROW_BITS-1:0] source_place = load_enable ? load_row : host_place;
+  wire [ROW_BITS-1:0] destination_place = write_valid ? write_row : host_place;
   wire [ACCUMULATOR_BITS-1:0] source_data = load_enable ? ACCUMULATOR_BITS'($signed(loaded)) : host_data;
   wire [ACCUMULATOR_BITS-1:0] destination_data = write_valid ? write_value : host_data;
 

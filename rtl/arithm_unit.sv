@@ -1,5 +1,6 @@
-// Arithmetic unit of one PE, four stages: codebook lookup and address accumulation; accumulator read and multiplication;
-// shift and addition; write. An entry gets the newest sum of its row: the adder's, the write stage's, or the file's.
+// Arithmetic unit of one PE, four stages: codebook lookup and address accumulation; accumulator read and
+// multiplication; shift and addition; write. An entry gets the newest sum of its row: the adder's, the write stage's,
+// or the file's. Reset empties the stages; what they hold and the codebook stay.
 // Its rules: docs/hardware.md, A4, A5, E9, U6, U7.
 module arithm_unit #(
     parameter int VALUE_BITS = 16,        // B
@@ -8,7 +9,7 @@ module arithm_unit #(
     parameter int INDEX_BITS = 4,
     parameter int REGISTER_ENTRIES = 64,  // R
     parameter int LATCHES = 0,            // 1: the codebook is latches, of half a flip-flop's area
-    localparam int REGISTER_ADDRESS_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1
+    localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1
 ) (
     input  logic                               clk,
     input  logic                               reset,
@@ -17,30 +18,41 @@ module arithm_unit #(
     input  logic [VALUE_BITS-1:0]              host_data,
     input  logic                               weight_valid,
     input  logic [CODE_BITS-1:0]               weight_code,
+    // Of a relative index a small register file needs few bits.
+    // verilator lint_off UNUSEDSIGNAL
     input  logic [INDEX_BITS-1:0]              weight_index,
+    // verilator lint_on UNUSEDSIGNAL
     input  logic [VALUE_BITS-1:0]              weight_activation,
     input  logic                               weight_first,
     input  logic signed [ACCUMULATOR_BITS-1:0] read_value,
     output logic                               pipeline_busy,
-    output logic [REGISTER_ADDRESS_BITS-1:0]   read_row,
+    output logic [ROW_BITS-1:0]                read_row,
     output logic                               write_valid,
-    output logic [REGISTER_ADDRESS_BITS-1:0]   write_row,
+    output logic [ROW_BITS-1:0]                write_row,
     output logic signed [ACCUMULATOR_BITS-1:0] write_value
 );
+`ifndef __ICARUS__  // it has no elaboration system tasks
+  if (VALUE_BITS < 2 || ACCUMULATOR_BITS < VALUE_BITS) begin : refuses1
+    $fatal(1, "arithm_unit: VALUE_BITS must be at least 2 and at most ACCUMULATOR_BITS");
+  end
+  if (REGISTER_ENTRIES < 1) begin : refuses2
+    $fatal(1, "arithm_unit: REGISTER_ENTRIES must be at least 1");
+  end
+`endif
+
   logic signed [VALUE_BITS-1:0] codebook[1 << CODE_BITS];
 
   logic valid1, valid2, valid3;
   logic first1;
   logic [CODE_BITS-1:0] code1;
-  logic [INDEX_BITS-1:0] index1;
+  logic [ROW_BITS-1:0] distance1;
   logic signed [VALUE_BITS-1:0] activation1, activation2, weight2;
   logic signed [2*VALUE_BITS-1:0] product3;
   logic signed [ACCUMULATOR_BITS-1:0] accumulated3;
-  logic [REGISTER_ADDRESS_BITS-1:0] column_row;  // the row that the column has come to
-  logic [REGISTER_ADDRESS_BITS-1:0] row3;
+  logic [ROW_BITS-1:0] column_row;  // the row that the column has come to
+  logic [ROW_BITS-1:0] row3;
 
-  wire [REGISTER_ADDRESS_BITS-1:0] distance1 = REGISTER_ADDRESS_BITS'(index1);
-  wire [REGISTER_ADDRESS_BITS-1:0] row1 = first1 ? distance1 : column_row + distance1 + 1'b1;
+  wire [ROW_BITS-1:0] row1 = first1 ? distance1 : column_row + distance1 + 1'b1;
 
   // Rounded: half a unit is added before the shift. The product fits B bits, as the codebook holds no -2^(B-1).
   wire signed [2*VALUE_BITS-1:0] rounded = product3 + (2 * VALUE_BITS)'(1 << (VALUE_BITS - 2));
@@ -70,7 +82,7 @@ module arithm_unit #(
       write_valid <= valid3;
       if (weight_valid) begin
         code1       <= weight_code;
-        index1      <= weight_index;
+        distance1   <= ROW_BITS'(weight_index);
         activation1 <= weight_activation;
         first1      <= weight_first;
       end

@@ -1,19 +1,23 @@
 // Central control unit: broadcasts what the LNZD finds, loads batches, counts, and knows when nothing is left.
+// Reset ends a scan; clear, which comes with every reset, sets the counters to 0; a start sets all else.
 // Its rules: docs/hardware.md, B3, D2, Q2, U2.
 module ccu #(
     parameter int N_PE = 64,
-    parameter int COLUMN_BITS = 13,
+    parameter int COLUMN_BITS = 14,
     parameter int VALUE_BITS = 16,
-    parameter int ROW_BITS = 7,
-    parameter int SRAM_ADDRESS_BITS = 10,
-    localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1
+    parameter int REGISTER_ENTRIES = 64,
+    parameter int SRAM_WORDS = 1024,
+    localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1,
+    localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
+    localparam int ROW_COUNT_BITS = $clog2(REGISTER_ENTRIES + 1),
+    localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1
 ) (
     input  logic                         clk,
     input  logic                         reset,
     input  logic                         clear,       // the counters begin at 0
     input  logic                         start,       // one scan: the settings below are taken at this edge
     input  logic                         load,        // the source rows come from the activation SRAM first
-    input  logic [ROW_BITS-1:0]          rows,
+    input  logic [ROW_COUNT_BITS-1:0]    rows,
     input  logic [COLUMN_BITS-1:0]       first_input,
     input  logic [SRAM_ADDRESS_BITS-1:0] first_word,  // where the batch lies in the activation SRAM
     input  logic                         found,
@@ -38,12 +42,12 @@ module ccu #(
     output logic [31:0]                  stalls       // cycles in which a full queue held a broadcast back
 );
   logic [COLUMN_BITS-1:0] batch_first;
-  logic [ROW_BITS-1:0] rows_to_load, batch_rows;
+  logic [ROW_COUNT_BITS-1:0] rows_to_load, batch_rows;
   logic [SRAM_ADDRESS_BITS-1:0] next_word;
 
   // A row is read from the SRAM in the cycle before it is written: the first at the start's edge.
   assign load_enable  = busy && rows_to_load != '0;
-  assign load_row     = batch_rows - rows_to_load;
+  assign load_row     = ROW_BITS'(batch_rows - rows_to_load);
   assign load_read    = start ? load : load_enable;
   assign load_address = start ? first_word : next_word;
 

@@ -2,9 +2,14 @@
 //
 // Host port, I/O mode: `host_write` puts host_data into `host_space` of PE host_pe at host_address, one word a cycle.
 //   0 settings   address 0 rows, 1 first_input, 2 first_word, 3 flags {relu, source, load}, 4 start, 5 clear
-//   1 pointers   2 weights (a memory row)   3 codebook (all PEs)   4 source file   5 destination file   6 activation SRAM
+//   1 pointers   2 weights (a memory row)   3 codebook (all PEs)   4 source file   5 destination file
+//   6 activation SRAM
 // Writing `start` begins one scan in computing mode (`busy`); host_read_data is the destination file of host_pe at
 // host_address while the chip is not busy. `clear` empties the weight buffers and sets the counters to 0.
+//
+// Reset is synchronous, high for one clock edge or more, and does what `clear` does. It ends a scan and empties queues
+// and stages; memories, register files, codebook and settings keep what they held, so the host writes them first. Every
+// register has its enable: synthesis makes clock gates of them, and none is in this source.
 module eie #(
     parameter int N_PE = 64,
     parameter int QUEUE_DEPTH = 8,
@@ -21,9 +26,10 @@ module eie #(
     parameter int SRAM_WORDS = 1024,
     parameter int COLUMN_BITS = 14,       // X
     parameter int DATA_BITS = 64,
-    parameter int HOST_ADDRESS_BITS = 16,
+    parameter int HOST_ADDRESS_BITS = 14,
     localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1,
-    localparam int ROW_BITS = $clog2(REGISTER_ENTRIES + 1),
+    localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
+    localparam int ROW_COUNT_BITS = $clog2(REGISTER_ENTRIES + 1),
     localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
     localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
 ) (
@@ -59,10 +65,19 @@ module eie #(
     output logic [N_PE-1:0]                 pipeline_busy,
     output logic [N_PE-1:0]                 write_valid
 );
+`ifndef __ICARUS__  // it has no elaboration system tasks
+  if (HOST_ADDRESS_BITS < 3) begin : refuses1
+    $fatal(1, "eie: HOST_ADDRESS_BITS must address the settings");
+  end
+  if (DATA_BITS < COLUMN_BITS || DATA_BITS < ROW_COUNT_BITS || DATA_BITS < SRAM_ADDRESS_BITS || DATA_BITS < 3) begin : refuses2
+    $fatal(1, "eie: DATA_BITS must hold every setting");
+  end
+`endif
+
   localparam logic [2:0] SETTINGS = 3'd0, POINTERS = 3'd1, WEIGHTS = 3'd2, CODEBOOK = 3'd3, SOURCE = 3'd4,
       DESTINATION = 3'd5, SRAM = 3'd6;
 
-  logic [ROW_BITS-1:0] rows;
+  logic [ROW_COUNT_BITS-1:0] rows;
   logic [COLUMN_BITS-1:0] first_input;
   logic [SRAM_ADDRESS_BITS-1:0] first_word;
   logic relu, source, load;
@@ -73,8 +88,8 @@ module eie #(
 
   always_ff @(posedge clk) begin
     if (setting) begin
-      unique case (host_address[2:0])
-        3'd0: rows <= host_data[ROW_BITS-1:0];
+      case (host_address[2:0])
+        3'd0: rows <= host_data[ROW_COUNT_BITS-1:0];
         3'd1: first_input <= host_data[COLUMN_BITS-1:0];
         3'd2: first_word <= host_data[SRAM_ADDRESS_BITS-1:0];
         3'd3: {relu, source, load} <= host_data[2:0];
@@ -90,7 +105,7 @@ module eie #(
   logic [SRAM_ADDRESS_BITS-1:0] load_address;
   logic [N_PE-1:0] full, occupied;
   logic [N_PE-1:0][VALUE_BITS-1:0] source_row;
-  logic signed [N_PE-1:0][ACCUMULATOR_BITS-1:0] read_value;
+  logic [N_PE-1:0][ACCUMULATOR_BITS-1:0] read_value;
 
   assign any_full = |full;
   assign host_read_data = read_value[host_pe];
@@ -99,18 +114,58 @@ module eie #(
       .N_PE(N_PE),
       .COLUMN_BITS(COLUMN_BITS),
       .VALUE_BITS(VALUE_BITS),
-      .ROW_BITS(ROW_BITS),
-      .SRAM_ADDRESS_BITS(SRAM_ADDRESS_BITS)
+      .REGISTER_ENTRIES(REGISTER_ENTRIES),
+      .SRAM_WORDS(SRAM_WORDS)
   ) control (
+      .clk,
+      .reset,
+      .clear,
+      .start,
+      .load,
+      .rows,
+      .first_input,
+      .first_word,
+      .found,
+      .found_row,
+      .found_position,
+      .found_value,
+      .scan_finished,
+      .any_full,
       .any_busy(|occupied),
-      .*
+      .busy,
+      .computing,
+      .load_read,
+      .load_address,
+      .load_enable,
+      .load_row,
+      .broadcast,
+      .broadcast_column,
+      .broadcast_value,
+      .complete,
+      .cycles,
+      .broadcasts,
+      .stalls
   );
 
   lnzd #(
       .N_PE(N_PE),
       .VALUE_BITS(VALUE_BITS),
-      .ROW_BITS(ROW_BITS)
-  ) detector (.*);
+      .REGISTER_ENTRIES(REGISTER_ENTRIES)
+  ) detector (
+      .clk,
+      .reset,
+      .start,
+      .rows,
+      .computing,
+      .broadcast,
+      .source_row,
+      .found,
+      .found_row,
+      .found_position,
+      .found_value,
+      .row_address,
+      .scan_finished
+  );
 
   for (genvar i = 0; i < N_PE; i++) begin : element
     wire io = host_write && !busy && host_pe == POSITION_BITS'(i);
@@ -128,16 +183,31 @@ module eie #(
         .POINTER_WORDS(POINTER_WORDS),
         .SRAM_WORDS(SRAM_WORDS),
         .COLUMN_BITS(COLUMN_BITS),
-        .ROW_BITS(ROW_BITS),
         .DATA_BITS(DATA_BITS),
         .HOST_ADDRESS_BITS(HOST_ADDRESS_BITS)
     ) pe (
+        .clk,
+        .reset,
+        .clear,
+        .busy,
+        .source,
+        .relu,
         .write_pointer(io && host_space == POINTERS),
         .write_weights(io && host_space == WEIGHTS),
         .write_codebook(host_write && !busy && host_space == CODEBOOK),
         .write_source(io && host_space == SOURCE),
         .write_destination(io && host_space == DESTINATION),
         .write_sram(io && host_space == SRAM),
+        .host_address,
+        .host_data,
+        .load_read,
+        .load_address,
+        .load_enable,
+        .load_row,
+        .row_address,
+        .broadcast,
+        .broadcast_column,
+        .broadcast_value,
         .source_row(source_row[i]),
         .read_value(read_value[i]),
         .full(full[i]),
@@ -150,8 +220,7 @@ module eie #(
         .weight_valid(weight_valid[i]),
         .row_read(row_read[i]),
         .pipeline_busy(pipeline_busy[i]),
-        .write_valid(write_valid[i]),
-        .*
+        .write_valid(write_valid[i])
     );
   end
 endmodule

@@ -1,15 +1,18 @@
 // Leading non-zero detector: the row register, the scan position, and the quadtree that finds the next activation.
+// Reset and start empty the row register; the row itself and the scan position are written before they are looked at.
 // Its rules: docs/hardware.md, S1 to S7, U3.
 module lnzd #(
     parameter int N_PE = 64,
     parameter int VALUE_BITS = 16,
-    parameter int ROW_BITS = 7,  // bits of a row's number
-    localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1
+    parameter int REGISTER_ENTRIES = 64,
+    localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1,
+    localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
+    localparam int ROW_COUNT_BITS = $clog2(REGISTER_ENTRIES + 1)
 ) (
     input  logic                            clk,
     input  logic                            reset,
     input  logic                            start,  // a scan of `rows` rows begins in the next cycle
-    input  logic [ROW_BITS-1:0]             rows,
+    input  logic [ROW_COUNT_BITS-1:0]       rows,
     input  logic                            computing,
     input  logic                            broadcast,
     input  logic [N_PE-1:0][VALUE_BITS-1:0] source_row,
@@ -20,82 +23,61 @@ module lnzd #(
     output logic [ROW_BITS-1:0]             row_address,
     output logic                            scan_finished
 );
+`ifndef __ICARUS__  // it has no elaboration system tasks
+  if (N_PE < 1 || N_PE > 256) begin : refuses1
+    $fatal(1, "lnzd: N_PE must be 1 to 256");
+  end
+`endif
+
   logic [N_PE-1:0][VALUE_BITS-1:0] row;
-  logic                       row_valid;
-  logic [N_PE-1:0]            passed;  // positions before the scan position
-  logic [ROW_BITS-1:0]             next_row;
+  logic                            row_valid;
+  logic [N_PE-1:0]                 passed;  // positions before the scan position
+  logic [ROW_COUNT_BITS-1:0]       next_row;
 
-  // Nodes of the tree, level after level, in one array: the leaves first, the root last.
-  function automatic int nodes_below(int level);  // nodes of all levels below `level`, the PEs being level 0
-    int sum = 0, width = N_PE;
-    for (int l = 0; l < level; l++) begin
-      sum += width;
-      width = (width + 3) / 4;
-    end
-    return sum;
-  endfunction
-  function automatic int width_of(int level);
-    int width = N_PE;
-    for (int l = 0; l < level; l++) width = (width + 3) / 4;
-    return width;
-  endfunction
-  function automatic int tree_levels();
-    int levels = 0, width = N_PE;
-    while (width > 1) begin
-      width = (width + 3) / 4;
-      levels++;
-    end
-    return levels;
-  endfunction
-  localparam int LEVELS = tree_levels();
-  localparam int NODES = nodes_below(LEVELS) + 1;
+  // The nodes of a full quadtree in one array: the root is node 0, the children of node n are 4n + 1 to 4n + 4, the
+  // leaves come last. Leaves beyond the PEs find nothing, and synthesis removes them with the nodes above them.
+  localparam int LEVELS = ($clog2(N_PE) + 1) / 2;
+  localparam int LEAVES = 1 << (2 * LEVELS);
+  localparam int DETECTORS = (LEAVES - 1) / 3;  // 1 + 4 + 16 + ...
+  localparam int NODES = DETECTORS + LEAVES;
 
-  logic                node_found   [NODES]  /*verilator split_var*/;
-  logic [POSITION_BITS-1:0] node_position[NODES]  /*verilator split_var*/;
-  logic [VALUE_BITS-1:0]    node_value   [NODES]  /*verilator split_var*/;
+  // With one PE there is one node, and nothing to split.
+  // verilator lint_off SPLITVAR
+  logic [NODES-1:0]               node_found     /*verilator split_var*/;
+  logic [NODES*POSITION_BITS-1:0] node_position  /*verilator split_var*/;
+  logic [NODES*VALUE_BITS-1:0]    node_value     /*verilator split_var*/;
+  // verilator lint_on SPLITVAR
 
-  for (genvar pe = 0; pe < N_PE; pe++) begin : leaf
-    assign node_found[pe]    = row_valid && row[pe] != '0 && !passed[pe];
-    assign node_position[pe] = POSITION_BITS'(pe);
-    assign node_value[pe]    = row[pe];
-  end
-  for (genvar level = 1; level <= LEVELS; level++) begin : tree
-    localparam int WIDTH = width_of(level), CHILDREN = width_of(level - 1);
-    localparam int HERE = nodes_below(level), BELOW = nodes_below(level - 1);
-    for (genvar n = 0; n < WIDTH; n++) begin : node
-      logic [3:0]               found_in;
-      logic [3:0][POSITION_BITS-1:0] position_in;
-      logic [3:0][VALUE_BITS-1:0]    value_in;
-      for (genvar c = 0; c < 4; c++) begin : child
-        if (4 * n + c < CHILDREN) begin : real_child
-          assign found_in[c]    = node_found[BELOW+4*n+c];
-          assign position_in[c] = node_position[BELOW+4*n+c];
-          assign value_in[c]    = node_value[BELOW+4*n+c];
-        end else begin : no_child
-          assign found_in[c]    = 1'b0;
-          assign position_in[c] = '0;
-          assign value_in[c]    = '0;
-        end
-      end
-      lnzd_node #(
-          .VALUE_BITS(VALUE_BITS),
-          .POSITION_BITS(POSITION_BITS)
-      ) detector (
-          .found_in,
-          .position_in,
-          .value_in,
-          .found(node_found[HERE+n]),
-          .position(node_position[HERE+n]),
-          .value(node_value[HERE+n])
-      );
+  for (genvar i = 0; i < LEAVES; i++) begin : leaf
+    if (i < N_PE) begin : element
+      assign node_found[DETECTORS+i] = row_valid && row[i] != '0 && !passed[i];
+      assign node_position[(DETECTORS+i)*POSITION_BITS+:POSITION_BITS] = POSITION_BITS'(i);
+      assign node_value[(DETECTORS+i)*VALUE_BITS+:VALUE_BITS] = row[i];
+    end else begin : nothing
+      assign node_found[DETECTORS+i] = 1'b0;
+      assign node_position[(DETECTORS+i)*POSITION_BITS+:POSITION_BITS] = '0;
+      assign node_value[(DETECTORS+i)*VALUE_BITS+:VALUE_BITS] = '0;
     end
   end
+  for (genvar n = 0; n < DETECTORS; n++) begin : node
+    lnzd_node #(
+        .VALUE_BITS(VALUE_BITS),
+        .POSITION_BITS(POSITION_BITS)
+    ) detector (
+        .found_in(node_found[4*n+1+:4]),
+        .position_in(node_position[(4*n+1)*POSITION_BITS+:4*POSITION_BITS]),
+        .value_in(node_value[(4*n+1)*VALUE_BITS+:4*VALUE_BITS]),
+        .found(node_found[n]),
+        .position(node_position[n*POSITION_BITS+:POSITION_BITS]),
+        .value(node_value[n*VALUE_BITS+:VALUE_BITS])
+    );
+  end
 
-  assign found          = node_found[NODES-1];
-  assign found_position = node_position[NODES-1];
-  assign found_value    = node_value[NODES-1];
-  assign found_row      = row_valid ? next_row - 1'b1 : '0;
-  assign row_address    = next_row;
+  assign found          = node_found[0];
+  assign found_position = node_position[POSITION_BITS-1:0];
+  assign found_value    = node_value[VALUE_BITS-1:0];
+  assign found_row      = row_valid ? ROW_BITS'(next_row - 1'b1) : '0;
+  assign row_address    = ROW_BITS'(next_row);
   assign scan_finished  = !row_valid && next_row == rows;
 
   wire last = broadcast && found_position == POSITION_BITS'(N_PE - 1);
@@ -120,7 +102,9 @@ module lnzd #(
 
 `ifndef SYNTHESIS
   logic [N_PE-1:0] left;  // the row's non-zeros at or after the scan position
-  always_comb for (int pe = 0; pe < N_PE; pe++) left[pe] = row[pe] != '0 && !passed[pe];
+  for (genvar i = 0; i < N_PE; i++) begin : looked_at
+    assign left[i] = row[i] != '0 && !passed[i];
+  end
   always @(posedge clk) begin
     if (!reset && row_valid) begin
       assert (!found || (row[found_position] === found_value && found_value != '0 && !passed[found_position]))

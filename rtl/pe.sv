@@ -12,13 +12,14 @@ module pe #(
     parameter int POINTER_BITS = 16,
     parameter int POINTER_WORDS = 8192,  // in each of the two banks
     parameter int SRAM_WORDS = 1024,
-    parameter int COLUMN_BITS = 13,
-    parameter int ROW_BITS = 7,
+    parameter int COLUMN_BITS = 14,
     parameter int DATA_BITS = 64,        // of the host port
-    parameter int HOST_ADDRESS_BITS = 16,
+    parameter int HOST_ADDRESS_BITS = 14,
     parameter int LATCHES = 0,           // in the codebook
-    localparam int REGISTER_ADDRESS_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
+    localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
+    localparam int PLACE_BITS = ROW_BITS > SRAM_ADDRESS_BITS ? ROW_BITS : SRAM_ADDRESS_BITS,
+    localparam int COUNT_BITS = $clog2(QUEUE_DEPTH),
     localparam int SPMAT_ADDRESS_BITS = SPMAT_ROWS > 1 ? $clog2(SPMAT_ROWS) : 1
 ) (
     input  logic                               clk,
@@ -33,8 +34,11 @@ module pe #(
     input  logic                               write_source,
     input  logic                               write_destination,
     input  logic                               write_sram,
+    // Of a host's word a memory takes as many bits as it has.
+    // verilator lint_off UNUSEDSIGNAL
     input  logic [HOST_ADDRESS_BITS-1:0]       host_address,
     input  logic [DATA_BITS-1:0]               host_data,
+    // verilator lint_on UNUSEDSIGNAL
     input  logic                               load_read,
     input  logic [SRAM_ADDRESS_BITS-1:0]       load_address,
     input  logic                               load_enable,
@@ -48,7 +52,7 @@ module pe #(
     output logic                               full,
     output logic                               occupied,       // something is in the queue, a stage or the pipeline
     output logic                               queue_valid,
-    output logic [$clog2(QUEUE_DEPTH)-1:0]     queue_count,
+    output logic [COUNT_BITS-1:0]              queue_count,
     output logic                               take,
     output logic                               stage_valid,
     output logic                               entry_valid,
@@ -57,13 +61,23 @@ module pe #(
     output logic                               pipeline_busy,
     output logic                               write_valid
 );
+`ifndef __ICARUS__  // it has no elaboration system tasks
+  if (DATA_BITS < ENTRIES_PER_ROW * ENTRY_BITS || DATA_BITS < POINTER_BITS || DATA_BITS < ACCUMULATOR_BITS) begin : refuses1
+    $fatal(1, "pe: DATA_BITS must hold a weight-memory row, a pointer and an accumulator");
+  end
+  if (HOST_ADDRESS_BITS < COLUMN_BITS || HOST_ADDRESS_BITS < SPMAT_ADDRESS_BITS ||
+      HOST_ADDRESS_BITS < PLACE_BITS || HOST_ADDRESS_BITS < CODE_BITS) begin : refuses2
+    $fatal(1, "pe: HOST_ADDRESS_BITS must address every memory");
+  end
+`endif
+
   logic [COLUMN_BITS-1:0] head_column;
   logic [VALUE_BITS-1:0] head_value, entry_activation, weight_activation;
   logic [POINTER_BITS-1:0] entry_address;
   logic entry_first, weight_first;
   logic [CODE_BITS-1:0] weight_code;
   logic [INDEX_BITS-1:0] weight_index;
-  logic [REGISTER_ADDRESS_BITS-1:0] read_row, write_row;
+  logic [ROW_BITS-1:0] read_row, write_row;
   logic signed [ACCUMULATOR_BITS-1:0] write_value;
 
   assign occupied = queue_valid || stage_valid || weight_valid || pipeline_busy;
@@ -72,7 +86,19 @@ module pe #(
       .QUEUE_DEPTH(QUEUE_DEPTH),
       .COLUMN_BITS(COLUMN_BITS),
       .VALUE_BITS(VALUE_BITS)
-  ) queue (.*);
+  ) queue (
+      .clk,
+      .reset,
+      .broadcast,
+      .broadcast_column,
+      .broadcast_value,
+      .take,
+      .full,
+      .queue_valid,
+      .queue_count,
+      .head_column,
+      .head_value
+  );
 
   ptr_read #(
       .POINTER_BITS(POINTER_BITS),
@@ -80,10 +106,20 @@ module pe #(
       .COLUMN_BITS(COLUMN_BITS),
       .VALUE_BITS(VALUE_BITS)
   ) pointers (
+      .clk,
+      .reset,
       .host_write(write_pointer),
       .host_address(host_address[COLUMN_BITS-1:0]),
       .host_data(host_data[POINTER_BITS-1:0]),
-      .*
+      .queue_valid,
+      .head_column,
+      .head_value,
+      .take,
+      .stage_valid,
+      .entry_valid,
+      .entry_address,
+      .entry_activation,
+      .entry_first
   );
 
   spmat_read #(
@@ -95,10 +131,22 @@ module pe #(
       .POINTER_BITS(POINTER_BITS),
       .VALUE_BITS(VALUE_BITS)
   ) weights (
+      .clk,
+      .reset,
+      .clear,
       .host_write(write_weights),
       .host_address(host_address[SPMAT_ADDRESS_BITS-1:0]),
       .host_data(host_data[ENTRIES_PER_ROW*ENTRY_BITS-1:0]),
-      .*
+      .entry_valid,
+      .entry_address,
+      .entry_activation,
+      .entry_first,
+      .weight_valid,
+      .row_read,
+      .weight_code,
+      .weight_index,
+      .weight_activation,
+      .weight_first
   );
 
   arithm_unit #(
@@ -109,25 +157,48 @@ module pe #(
       .REGISTER_ENTRIES(REGISTER_ENTRIES),
       .LATCHES(LATCHES)
   ) arithmetic (
+      .clk,
+      .reset,
       .host_write(write_codebook),
       .host_address(host_address[CODE_BITS-1:0]),
       .host_data(host_data[VALUE_BITS-1:0]),
-      .*
+      .weight_valid,
+      .weight_code,
+      .weight_index,
+      .weight_activation,
+      .weight_first,
+      .read_value,
+      .pipeline_busy,
+      .read_row,
+      .write_valid,
+      .write_row,
+      .write_value
   );
 
   act_rw #(
       .VALUE_BITS(VALUE_BITS),
       .ACCUMULATOR_BITS(ACCUMULATOR_BITS),
       .REGISTER_ENTRIES(REGISTER_ENTRIES),
-      .SRAM_WORDS(SRAM_WORDS),
-      .ROW_BITS(ROW_BITS)
+      .SRAM_WORDS(SRAM_WORDS)
   ) activations (
+      .clk,
+      .source,
+      .relu,
       .host_write_source(write_source),
       .host_write_destination(write_destination),
       .host_write_sram(write_sram),
-      .host_address(host_address[SRAM_ADDRESS_BITS-1:0]),
+      .host_address(host_address[PLACE_BITS-1:0]),
       .host_data(host_data[ACCUMULATOR_BITS-1:0]),
-      .read_row(busy ? read_row : host_address[REGISTER_ADDRESS_BITS-1:0]),
-      .*
+      .load_read,
+      .load_address,
+      .load_enable,
+      .load_row,
+      .row_address,
+      .read_row(busy ? read_row : host_address[ROW_BITS-1:0]),
+      .write_valid,
+      .write_row,
+      .write_value,
+      .source_row,
+      .read_value
   );
 endmodule

@@ -1,11 +1,16 @@
 // Pointer read of one PE: where an activation's column begins and ends, and its entries one a cycle.
 // Even and odd columns lie in two single-ported banks, so that p_j and p_{j+1} come in one cycle.
+//
+// The banks are read for the queue's head as soon as there is one, and hold its pointers until it is taken: a column is
+// read once, and whether the banks are read follows from registers alone, not from the pointers that they show.
+// What the pointers decide in a column's first cycle is whether it has 0, 1 or 2 entries; later cycles know from the
+// cycle before. Reset empties the stage; pointers and the activation at hand keep what they held.
 // Its rules: docs/hardware.md, M3, T1, T2, U4.
 module ptr_read #(
     parameter int POINTER_BITS = 16,     // P
-    parameter int POINTER_WORDS = 8192,  // pointers in each bank
-    parameter int COLUMN_BITS = 13,
-    parameter int VALUE_BITS = 16,
+    parameter int POINTER_WORDS = 8192,  // in each bank
+    parameter int COLUMN_BITS = 14,      // X
+    parameter int VALUE_BITS = 16,       // B
     localparam int POINTER_ADDRESS_BITS = POINTER_WORDS > 1 ? $clog2(POINTER_WORDS) : 1
 ) (
     input  logic                    clk,
@@ -23,49 +28,75 @@ module ptr_read #(
     output logic [VALUE_BITS-1:0]   entry_activation,
     output logic                    entry_first
 );
-  logic [POINTER_BITS-1:0] even, odd, next;  // `next` counts on from the column's first entry
-  logic swapped;                        // the column is odd: its own pointer is in the odd bank
+`ifndef __ICARUS__  // it has no elaboration system tasks
+  if (2 * POINTER_WORDS > 1 << COLUMN_BITS) begin : refuses1
+    $fatal(1, "ptr_read: COLUMN_BITS must number the pointers of both banks");
+  end
+`endif
+
+  logic [POINTER_BITS-1:0] even, odd;
+  logic [POINTER_BITS-1:0] next, held_end;  // after the column's first entry: the next one, and the column's end
+  logic                    more;            // after the first entry: the next one is not the last
+  logic                    fetched;         // the banks show the pointers of the queue's head
+  logic                    swapped;         // the column is odd: its own pointer is in the odd bank
 
   wire [COLUMN_BITS-1:0] column = host_write ? host_address : head_column;
-  wire [COLUMN_BITS:0]   beyond = {1'b0, column} + 1'b1;
+  wire [COLUMN_BITS-1:0] upper  = column >> 1;
+  wire read = queue_valid && !fetched;
 
   // The even bank has pointer j or j + 1, whichever is even; a host's pointer goes to its own place.
   sram #(.WORD_BITS(POINTER_BITS), .WORDS(POINTER_WORDS)) even_bank (
       .clk,
-      .read(take),
+      .read,
       .write(host_write && !host_address[0]),
-      .address(POINTER_ADDRESS_BITS'(host_write ? column >> 1 : COLUMN_BITS'(beyond >> 1))),
+      .address(POINTER_ADDRESS_BITS'(host_write || !column[0] ? upper : upper + 1'b1)),
       .write_data(host_data),
       .read_data(even)
   );
   sram #(.WORD_BITS(POINTER_BITS), .WORDS(POINTER_WORDS)) odd_bank (
       .clk,
-      .read(take),
+      .read,
       .write(host_write && host_address[0]),
-      .address(POINTER_ADDRESS_BITS'(column >> 1)),
+      .address(POINTER_ADDRESS_BITS'(upper)),
       .write_data(host_data),
       .read_data(odd)
   );
 
+  // Whether a + 1 or a + 2 is b, without a carry that runs through all bits: a + ~b must be -1 - distance. Each bit of
+  // that sum says what its carry must be, and the bit below whether it is.
+  function automatic logic is_ahead(input logic [POINTER_BITS-1:0] a, b, input logic two);
+    logic [POINTER_BITS-1:0] sum, wanted, given;
+    sum      = ~POINTER_BITS'(two ? 2 : 1);
+    wanted   = a ^ ~b ^ sum;
+    given    = ((a & ~b) | ((a | ~b) & ~sum)) << 1;
+    is_ahead = wanted == given;
+  endfunction
+
   wire [POINTER_BITS-1:0] begins = swapped ? odd : even;
   wire [POINTER_BITS-1:0] ends   = swapped ? even : odd;
-  wire [POINTER_BITS:0]   following = {1'b0, entry_address} + 1'b1;
-  wire               stays = stage_valid && following < {1'b0, ends};
+  wire                    empty  = even == odd;
+  wire                    stays  = stage_valid && (entry_first ? !empty && !is_ahead(begins, ends, 1'b0) : more);
 
   assign entry_address = entry_first ? begins : next;
-  assign entry_valid   = stage_valid && entry_address < ends;
+  assign entry_valid   = stage_valid && !(entry_first && empty);
   assign take          = !stays && queue_valid;
 
   always_ff @(posedge clk) begin
     if (reset) begin
       stage_valid <= 1'b0;
       entry_first <= 1'b0;
+      fetched     <= 1'b0;
     end else begin
       stage_valid <= take || stays;
       entry_first <= take;
-      if (stage_valid) next <= following[POINTER_BITS-1:0];
+      fetched     <= queue_valid && !take;
+      if (stage_valid) begin
+        next <= entry_address + 1'b1;
+        more <= !is_ahead(entry_address, entry_first ? ends : held_end, 1'b1);
+        if (entry_first) held_end <= ends;
+      end
       if (take) begin
-        swapped <= head_column[0];
+        swapped          <= head_column[0];
         entry_activation <= head_value;
       end
     end
@@ -76,7 +107,7 @@ module ptr_read #(
   logic [POINTER_BITS-1:0] written[2*POINTER_WORDS];  // the pointers as the host wrote them
   logic [POINTER_BITS-1:0] first_entry, past_entry, issued;
   logic [VALUE_BITS-1:0]   taken_value;
-  logic               taken;
+  logic                    taken;
   always @(posedge clk) begin
     if (host_write) written[host_address] <= host_data;
     taken  <= !reset && take;

@@ -1,4 +1,5 @@
 // Weight-memory read of one PE: a memory row at a time, held in the memory's output register, and one entry out of it.
+// Reset empties the stage and, like clear, the buffer.
 // Its rules: docs/hardware.md, E7, E8, M4, U5.
 module spmat_read #(
     parameter int ENTRY_BITS = 8,       // C + I, in whole bytes
@@ -28,6 +29,15 @@ module spmat_read #(
     output logic [VALUE_BITS-1:0]                 weight_activation,
     output logic                                  weight_first
 );
+`ifndef __ICARUS__  // it has no elaboration system tasks
+  if (ENTRIES_PER_ROW < 1 || (ENTRIES_PER_ROW & (ENTRIES_PER_ROW - 1)) != 0) begin : refuses1
+    $fatal(1, "spmat_read: ENTRIES_PER_ROW must be a power of two");
+  end
+  if (ENTRY_BITS < CODE_BITS + INDEX_BITS) begin : refuses2
+    $fatal(1, "spmat_read: ENTRY_BITS must be at least CODE_BITS + INDEX_BITS");
+  end
+`endif
+
   logic [ENTRIES_PER_ROW-1:0][ENTRY_BITS-1:0] buffer;
   logic [POINTER_BITS-1:0] buffered;  // the row in the buffer
   logic               buffer_valid;
@@ -72,12 +82,12 @@ module spmat_read #(
 
 `ifndef SYNTHESIS
   logic [ENTRIES_PER_ROW*ENTRY_BITS-1:0] written[SPMAT_ROWS];  // the memory as the host wrote it
-  logic [POINTER_BITS-1:0]       issued;         // the row of the entry at hand
+  logic [SPMAT_ADDRESS_BITS-1:0] issued;  // the row of the entry at hand
   always @(posedge clk) begin
     if (host_write) written[host_address] <= host_data;
-    if (entry_valid) issued <= row;
+    if (entry_valid) issued <= SPMAT_ADDRESS_BITS'(row);
     assert (reset || !(entry_valid && host_write)) else $fatal(1, "spmat_read: written while an entry is issued");
-    assert (reset || !weight_valid || buffer === written[SPMAT_ADDRESS_BITS'(issued)])
+    assert (reset || !weight_valid || buffer === written[issued])
     else $fatal(1, "spmat_read: the buffer does not hold the entry's row");
   end
 `endif

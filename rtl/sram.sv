@@ -12,6 +12,12 @@ module sram #(
     input  logic [ WORD_BITS-1:0]   write_data,
     output logic [ WORD_BITS-1:0]   read_data
 );
+`ifndef __ICARUS__  // it has no elaboration system tasks
+  if (WORD_BITS < 1 || WORDS < 1) begin : refuses1
+    $fatal(1, "sram: WORD_BITS and WORDS must be at least 1");
+  end
+`endif
+
   logic [WORD_BITS-1:0] words[WORDS];
 
   always_ff @(posedge clk) begin

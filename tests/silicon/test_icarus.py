@@ -82,8 +82,19 @@ FAULTS = [
     ("act_queue", "if (take) read", "if (take && !broadcast) read", "act_queue: not the oldest entry is taken"),
     ("ptr_read", "!stays && queue_valid", "!stays", "taken from an empty queue"),  # both units say so
     ("ptr_read", "take || stays", "take && !stage_valid || stays", "ptr_read: a taken activation is lost"),
-    ("ptr_read", "if (stage_valid) next", "if (entry_first) next", "ptr_read: an entry is not its column's next"),
-    ("ptr_read", "following < ", "following + 1'b1 < ", "ptr_read: a column is left before its last entry"),
+    (
+        "ptr_read",
+        "next <= entry_address",
+        "if (entry_first) next <= entry_address",
+        "ptr_read: an entry is not its column's next",
+    ),
+    (
+        "ptr_read",
+        "!empty && ",
+        "!is_ahead(begins, ends, 1'b1) && !empty && ",
+        "ptr_read: a column is left before its last entry",
+    ),
+    ("ptr_read", "queue_valid && !take", "queue_valid", "ptr_read: an entry is not its column's next"),
     (
         "pe",
         ".host_data(host_data[POINTER_BITS-1:0])",
@@ -108,11 +119,11 @@ FAULTS = [
     ("pe", ".host_write_source(write_source)", ".host_write_source(busy)", "act_rw: two writes to the source file"),
     ("pe", "_destination(write_destination)", "_destination(busy)", "act_rw: two writes to the destination file"),
     ("pe", ".host_write_sram(write_sram)", ".host_write_sram(busy)", "act_rw: the SRAM is read and written"),
-    ("lnzd", " && !passed[pe];", ";", "lnzd: what is found is zero or has been broadcast"),
+    ("lnzd", " && !passed[i];", ";", "lnzd: what is found is zero or has been broadcast"),
     (
         "lnzd_node",
-        "if (found_in[0])",
-        "if (found_in[2]) child = 2'd2;\n    else if (found_in[0])",
+        "found_in[0] ?",
+        "found_in[2] ? 2'd2 : found_in[0] ?",
         "lnzd: a non-zero is passed over",
     ),
     ("eie", "start   = ", "start   = busy || ", "ccu: a scan is started while one runs"),

@@ -1,4 +1,4 @@
-"""Pointer read beside its twin: random columns, offered in gaps and bursts."""
+"""Pointer read beside its twin: random columns, offered in gaps and bursts, each until it is taken."""
 
 import random
 
@@ -24,14 +24,19 @@ async def equals_twin(dut: HierarchyObject) -> None:
     await both.drive(host_write=0)
     dut.reset.value = 0
     taken = issued = expected = 0
+    valid = False
     for cycle in range(3000):
         if cycle % 50 == 0:
             offered = random.choice((0.1, 0.9, 1.0))
-        column = random.randrange(columns)
-        wires = both.propagate(queue_valid=random.random() < offered)
-        taken += bool(wires["take"][0])
+        if not valid:  # the queue's head stays until it is taken
+            column, value = random.randrange(columns), random.getrandbits(len(dut.head_value))
+            valid = random.random() < offered
+        wires = both.propagate(queue_valid=valid)
+        was_taken = bool(wires["take"][0])
+        taken += was_taken
         issued += bool(wires["entry_valid"][0])
-        expected += int(matrix.counts[0, column]) if wires["take"][0] else 0
-        await both.step(head_column=column, head_value=random.getrandbits(len(dut.head_value)))
+        expected += int(matrix.counts[0, column]) if was_taken else 0
+        await both.step(head_column=column, head_value=value)
+        valid = valid and not was_taken
     assert taken > 200
     assert expected - 20 <= issued <= expected  # the last column may be on its way

@@ -24,12 +24,16 @@ SIZES: dict[str, tuple[dict[str, int], ...]] = {
         {"REGISTER_ENTRIES": 40, "VALUE_BITS": 8, "ACCUMULATOR_BITS": 8},
     ),
     "act_rw": (
-        {"REGISTER_ENTRIES": 5, "SRAM_WORDS": 16, "ROW_BITS": 3},
-        {"REGISTER_ENTRIES": 1, "SRAM_WORDS": 4, "ROW_BITS": 1},
+        {"REGISTER_ENTRIES": 5, "SRAM_WORDS": 16},
+        {"REGISTER_ENTRIES": 1, "SRAM_WORDS": 4},
     ),
     "lnzd_node": ({},),
-    "lnzd": ({"N_PE": 5, "ROW_BITS": 4}, {"N_PE": 1, "ROW_BITS": 4}, {"N_PE": 64, "ROW_BITS": 4}),
-    "ccu": ({"N_PE": 5, "ROW_BITS": 4}, {"N_PE": 1, "ROW_BITS": 3}),
+    "lnzd": (
+        {"N_PE": 5, "REGISTER_ENTRIES": 15},
+        {"N_PE": 1, "REGISTER_ENTRIES": 15},
+        {"N_PE": 64, "REGISTER_ENTRIES": 15},
+    ),
+    "ccu": ({"N_PE": 5, "REGISTER_ENTRIES": 15}, {"N_PE": 1, "REGISTER_ENTRIES": 7}),
 }
 RUNS = [
     pytest.param(simulator, unit, sizes, marks=pytest.mark.slow, id=f"{simulator}-{unit}-{number}")
