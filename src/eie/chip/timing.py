@@ -22,6 +22,7 @@ from eie.chip.memories import require_capacity
 from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
 from eie.model.numerics import fraction_bits, quantise
+from eie.support.arrays import sealed
 
 __all__ = [
     "Scan",
@@ -252,7 +253,8 @@ def workload(matrix: InterleavedCSC) -> Workload:
     """Return what the recurrence needs of `matrix`, worked out the first time it is asked for."""
     if matrix not in _workloads:
         matrix.validate()
-        _workloads[matrix] = Workload(*_native.workload(matrix.entries, matrix.pointers, matrix.code_bits))
+        durations, weights = _native.workload(matrix.entries, matrix.pointers, matrix.code_bits)
+        _workloads[matrix] = Workload(sealed(durations), sealed(weights))
     return _workloads[matrix]
 
 

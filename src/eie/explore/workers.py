@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -19,7 +19,7 @@ Rows = list[dict[str, Any]]
 CONNECT_S = 10
 
 
-def done(tasks: Sequence[Task], workers: int | None, scheduler: str | None) -> Iterator[Rows]:
+def done(tasks: Sequence[Task], workers: int | None, scheduler: str | None) -> Generator[Rows]:
     """Give each task's rows as it is finished, in no order.
 
     `workers` processes on this machine, by default one per core; or, where `scheduler` is an address, its Dask cluster.
