@@ -3,8 +3,8 @@
 from eie.chip.counts import Counts
 from eie.chip.hardware import Hardware
 from eie.chip.memories import Requirement, capacity, require_capacity
-from eie.chip.simulation import LayerSimulation, simulate_network
-from eie.chip.timing import Simulation, simulate
+from eie.chip.simulation import LayerSimulation, simulate, simulate_network
+from eie.chip.timing import Simulation
 
 __all__ = [
     "Counts",

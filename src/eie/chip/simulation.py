@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from eie.chip.hardware import Hardware
 from eie.chip.memories import require_capacity
-from eie.chip.timing import Simulation, simulate
+from eie.chip.timing import Simulation, simulate_matrix
+from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
 from eie.model.network import Layer, Network
 from eie.model.numerics import dequantise, quantise
 from eie.model.reference import calibrate, chip_layer, formats_of, input_batch
 
-__all__ = ["ChipRun", "LayerSimulation", "chip_run", "simulate_network"]
+__all__ = ["ChipRun", "LayerSimulation", "chip_run", "simulate", "simulate_network"]
 
 
 class LayerSimulation(NamedTuple):
@@ -54,13 +55,39 @@ def chip_run(network: Network, inputs: npt.ArrayLike, hardware: Hardware) -> Chi
     return ChipRun(network, quantise(batch[0], first.activation_fraction, first.value_bits))
 
 
-def simulate_network(network: Network, inputs: npt.ArrayLike, hardware: Hardware) -> tuple[LayerSimulation, ...]:
+def simulate(
+    what: Network | Layer | InterleavedCSC,
+    inputs: npt.ArrayLike,
+    hardware: Hardware | None = None,
+    *,
+    activation_fraction: int | None = None,
+) -> Simulation:
+    """Return the cycles and counts of a matrix, a layer or a whole network on the chip for one vector of inputs.
+
+    It is split over the hardware's PEs first, by default as many as it is encoded for. The inputs of a layer or network
+    are real numbers in its formats, or, where it has none, in the finest that hold this input: `simulate_network` tells
+    what each layer takes and gives. Those of a matrix may be integers, the chip's values as they are; floats are
+    quantised to Q(activation_fraction), by default the finest format that holds them. Raises InputError for a wrong
+    shape, values that are not finite, a format given to a network, and, with `hardware.strict`, a layer too large.
+    """
+    if isinstance(what, InterleavedCSC):
+        return simulate_matrix(what, inputs, hardware, activation_fraction=activation_fraction)
+    if activation_fraction is not None:
+        raise InputError(f"activation_fraction is for a matrix, and {what.name} has formats of its own: leave it out")
+    return Simulation.total([one.simulation for one in simulate_network(what, inputs, hardware)])
+
+
+def simulate_network(
+    network: Network | Layer | InterleavedCSC, inputs: npt.ArrayLike, hardware: Hardware | None = None
+) -> tuple[LayerSimulation, ...]:
     """Return every layer's simulation for one input vector of floats, the layers one after the other.
 
-    The network is split over the hardware's PEs first. Where it has no formats, they are chosen from this input. What
-    is not a compressed layer is computed in float64 and takes no cycles.
+    The network is split over the hardware's PEs first, by default as many as it is encoded for. Where it has no
+    formats, they are chosen from this input. What is not a compressed layer is computed in float64 and takes no cycles.
     Raises InputError for a wrong shape, values that are not finite, and, with `hardware.strict`, a layer too large.
     """
+    network = Network.of(network)
+    hardware = Hardware(n_pe=network.n_pe) if hardware is None else hardware
     vectors: npt.NDArray[np.floating] = _one_input(network, inputs).astype(np.float64)
     network = _prepared(network, vectors, hardware)
     runs: dict[str, list[LayerSimulation]] = {layer.name: [] for layer in network.layers}
@@ -69,7 +96,7 @@ def simulate_network(network: Network, inputs: npt.ArrayLike, hardware: Hardware
         formats = formats_of(layer)
         # Values that the layer before handed on are in this format already: nothing is lost.
         for activations in quantise(batch, formats.activation_fraction, formats.value_bits):
-            simulation = simulate(layer.matrix, activations, hardware)
+            simulation = simulate_matrix(layer.matrix, activations, hardware)
             outputs, overflows = chip_layer(layer, activations)
             runs[layer.name].append(LayerSimulation(layer, activations, simulation, outputs, overflows))
         return dequantise([run.outputs for run in runs[layer.name][-len(batch) :]], formats.output_fraction)

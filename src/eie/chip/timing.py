@@ -32,7 +32,7 @@ __all__ = [
     "scan",
     "schedule",
     "schedule_reference",
-    "simulate",
+    "simulate_matrix",
     "simulate_pass",
     "workload",
 ]
@@ -144,7 +144,7 @@ def schedule(matrix: InterleavedCSC, columns: Scan, queue_depth: int, instructio
     )
 
 
-def simulate(
+def simulate_matrix(
     matrix: InterleavedCSC,
     activations: npt.ArrayLike,
     hardware: Hardware | None = None,
@@ -157,15 +157,12 @@ def simulate(
     Integer activations are the chip's values as they are; floats are quantised to Q(activation_fraction), by default
     the finest format that holds them, and those that become zero are not broadcast. `instruction_set` caps what the
     native code uses ("portable", "avx2"); the result is the same.
-    Raises InputError where the shapes or the number of PEs do not agree, for values that are not finite, and, with
-    `hardware.strict`, for a layer that the memories do not hold.
+    A matrix encoded for another number of PEs is split over the hardware's, by default as many as it is encoded for.
+    Raises InputError where the shapes do not agree, for values that are not finite, and, with `hardware.strict`, for a
+    layer that the memories do not hold.
     """
     hardware = Hardware(n_pe=matrix.n_pe) if hardware is None else hardware
-    if hardware.n_pe != matrix.n_pe:
-        raise InputError(
-            f"the matrix is encoded for {matrix.n_pe} PEs and the hardware has {hardware.n_pe}: "
-            f"encode it with interleave({hardware.n_pe})"
-        )
+    matrix = matrix.interleave(hardware.n_pe)
     values = _chip_values(activations, matrix.inputs, hardware.value_bits, activation_fraction)
     registers = hardware.register_entries * hardware.n_pe if hardware.batched else max(matrix.shape)
     parts = []

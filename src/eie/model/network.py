@@ -140,6 +140,13 @@ class Network:
                     f"{after.inputs} inputs"
                 )
 
+    @classmethod
+    def of(cls, what: Network | Layer | InterleavedCSC) -> Network:
+        """Return `what` as a network: a layer as a network of one, a matrix as a layer without bias and ReLU."""
+        if isinstance(what, InterleavedCSC):
+            what = Layer("layer", what)
+        return what if isinstance(what, Network) else cls((what,), what.name)
+
     def __iter__(self) -> Iterator[Step]:
         """Give the steps in order."""
         return iter(self.steps)
