@@ -18,7 +18,7 @@ from eie import _native
 from eie.chip.counts import Counts
 from eie.chip.stepped import Chip, Observer, SteppedLayer
 from eie.chip.stepped.unit import Wires
-from eie.chip.timing import scan, schedule_reference
+from eie.chip.timing import scan, schedule_reference, simulate_matrix
 from eie.model.numerics import fraction_bits, quantise
 from eie.program.arithmetic import chip_layer
 from eie.program.lowering import lower
@@ -117,7 +117,7 @@ def play(
     stepped = stepped_layer(layer, values, hardware, observe)
     assert stepped.cycles == readable_cycles(matrix, values, hardware)
     for instruction_set in INSTRUCTION_SETS:
-        simulation = eie.simulate(matrix, values, hardware, instruction_set=instruction_set)
+        simulation = simulate_matrix(matrix, values, hardware, instruction_set=instruction_set)
         assert (simulation.cycles, simulation.counts) == (stepped.cycles, stepped.counts)
     trace = {name: np.array(by_cycle) for name, by_cycle in signals.items()}
     return Played(stepped.cycles, stepped.counts, simulation, stepped.outputs.tolist(), trace)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import eie
+from eie.chip.stepped import run_stepped
 from eie.errors import InputError
 from eie.model.numerics import quantise
 from eie.program.arithmetic import chip_layer
@@ -45,11 +46,40 @@ def test_another_number_of_pes_changes_time_not_results() -> None:
     assert few[0].simulation.cycles > many[0].simulation.cycles
 
 
+def test_everything_that_runs_takes_a_matrix_a_layer_or_a_network() -> None:
+    """Encoded for any number of PEs, the three are the same to the simulators and to the engine."""
+    matrix = network().layers[1].matrix
+    layer = eie.Layer("layer", matrix)
+    inputs = np.random.default_rng(1).normal(size=9).astype(np.float32)
+    for hardware in (None, eie.Hardware(n_pe=3), eie.Hardware(n_pe=2)):
+        things = (matrix, layer, eie.Network((layer,)), matrix.interleave(8 if hardware else 3))
+        cycles = {eie.simulate(thing, inputs, hardware).cycles for thing in things}
+        for thing in things:
+            (simulated,) = eie.simulate_network(thing, inputs, hardware)
+            (stepped,) = run_stepped(thing, inputs, hardware)
+            assert np.array_equal(simulated.outputs, stepped.outputs)
+            assert {simulated.simulation.cycles, stepped.cycles} == cycles
+    runs = [eie.InferenceSession(eie.calibrate(one, inputs), numerics="chip").run(inputs) for one in things]
+    assert all(np.array_equal(run, runs[0]) for run in runs)
+
+
+def test_a_network_takes_what_its_layers_take() -> None:
+    """One after the other."""
+    inputs = np.random.default_rng(1).normal(size=12)
+    whole = eie.simulate(network(), inputs)
+    layers = [one.simulation for one in eie.simulate_network(network(), inputs)]
+    assert whole.cycles == sum(one.cycles for one in layers)
+    assert whole.counts.macs == sum(one.counts.macs for one in layers)
+
+
 def test_refusals() -> None:
     """A batch, or a layer too large with strict on, is one sentence."""
     with pytest.raises(InputError) as error:
         eie.simulate_network(network(), np.ones((2, 12)), eie.Hardware(n_pe=3))
     assert str(error.value) == "the chip runs one input at a time, but the inputs are a batch of 2"
+    with pytest.raises(InputError) as error:
+        eie.simulate(network(), np.ones(12), activation_fraction=3)
+    assert str(error.value) == ("activation_fraction is for a matrix, and network has formats of its own: leave it out")
     with pytest.raises(InputError) as error:
         eie.simulate_network(network(), np.ones(12), eie.Hardware(n_pe=3, strict=True, pointer_bytes=4))
     assert str(error.value) == (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import eie
+from eie.chip.timing import simulate_matrix
 from golden.layers import GENERATED, GoldenLayer, generated_layer, small_layers
 from implementations import INSTRUCTION_SETS, readable_cycles, stepped_layer
 
@@ -20,7 +21,7 @@ def check_recurrences(layer: GoldenLayer) -> None:
     """The readable recurrence gives the cycles; the native one, with each instruction set, all counts."""
     assert readable_cycles(layer.layer.matrix, layer.activations, layer.hardware) == layer.counts["cycles"], layer.name
     for instruction_set in INSTRUCTION_SETS:
-        result = eie.simulate(layer.layer.matrix, layer.activations, layer.hardware, instruction_set=instruction_set)
+        result = simulate_matrix(layer.layer.matrix, layer.activations, layer.hardware, instruction_set=instruction_set)
         check(layer, result.cycles, result.counts)
 
 

@@ -2,8 +2,8 @@
 
 from eie.chip.counts import Counts
 from eie.chip.memories import Requirement, capacity, require_capacity
-from eie.chip.simulation import LayerSimulation, simulate_network
-from eie.chip.timing import Simulation, simulate
+from eie.chip.simulation import LayerSimulation, simulate, simulate_network
+from eie.chip.timing import Simulation
 from eie.program.hardware import Hardware
 
 __all__ = [

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from eie.chip.memories import require_capacity
-from eie.chip.timing import Simulation, simulate_passes
+from eie.chip.timing import Simulation, simulate_matrix, simulate_passes
+from eie.encoding.csc import InterleavedCSC
+from eie.errors import InputError
 from eie.model.network import Layer, Network
 from eie.model.numerics import dequantise, quantise
 from eie.model.reference import formats_of
@@ -17,7 +19,7 @@ from eie.program.arithmetic import chip_layer
 from eie.program.hardware import Hardware
 from eie.program.lowering import LoweredLayer, lower, one_input
 
-__all__ = ["LayerSimulation", "simulate_network"]
+__all__ = ["LayerSimulation", "simulate", "simulate_network"]
 
 
 class LayerSimulation(NamedTuple):
@@ -41,13 +43,39 @@ class LayerSimulation(NamedTuple):
         return self.lowered.layer
 
 
-def simulate_network(network: Network, inputs: npt.ArrayLike, hardware: Hardware) -> tuple[LayerSimulation, ...]:
+def simulate(
+    what: Network | Layer | InterleavedCSC,
+    inputs: npt.ArrayLike,
+    hardware: Hardware | None = None,
+    *,
+    activation_fraction: int | None = None,
+) -> Simulation:
+    """Return the cycles and counts of a matrix, a layer or a whole network on the chip for one vector of inputs.
+
+    It is split over the hardware's PEs first, by default as many as it is encoded for. The inputs of a layer or network
+    are real numbers in its formats, or, where it has none, in the finest that hold this input: `simulate_network` tells
+    what each layer takes and gives. Those of a matrix may be integers, the chip's values as they are; floats are
+    quantised to Q(activation_fraction), by default the finest format that holds them. Raises InputError for a wrong
+    shape, values that are not finite, a format given to a network, and, with `hardware.strict`, a layer too large.
+    """
+    if isinstance(what, InterleavedCSC):
+        return simulate_matrix(what, inputs, hardware, activation_fraction=activation_fraction)
+    if activation_fraction is not None:
+        raise InputError(f"activation_fraction is for a matrix, and {what.name} has formats of its own: leave it out")
+    return Simulation.total([one.simulation for one in simulate_network(what, inputs, hardware)])
+
+
+def simulate_network(
+    network: Network | Layer | InterleavedCSC, inputs: npt.ArrayLike, hardware: Hardware | None = None
+) -> tuple[LayerSimulation, ...]:
     """Return every layer's simulation for one input vector of floats, the layers one after the other.
 
-    The network is split over the hardware's PEs first. Where it has no formats, they are chosen from this input. What
-    is not a compressed layer is computed in float64 and takes no cycles.
+    The network is split over the hardware's PEs first, by default as many as it is encoded for. Where it has no
+    formats, they are chosen from this input. What is not a compressed layer is computed in float64 and takes no cycles.
     Raises InputError for a wrong shape, values that are not finite, and, with `hardware.strict`, a layer too large.
     """
+    network = Network.of(network)
+    hardware = Hardware(n_pe=network.n_pe) if hardware is None else hardware
     vectors: npt.NDArray[np.floating] = one_input(network, inputs).astype(np.float64)
     program = lower(network, hardware, vectors)
     lowered = {one.layer.name: one for one in program.layers}

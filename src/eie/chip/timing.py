@@ -24,6 +24,7 @@ from eie.model.numerics import fraction_bits, quantise
 from eie.program.hardware import Hardware
 from eie.program.lowering import Batch, Pass, as_rows, passes_of, row_order
 from eie.program.rules import PAPERS_SCAN, Scan, ScanRule
+from eie.support.arrays import sealed
 
 __all__ = [
     "PIPELINE_CYCLES",
@@ -34,7 +35,7 @@ __all__ = [
     "completion",
     "scan",
     "schedule_reference",
-    "simulate",
+    "simulate_matrix",
     "simulate_pass",
     "simulate_passes",
     "timed_scans",
@@ -165,7 +166,7 @@ def timed_scans(part: Pass, values: npt.NDArray[np.int64], hardware: Hardware) -
         yield TimedScan(part, batch, found.columns + np.uint32(batch.first_input), found)
 
 
-def simulate(
+def simulate_matrix(
     matrix: InterleavedCSC,
     activations: npt.ArrayLike,
     hardware: Hardware | None = None,
@@ -178,15 +179,12 @@ def simulate(
     Integer activations are the chip's values as they are; floats are quantised to Q(activation_fraction), by default
     the finest format that holds them, and those that become zero are not broadcast. `instruction_set` caps what the
     native code uses ("portable", "avx2"); the result is the same.
-    Raises InputError where the shapes or the number of PEs do not agree, for values that are not finite, and, with
-    `hardware.strict`, for a layer that the memories do not hold.
+    A matrix encoded for another number of PEs is split over the hardware's, by default as many as it is encoded for.
+    Raises InputError where the shapes do not agree, for values that are not finite, and, with `hardware.strict`, for a
+    layer that the memories do not hold.
     """
     hardware = Hardware(n_pe=matrix.n_pe) if hardware is None else hardware
-    if hardware.n_pe != matrix.n_pe:
-        raise InputError(
-            f"the matrix is encoded for {matrix.n_pe} PEs and the hardware has {hardware.n_pe}: "
-            f"encode it with interleave({hardware.n_pe})"
-        )
+    matrix = matrix.interleave(hardware.n_pe)
     values = _chip_values(activations, matrix.inputs, hardware.value_bits, activation_fraction)
     passes = passes_of(matrix.reorder(row_order(matrix, hardware)), hardware)
     return simulate_passes(passes, values, hardware, instruction_set)
@@ -267,7 +265,7 @@ def workload(matrix: InterleavedCSC, arithmetic_units: int = 1) -> Workload:
     if arithmetic_units not in known:
         matrix.validate()
         durations, weights = _native.workload(matrix.entries, matrix.pointers, matrix.code_bits, arithmetic_units)
-        known[arithmetic_units] = Workload(durations, weights, int(weights.sum()))
+        known[arithmetic_units] = Workload(sealed(durations), sealed(weights), int(weights.sum()))
     return known[arithmetic_units]
 
 

@@ -9,15 +9,16 @@ relative index is bridged by padding entries.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from eie import _native
 from eie.errors import InputError
+from eie.support.arrays import owned, sealed
 
 __all__ = ["MAX_BYTES", "MAX_PES", "MAX_SIDE", "InterleavedCSC", "RowCodes", "encode", "encode_column", "from_rows"]
 
@@ -38,7 +39,7 @@ class RowCodes(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class InterleavedCSC:
-    """A layer's shared weights, split over `n_pe` processing elements.
+    """A layer's shared weights, split over `n_pe` processing elements. Its arrays are its own, and read-only.
 
     `shape` is (outputs, inputs). `codebook` holds the 2**code_bits shared weights as float32, the first of them 0.
     `entries` are all PEs' entries, PE 0's first and column by column, each with its code in the low `code_bits` bits
@@ -55,8 +56,9 @@ class InterleavedCSC:
     pointers: npt.NDArray[np.uint32] = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Check sizes and types, and make the arrays read-only; `validate` checks what they hold."""
+        """Check sizes and types, and copy what anyone else could write to; `validate` checks what the arrays hold."""
         outputs, inputs = self.shape
+        object.__setattr__(self, "shape", (outputs, inputs))
         if not (1 <= outputs <= MAX_SIDE and 1 <= inputs <= MAX_SIDE):
             raise InputError(f"shape must be 1 to {MAX_SIDE} outputs and inputs, not {outputs} x {inputs}")
         _check_parameters(self.n_pe, self.code_bits, self.index_bits)
@@ -70,10 +72,12 @@ class InterleavedCSC:
                 raise InputError(f"{name} must be {np.dtype(expected_type)}, not {array.dtype}")
             if (array.ndim != 1) if expected_shape is None else (array.shape != expected_shape):
                 raise InputError(f"{name} must have shape {expected_shape or '(entries,)'}, not {array.shape}")
-            view = np.ascontiguousarray(array).view()
-            view.flags.writeable = False
-            object.__setattr__(self, name, view)
+            object.__setattr__(self, name, owned(array))
         _check_codebook(self.codebook)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and unpickled matrices are made, and checked, like new ones."""
+        return type(self), tuple(getattr(self, one.name) for one in fields(self))
 
     @property
     def outputs(self) -> int:
@@ -109,12 +113,12 @@ class InterleavedCSC:
     @cached_property
     def slice_starts(self) -> npt.NDArray[np.int64]:
         """Where each PE's entries start in `entries`, and the end; shape (n_pe + 1,)."""
-        return np.concatenate(([0], np.cumsum(self.pointers[:, -1], dtype=np.int64)))
+        return sealed(np.concatenate(([0], np.cumsum(self.pointers[:, -1], dtype=np.int64))))
 
     @cached_property
     def counts(self) -> npt.NDArray[np.uint32]:
         """Entries per PE and column, padding included; shape (n_pe, inputs)."""
-        return np.diff(self.pointers, axis=1)
+        return sealed(np.diff(self.pointers, axis=1))
 
     def local_rows(self, pe: int) -> int:
         """Return how many of the matrix's rows belong to PE `pe`."""
@@ -132,9 +136,12 @@ class InterleavedCSC:
 
     @cached_property
     def rows(self) -> RowCodes:
-        """The same weights by row. Raises InputError where the encoding is not valid."""
+        """The same weights by row, read-only. Raises InputError where the encoding is not valid."""
         self.validate()
-        return RowCodes(*_native.decode(self.entries, self.pointers, self.outputs, self.code_bits, self.index_bits))
+        starts, columns, codes = _native.decode(
+            self.entries, self.pointers, self.outputs, self.code_bits, self.index_bits
+        )
+        return RowCodes(sealed(starts), sealed(columns), sealed(codes))
 
     def decode(self) -> Codes:
         """Return the codes as an (outputs, inputs) array: the inverse of `encode`.
@@ -275,7 +282,7 @@ def from_rows(
         entries, pointers = _native.encode(*rows, *shape, n_pe, code_bits, index_bits, MAX_BYTES)
     except ValueError as error:
         raise InputError(str(error)) from error
-    return InterleavedCSC(shape, n_pe, index_bits, code_bits, codebook, entries, pointers)
+    return InterleavedCSC(shape, n_pe, index_bits, code_bits, codebook, sealed(entries), sealed(pointers))
 
 
 def _check_parameters(n_pe: int, code_bits: int, index_bits: int) -> None:

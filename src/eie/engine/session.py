@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eie import _native
+from eie.encoding.csc import InterleavedCSC
 from eie.engine.chain import AccumulatorOverflow, Chain, LayerPlan
 from eie.errors import InputError
 from eie.model.network import Batch, Layer, Network, Step
@@ -29,23 +30,29 @@ Floats = npt.NDArray[np.float32]
 class InferenceSession:
     """Runs a network on this CPU.
 
-    `network` is a `Network` or the path of a model file. `numerics` is `int16` (16-bit integers, scales chosen per
-    call; the default), `chip` (the chip's arithmetic, bit for bit; needs a calibrated network) or `float32`. `threads`
-    is how many threads share a call; with 1 none is started. `kernel` forces one of KERNELS for every layer; otherwise
-    the environment variable EIE_KERNEL does, and otherwise each layer gets the one measured fastest. Kernels round
-    `int16` weights differently, so two such sessions can differ within that accuracy.
+    `network` is a network, a layer, a matrix or the path of a model file, encoded for any number of PEs. `numerics`
+    is `int16` (16-bit integers, scales chosen per call; the default), `chip` (the chip's arithmetic, bit for bit;
+    needs a calibrated network) or `float32`. `threads` is how many threads share a call; with 1 none is started.
+    `kernel` forces one of KERNELS for every layer; otherwise the environment variable EIE_KERNEL does, and
+    otherwise each layer gets the one measured fastest. Kernels round `int16` weights differently, so two such
+    sessions can differ within that accuracy.
 
     `run` may be called from several threads at once. Raises InputError for anything that is not as described.
     """
 
     def __init__(
-        self, network: Network | str | Path, *, numerics: str = "int16", threads: int = 1, kernel: str | None = None
+        self,
+        network: Network | Layer | InterleavedCSC | str | Path,
+        *,
+        numerics: str = "int16",
+        threads: int = 1,
+        kernel: str | None = None,
     ) -> None:
         if numerics not in NUMERICS:
             raise InputError(f"numerics must be {', '.join(NUMERICS[:-1])} or {NUMERICS[-1]}, not {numerics}")
         if not isinstance(threads, int) or not 1 <= threads <= 256:
             raise InputError(f"threads must be an integer from 1 to 256, not {threads!r}")
-        self.network = network if isinstance(network, Network) else load(network)
+        self.network = load(network) if isinstance(network, str | Path) else Network.of(network)
         self.numerics = numerics
         self.threads = threads
         forced = kernel or os.environ.get("EIE_KERNEL", "")

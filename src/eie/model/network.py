@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
 from eie.model.numerics import Formats
+from eie.support.arrays import owned
 
 __all__ = ["Layer", "Multiply", "Network", "Step"]
 
@@ -32,6 +33,10 @@ class Step(ABC):
     """
 
     name: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and unpickled steps are made, and checked, like new ones; every kind of step is a dataclass."""
+        return type(self), tuple(getattr(self, one.name) for one in fields(self))  # type: ignore[arg-type]
 
     @property
     @abstractmethod
@@ -75,7 +80,7 @@ class Layer(Step):
     formats: Formats | None = None
 
     def __post_init__(self) -> None:
-        """Check the bias against the matrix."""
+        """Check the bias against the matrix, and copy it where anyone else could write to it."""
         if self.bias is None:
             return
         bias = np.asarray(self.bias)
@@ -85,6 +90,7 @@ class Layer(Step):
             )
         if not np.isfinite(bias).all():
             raise InputError(f"layer {self.name}: bias must be finite, but some of it is NaN or infinite")
+        object.__setattr__(self, "bias", owned(bias))
 
     @property
     def outputs(self) -> int:
@@ -120,6 +126,7 @@ class Network:
 
     def __post_init__(self) -> None:
         """Check that there are steps, that names differ and that each fits the next."""
+        object.__setattr__(self, "steps", tuple(self.steps))
         if not self.steps:
             raise InputError(f"network {self.name} has no steps, expected at least one")
         for names in ([step.name for step in self.steps], [layer.name for layer in self.layers]):
@@ -132,6 +139,13 @@ class Network:
                     f"layer {before.name} has {before.outputs} outputs, but {after.name} after it has "
                     f"{after.inputs} inputs"
                 )
+
+    @classmethod
+    def of(cls, what: Network | Layer | InterleavedCSC) -> Network:
+        """Return `what` as a network: a layer as a network of one, a matrix as a layer without bias and ReLU."""
+        if isinstance(what, InterleavedCSC):
+            what = Layer("layer", what)
+        return what if isinstance(what, Network) else cls((what,), what.name)
 
     def __iter__(self) -> Iterator[Step]:
         """Give the steps in order."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy  # its parts are imported when first used: most commands need none
 
+from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
 from eie.model.network import Layer, Network, Step
 from eie.model.numerics import Formats, choose_formats
@@ -61,7 +62,7 @@ def input_batch(inputs: npt.ArrayLike, expected: int) -> npt.NDArray[np.floating
 
 
 def calibrate(
-    network: Network,
+    network: Network | Layer | InterleavedCSC,
     inputs: npt.ArrayLike,
     *,
     value_bits: int = 16,
@@ -69,13 +70,16 @@ def calibrate(
     input_margin: int = 0,
     output_margin: int = 0,
 ) -> Network:
-    """Return `network` with each layer's formats chosen from `inputs`, one vector or a (batch, inputs) array.
+    """Return a network, a layer or a matrix as a network with each layer's formats chosen from `inputs`.
+
+    `inputs` are one vector or a (batch, inputs) array.
 
     A layer's activations get the finest format that holds its inputs, or, where it follows another layer directly, the
     format of that one's outputs; each codebook the finest that fits it and the sums seen
     (`eie.model.numerics.choose_formats`). A layer inside another step gets them from all that the step multiplies with
     it.
     """
+    network = Network.of(network)
     vectors: npt.NDArray[np.floating] = input_batch(inputs, network.inputs).astype(np.float64)
     largest_input: dict[str, float] = {}
     largest_sum: dict[str, float] = {}

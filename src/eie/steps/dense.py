@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from eie.errors import InputError
 from eie.model.network import Batch, Multiply, Step
+from eie.support.arrays import owned
 
 __all__ = ["Dense"]
 
@@ -23,7 +24,7 @@ class Dense(Step):
     relu: bool = False
 
     def __post_init__(self) -> None:
-        """Check shapes, and that all is finite."""
+        """Check shapes, and that all is finite; copy what anyone else could write to."""
         if self.weights.ndim != 2 or 0 in self.weights.shape or self.bias.shape != self.weights.shape[:1]:
             raise InputError(
                 f"layer {self.name}: weights must be (outputs, inputs) and bias (outputs,), not {self.weights.shape} "
@@ -31,6 +32,8 @@ class Dense(Step):
             )
         if not (np.isfinite(self.weights).all() and np.isfinite(self.bias).all()):
             raise InputError(f"layer {self.name}: weights and bias must be finite, but some are NaN or infinite")
+        object.__setattr__(self, "weights", owned(self.weights))
+        object.__setattr__(self, "bias", owned(self.bias))
 
     @property
     def outputs(self) -> int:

@@ -11,6 +11,7 @@ import scipy  # its parts are imported when first used: most commands need none
 
 from eie.errors import InputError
 from eie.model.network import Batch, Multiply, Step
+from eie.support.arrays import owned
 
 __all__ = ["ACTIVATIONS", "Activation", "Affine"]
 
@@ -63,12 +64,14 @@ class Affine(Step):
     shift: npt.NDArray[np.float32] = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Check the shapes."""
+        """Check the shapes, and copy what anyone else could write to."""
         if self.scale.ndim != 1 or self.scale.shape != self.shift.shape or self.scale.size * self.pixels < 1:
             raise InputError(
                 f"{self.name}: scale and shift must be one value per channel, not {self.scale.shape} and "
                 f"{self.shift.shape}"
             )
+        object.__setattr__(self, "scale", owned(self.scale))
+        object.__setattr__(self, "shift", owned(self.shift))
 
     @property
     def inputs(self) -> int:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from eie.errors import InputError
 from eie.model.network import Batch, Layer, Multiply, Step
 from eie.steps.image import Image, Window
+from eie.support.arrays import owned
 
 __all__ = ["INPUT", "OUTPUT", "PLACES", "Winograd", "transform_filters"]
 
@@ -51,7 +52,8 @@ class Winograd(Step):
     relu: bool = False
 
     def __post_init__(self) -> None:
-        """Check the sixteen places against the image and each other."""
+        """Check the sixteen places against the image and each other; copy the bias where others could write to it."""
+        object.__setattr__(self, "places", tuple(self.places))
         Window((3, 3), (1, 1), self.padding).places(self.image)
         if len(self.places) != PLACES:
             raise InputError(f"convolution {self.name} must have {PLACES} places, not {len(self.places)}")
@@ -70,6 +72,7 @@ class Winograd(Step):
                 raise InputError(f"convolution {self.name}: its places must have one codebook and one encoding")
         if self.bias.dtype != np.float32 or self.bias.ndim != 1 or not np.isfinite(self.bias).all():
             raise InputError(f"convolution {self.name}: bias must be finite float32 of one dimension")
+        object.__setattr__(self, "bias", owned(self.bias))
 
     @property
     def inputs(self) -> int:

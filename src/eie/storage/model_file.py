@@ -52,14 +52,13 @@ LARGEST_UNPACKED_POINTERS = 2**30  # a small packed file may not ask for more me
 Tensors = dict[str, npt.NDArray[Any]]
 
 
-def save(network: Network | Layer, path: str | Path, *, packed: bool = False) -> None:
-    """Write `network`, or a network of one layer, to `path`.
+def save(network: Network | Layer | InterleavedCSC, path: str | Path, *, packed: bool = False) -> None:
+    """Write a network, a layer or a matrix to `path`.
 
     With `packed` codes and relative indices are Huffman-coded, for a file as small as can be; otherwise entries lie in
     it as the chip's memories hold them, and loading maps them. Raises InputError where it cannot be written.
     """
-    if isinstance(network, Layer):
-        network = Network((network,), network.name)
+    network = Network.of(network)
     tensors: Tensors = {}
     layers = [_write_step(step, f"layers.{number}", tensors, packed) for number, step in enumerate(network)]
     document = NetworkDocument(format_version=FORMAT_VERSION, name=network.name, layers=layers)

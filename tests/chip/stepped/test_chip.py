@@ -18,7 +18,7 @@ from eie.chip.stepped import Chip, run_stepped
 from eie.chip.stepped.chip import SteppedLayer
 from eie.chip.stepped.signals import Direction
 from eie.chip.stepped.unit import Wires
-from eie.chip.timing import scan, simulate, timed_scans
+from eie.chip.timing import scan, simulate_matrix, timed_scans
 from eie.errors import InputError
 from eie.importers.eie_simulator import read_eie_simulator
 from eie.model.numerics import Formats, quantise
@@ -74,7 +74,7 @@ def test_every_cycle_is_the_recurrences(case: Case, queue_depth: int, relu: bool
     recorder = Recorder()
     (found,) = stepped(hardware, eie.Network((layer,)), case.activations, recorder)
 
-    expected = simulate(matrix, case.activations, hardware)
+    expected = simulate_matrix(matrix, case.activations, hardware)
     assert (found.cycles, found.counts) == (expected.cycles, expected.counts)
     assert np.array_equal(found.outputs, chip_layer(layer, case.activations).values)
 
@@ -104,7 +104,7 @@ def test_batches_and_passes(case: Case, entries: int, width: int) -> None:
     bias = np.linspace(-40, 40, matrix.outputs).astype(np.float32)
     layer = eie.Layer("layer", matrix, bias, formats=FORMATS)
     (found,) = stepped(hardware, eie.Network((layer,)), case.activations)
-    expected = simulate(matrix, case.activations, hardware)
+    expected = simulate_matrix(matrix, case.activations, hardware)
     assert (found.cycles, found.counts) == (expected.cycles, expected.counts)
     assert np.array_equal(found.outputs, chip_layer(layer, case.activations).values)
 

@@ -156,17 +156,16 @@ class Chip:
 def run_stepped(
     network: Network | Layer | InterleavedCSC,
     inputs: npt.ArrayLike,
-    hardware: Hardware,
+    hardware: Hardware | None = None,
     observe: Observer | None = None,
 ) -> tuple[SteppedLayer, ...]:
-    """Run a network on the stepped chip, one input vector of floats, each layer after the other.
+    """Run a network, a layer or a matrix on the stepped chip, one input vector of floats, each layer after the other.
 
-    The network is split over the hardware's PEs first; where it has no formats, they are chosen from this input.
+    It is split over the hardware's PEs first, by default as many as it is encoded for; where it has no formats, they
+    are chosen from this input.
     The stepped chip always runs batched: R is `hardware.register_entries`.
     """
-    if isinstance(network, InterleavedCSC):
-        network = Layer("layer", network)
-    if isinstance(network, Layer):
-        network = Network((network,), network.name)
+    network = Network.of(network)
+    hardware = Hardware(n_pe=network.n_pe) if hardware is None else hardware
     run = lower_run(network, inputs, hardware)
     return Chip(hardware).run(*run, observe)
