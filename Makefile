@@ -19,13 +19,14 @@ test-slow: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 # The chip in SystemVerilog against the stepped simulator, every cycle; the first run builds it for each size.
 rtl: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "slow or not slow" tests/rtl
+	$(BIN)/python -m pytest -m "slow or not slow" tests/silicon
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 import eie
-from eie.files import atomic_write
-from eie.paper.benchmarks import generate
-from eie.paper.this_cpu import processor
+from eie.support.output_files import atomic_write
+from eie.support.processor import processor
+from eie.workloads.layers import generate
 from timing import interleaved
 
 RESULTS = Path(__file__).parent / "results" / "batches.md"

@@ -15,9 +15,9 @@ import sklearn.cluster
 import threadpoolctl
 
 from eie.compress import cluster
-from eie.compress.clustering import METHODS
-from eie.files import atomic_write
-from eie.paper.this_cpu import processor
+from eie.encoding.clustering import METHODS
+from eie.support.output_files import atomic_write
+from eie.support.processor import processor
 
 RESULTS = Path(__file__).parent / "results" / "clustering.md"
 CLUSTERS = 15  # a 16-entry codebook without its zero

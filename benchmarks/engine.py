@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from eie.bench.measure import Measurement, Settings, bandwidth_gb_per_s, measure_layer
-from eie.bench.peers import available, set_threads
-from eie.bench.report import STACKS, StackMeasurement, chart, geometric_means, limits, measure_stack
-from eie.files import atomic_write
-from eie.paper.benchmarks import benchmarks, generate
 from eie.paper.study import real_layer
-from eie.paper.this_cpu import processor
+from eie.peers.libraries import available, set_threads
+from eie.peers.measure import Measurement, Settings, bandwidth_gb_per_s, measure_layer
+from eie.peers.report import STACKS, StackMeasurement, chart, geometric_means, limits, measure_stack
+from eie.support.output_files import atomic_write
+from eie.support.processor import processor
+from eie.workloads.layers import benchmarks, generate
 
 RESULTS = Path(__file__).parent / "results"
 CHIP_ALEXNET_US = 30.3 + 12.2 + 9.9  # the paper's Table IV, the row EIE: actual time, Alex-6 to Alex-8

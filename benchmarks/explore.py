@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from eie.explore import explore, load_space
-from eie.paper.this_cpu import cores, processor
+from eie.support.processor import cores, processor
 
 
 def main() -> None:

@@ -20,14 +20,14 @@ import torch
 
 import eie
 from eie.compress import Recipe, accuracy, read_recipe
-from eie.compress.data import Data, read_data
-from eie.compress.pipeline import Compression, compress_
-from eie.engine.reference import calibrate
 from eie.engine.saturation import Saturation, saturation
-from eie.files import atomic_write
-from eie.importers.models import load_model
-from eie.paper.this_cpu import processor
+from eie.model.reference import calibrate
+from eie.pytorch.pipeline import Compression, compress_
+from eie.pytorch.sources import load_model
 from eie.storage.sizes import LayerSize, layer_size, total
+from eie.support.output_files import atomic_write
+from eie.support.processor import processor
+from eie.workloads.data import Data, read_data
 from timing import interleaved
 
 HERE = Path(__file__).parent

@@ -12,11 +12,11 @@ import statistics
 from pathlib import Path
 
 import eie
-from eie.files import atomic_write
-from eie.paper.benchmarks import generate
 from eie.paper.study import real_layer
-from eie.paper.this_cpu import processor
-from eie.rtl import verify
+from eie.silicon import verify
+from eie.support.output_files import atomic_write
+from eie.support.processor import processor
+from eie.workloads.layers import generate
 from timing import interleaved
 
 RESULTS = Path(__file__).parent / "results" / "simulators.md"

@@ -18,10 +18,10 @@ import numpy as np
 import eie
 from eie import _native
 from eie.chip.timing import scan, schedule_reference, workload
-from eie.files import atomic_write
 from eie.importers.eie_simulator import read_eie_simulator
-from eie.paper.benchmarks import generate
-from eie.paper.this_cpu import processor
+from eie.support.output_files import atomic_write
+from eie.support.processor import processor
+from eie.workloads.layers import generate
 
 RESULTS = Path(__file__).parent / "results" / "timing.md"
 

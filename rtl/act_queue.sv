@@ -1,31 +1,31 @@
 // Activation queue of one PE: a ring, full with one slot left.
 // Its rules: docs/hardware.md, Q1 to Q4.
 module act_queue #(
-    parameter int DEPTH = 8,
-    parameter int COLUMN = 13,  // X: bits of an input's number
-    parameter int VALUE = 16,
-    localparam int PLACE = $clog2(DEPTH),
-    localparam int COUNT = $clog2(DEPTH)
+    parameter int QUEUE_DEPTH = 8,
+    parameter int COLUMN_BITS = 13,  // X: bits of an input's number
+    parameter int VALUE_BITS = 16,
+    localparam int PLACE_BITS = $clog2(QUEUE_DEPTH),
+    localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
 ) (
-    input  logic              clk,
-    input  logic              reset,
-    input  logic              broadcast,
-    input  logic [COLUMN-1:0] broadcast_column,
-    input  logic [VALUE-1:0]  broadcast_value,
-    input  logic              take,
-    output logic              full,
-    output logic              queue_valid,
-    output logic [COUNT-1:0]  queue_count,
-    output logic [COLUMN-1:0] head_column,
-    output logic [VALUE-1:0]  head_value
+    input  logic                   clk,
+    input  logic                   reset,
+    input  logic                   broadcast,
+    input  logic [COLUMN_BITS-1:0] broadcast_column,
+    input  logic [VALUE_BITS-1:0]  broadcast_value,
+    input  logic                   take,
+    output logic                   full,
+    output logic                   queue_valid,
+    output logic [COUNT_BITS-1:0]  queue_count,
+    output logic [COLUMN_BITS-1:0] head_column,
+    output logic [VALUE_BITS-1:0]  head_value
 );
-  logic [COLUMN+VALUE-1:0] slots[DEPTH];
-  logic [PLACE-1:0] write_place, read_place;
+  logic [COLUMN_BITS+VALUE_BITS-1:0] slots[QUEUE_DEPTH];
+  logic [PLACE_BITS-1:0] write_place, read_place;
 
-  wire [PLACE-1:0] after_write = write_place == PLACE'(DEPTH - 1) ? '0 : write_place + 1'b1;
-  wire [PLACE-1:0] after_read  = read_place == PLACE'(DEPTH - 1) ? '0 : read_place + 1'b1;
+  wire [PLACE_BITS-1:0] after_write = write_place == PLACE_BITS'(QUEUE_DEPTH - 1) ? '0 : write_place + 1'b1;
+  wire [PLACE_BITS-1:0] after_read  = read_place == PLACE_BITS'(QUEUE_DEPTH - 1) ? '0 : read_place + 1'b1;
 
-  assign full = queue_count == COUNT'(DEPTH - 1);
+  assign full = queue_count == COUNT_BITS'(QUEUE_DEPTH - 1);
   assign queue_valid = queue_count != '0;
   assign {head_column, head_value} = slots[read_place];
 
@@ -47,14 +47,15 @@ module act_queue #(
 
 `ifndef SYNTHESIS
   // What has come in and not been taken, in order: nothing is lost, doubled or changed on the way.
-  logic [COLUMN+VALUE-1:0] held[$];
-  logic [COLUMN+VALUE-1:0] oldest;
+  logic [COLUMN_BITS+VALUE_BITS-1:0] held[$];
+  logic [COLUMN_BITS+VALUE_BITS-1:0] oldest;
   /* verilator lint_off BLKSEQ */
   always @(posedge clk) begin
     if (reset) held = {};
     else begin
       assert (int'(queue_count) === held.size()) else $fatal(1, "act_queue: an entry is lost or doubled");
-      assert (!(broadcast && held.size() == DEPTH - 1)) else $fatal(1, "act_queue: a broadcast into a full queue");
+      assert (!(broadcast && held.size() == QUEUE_DEPTH - 1))
+      else $fatal(1, "act_queue: a broadcast into a full queue");
       assert (!(take && held.size() == 0)) else $fatal(1, "act_queue: taken from an empty queue");
       if (take) begin
         oldest = held.pop_front();

@@ -2,67 +2,70 @@
 // The file keeps sums of A bits; what is read as a source is saturated to B bits and put through ReLU.
 // Its rules: docs/hardware.md, A7, A8, B3, H3, M1, M2.
 module act_rw #(
-    parameter int VALUE = 16,
-    parameter int ACCUMULATOR = 24,
-    parameter int REGISTERS = 64,
+    parameter int VALUE_BITS = 16,
+    parameter int ACCUMULATOR_BITS = 24,
+    parameter int REGISTER_ENTRIES = 64,
     parameter int SRAM_WORDS = 1024,
-    parameter int ROW = 7,
-    localparam int ADDRESS = REGISTERS > 1 ? $clog2(REGISTERS) : 1,
-    localparam int SRAM_ADDRESS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1
+    parameter int ROW_BITS = 7,
+    localparam int REGISTER_ADDRESS_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
+    localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1
 ) (
-    input  logic                          clk,
-    input  logic                          source,            // which file is the source
-    input  logic                          relu,              // of the layer that wrote it
-    input  logic                          host_write_source, // I/O mode
-    input  logic                          host_write_destination,
-    input  logic                          host_write_sram,
-    input  logic [SRAM_ADDRESS-1:0]       host_address,
-    input  logic [ACCUMULATOR-1:0]        host_data,
-    input  logic                          load_read,         // the SRAM is read for a row that is loaded a cycle later
-    input  logic [SRAM_ADDRESS-1:0]       load_address,
-    input  logic                          load_enable,
-    input  logic [ROW-1:0]                load_row,
-    input  logic [ROW-1:0]                row_address,
-    input  logic [ADDRESS-1:0]            read_row,
-    input  logic                          write_valid,
-    input  logic [ADDRESS-1:0]            write_row,
-    input  logic signed [ACCUMULATOR-1:0] write_value,
-    output logic [VALUE-1:0]              source_row,
-    output logic signed [ACCUMULATOR-1:0] read_value
+    input  logic                               clk,
+    input  logic                               source,             // which file is the source
+    input  logic                               relu,               // of the layer that wrote it
+    input  logic                               host_write_source,  // I/O mode
+    input  logic                               host_write_destination,
+    input  logic                               host_write_sram,
+    input  logic [SRAM_ADDRESS_BITS-1:0]       host_address,
+    input  logic [ACCUMULATOR_BITS-1:0]        host_data,
+    input  logic                               load_read,          // of the SRAM's row that is loaded a cycle later
+    input  logic [SRAM_ADDRESS_BITS-1:0]       load_address,
+    input  logic                               load_enable,
+    input  logic [ROW_BITS-1:0]                load_row,
+    input  logic [ROW_BITS-1:0]                row_address,
+    input  logic [REGISTER_ADDRESS_BITS-1:0]   read_row,
+    input  logic                               write_valid,
+    input  logic [REGISTER_ADDRESS_BITS-1:0]   write_row,
+    input  logic signed [ACCUMULATOR_BITS-1:0] write_value,
+    output logic [VALUE_BITS-1:0]              source_row,
+    output logic signed [ACCUMULATOR_BITS-1:0] read_value
 );
-  logic signed [ACCUMULATOR-1:0] file0[REGISTERS];
-  logic signed [ACCUMULATOR-1:0] file1[REGISTERS];
-  logic [VALUE-1:0] loaded;
+  logic signed [ACCUMULATOR_BITS-1:0] file0[REGISTER_ENTRIES];
+  logic signed [ACCUMULATOR_BITS-1:0] file1[REGISTER_ENTRIES];
+  logic [VALUE_BITS-1:0] loaded;
 
-  sram #(.WIDTH(VALUE), .WORDS(SRAM_WORDS)) activations (
+  sram #(.WORD_BITS(VALUE_BITS), .WORDS(SRAM_WORDS)) activations (
       .clk,
       .read(load_read),
       .write(host_write_sram),
       .address(host_write_sram ? host_address : load_address),
-      .write_data(host_data[VALUE-1:0]),
+      .write_data(host_data[VALUE_BITS-1:0]),
       .read_data(loaded)
   );
 
-  wire signed [ACCUMULATOR-1:0] kept = source ? file1[ADDRESS'(row_address)] : file0[ADDRESS'(row_address)];
-  wire too_high = !kept[ACCUMULATOR-1] && kept[ACCUMULATOR-1:VALUE-1] != '0;
-  wire too_low  = kept[ACCUMULATOR-1] && kept[ACCUMULATOR-1:VALUE-1] != '1;
+  wire [REGISTER_ADDRESS_BITS-1:0] kept_row = REGISTER_ADDRESS_BITS'(row_address);
+  wire signed [ACCUMULATOR_BITS-1:0] kept = source ? file1[kept_row] : file0[kept_row];
+  wire too_high = !kept[ACCUMULATOR_BITS-1] && kept[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '0;
+  wire too_low  = kept[ACCUMULATOR_BITS-1] && kept[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '1;
 
   always_comb begin
-    if (relu && kept[ACCUMULATOR-1]) source_row = '0;
-    else if (too_high) source_row = {1'b0, {(VALUE - 1) {1'b1}}};
-    else if (too_low) source_row = {1'b1, {(VALUE - 1) {1'b0}}};
-    else source_row = kept[VALUE-1:0];
+    if (relu && kept[ACCUMULATOR_BITS-1]) source_row = '0;
+    else if (too_high) source_row = {1'b0, {(VALUE_BITS - 1) {1'b1}}};
+    else if (too_low) source_row = {1'b1, {(VALUE_BITS - 1) {1'b0}}};
+    else source_row = kept[VALUE_BITS-1:0];
   end
 
   assign read_value = source ? file0[read_row] : file1[read_row];
 
-  // One write port per file: the host's in I/O mode, the loader's for the source, the fourth stage's for the destination.
+  // One write port per file: the host's in I/O mode; else the loader's for the source, the fourth stage's for the
+  // destination.
   wire write_source = host_write_source || load_enable;
   wire write_destination = host_write_destination || write_valid;
-  wire [ADDRESS-1:0] source_place = load_enable ? ADDRESS'(load_row) : ADDRESS'(host_address);
-  wire [ADDRESS-1:0] destination_place = write_valid ? write_row : ADDRESS'(host_address);
-  wire [ACCUMULATOR-1:0] source_data = load_enable ? ACCUMULATOR'($signed(loaded)) : host_data;
-  wire [ACCUMULATOR-1:0] destination_data = write_valid ? write_value : host_data;
+  wire [REGISTER_ADDRESS_BITS-1:0] host_place = REGISTER_ADDRESS_BITS'(host_address);
+  wire [REGISTER_ADDRESS_BITS-1:0] source_place = load_enable ? REGISTER_ADDRESS_BITS'(load_row) : host_place;
+  wire [REGISTER_ADDRESS_BITS-1:0] destination_place = write_valid ? write_row : host_place;
+  wire [ACCUMULATOR_BITS-1:0] source_data = load_enable ? ACCUMULATOR_BITS'($signed(loaded)) : host_data;
+  wire [ACCUMULATOR_BITS-1:0] destination_data = write_valid ? write_value : host_data;
 
   always_ff @(posedge clk) begin
     if (source ? write_destination : write_source)

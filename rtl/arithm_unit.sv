@@ -2,55 +2,56 @@
 // shift and addition; write. An entry gets the newest sum of its row: the adder's, the write stage's, or the file's.
 // Its rules: docs/hardware.md, A4, A5, E9, U6, U7.
 module arithm_unit #(
-    parameter int VALUE = 16,        // B
-    parameter int ACCUMULATOR = 24,  // A
-    parameter int CODE = 4,
-    parameter int INDEX = 4,
-    parameter int REGISTERS = 64,    // R
-    parameter int LATCHES = 0,       // 1: the codebook is latches, of half a flip-flop's area
-    localparam int ADDRESS = REGISTERS > 1 ? $clog2(REGISTERS) : 1
+    parameter int VALUE_BITS = 16,        // B
+    parameter int ACCUMULATOR_BITS = 24,  // A
+    parameter int CODE_BITS = 4,
+    parameter int INDEX_BITS = 4,
+    parameter int REGISTER_ENTRIES = 64,  // R
+    parameter int LATCHES = 0,            // 1: the codebook is latches, of half a flip-flop's area
+    localparam int REGISTER_ADDRESS_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1
 ) (
-    input  logic                          clk,
-    input  logic                          reset,
-    input  logic                          host_write,    // of a codebook entry
-    input  logic [CODE-1:0]               host_address,
-    input  logic [VALUE-1:0]              host_data,
-    input  logic                          weight_valid,
-    input  logic [CODE-1:0]               weight_code,
-    input  logic [INDEX-1:0]              weight_index,
-    input  logic [VALUE-1:0]              weight_activation,
-    input  logic                          weight_first,
-    input  logic signed [ACCUMULATOR-1:0] read_value,
-    output logic                          pipeline_busy,
-    output logic [ADDRESS-1:0]            read_row,
-    output logic                          write_valid,
-    output logic [ADDRESS-1:0]            write_row,
-    output logic signed [ACCUMULATOR-1:0] write_value
+    input  logic                               clk,
+    input  logic                               reset,
+    input  logic                               host_write,  // of a codebook entry
+    input  logic [CODE_BITS-1:0]               host_address,
+    input  logic [VALUE_BITS-1:0]              host_data,
+    input  logic                               weight_valid,
+    input  logic [CODE_BITS-1:0]               weight_code,
+    input  logic [INDEX_BITS-1:0]              weight_index,
+    input  logic [VALUE_BITS-1:0]              weight_activation,
+    input  logic                               weight_first,
+    input  logic signed [ACCUMULATOR_BITS-1:0] read_value,
+    output logic                               pipeline_busy,
+    output logic [REGISTER_ADDRESS_BITS-1:0]   read_row,
+    output logic                               write_valid,
+    output logic [REGISTER_ADDRESS_BITS-1:0]   write_row,
+    output logic signed [ACCUMULATOR_BITS-1:0] write_value
 );
-  logic signed [VALUE-1:0] codebook[1 << CODE];
+  logic signed [VALUE_BITS-1:0] codebook[1 << CODE_BITS];
 
   logic valid1, valid2, valid3;
   logic first1;
-  logic [CODE-1:0] code1;
-  logic [INDEX-1:0] index1;
-  logic signed [VALUE-1:0] activation1, activation2, weight2;
-  logic signed [2*VALUE-1:0] product3;
-  logic signed [ACCUMULATOR-1:0] accumulated3;
-  logic [ADDRESS-1:0] column_row;  // the row that the column has come to
-  logic [ADDRESS-1:0] row3;
+  logic [CODE_BITS-1:0] code1;
+  logic [INDEX_BITS-1:0] index1;
+  logic signed [VALUE_BITS-1:0] activation1, activation2, weight2;
+  logic signed [2*VALUE_BITS-1:0] product3;
+  logic signed [ACCUMULATOR_BITS-1:0] accumulated3;
+  logic [REGISTER_ADDRESS_BITS-1:0] column_row;  // the row that the column has come to
+  logic [REGISTER_ADDRESS_BITS-1:0] row3;
 
-  wire [ADDRESS-1:0] row1 = first1 ? ADDRESS'(index1) : column_row + ADDRESS'(index1) + 1'b1;
+  wire [REGISTER_ADDRESS_BITS-1:0] distance1 = REGISTER_ADDRESS_BITS'(index1);
+  wire [REGISTER_ADDRESS_BITS-1:0] row1 = first1 ? distance1 : column_row + distance1 + 1'b1;
 
   // Rounded: half a unit is added before the shift. The product fits B bits, as the codebook holds no -2^(B-1).
-  wire signed [2*VALUE-1:0] rounded = product3 + (2 * VALUE)'(1 << (VALUE - 2));
-  wire signed [ACCUMULATOR-1:0] sum3 = accumulated3 + ACCUMULATOR'(rounded >>> (VALUE - 1));
+  wire signed [2*VALUE_BITS-1:0] rounded = product3 + (2 * VALUE_BITS)'(1 << (VALUE_BITS - 2));
+  wire signed [ACCUMULATOR_BITS-1:0] sum3 = accumulated3 + ACCUMULATOR_BITS'(rounded >>> (VALUE_BITS - 1));
 
   assign pipeline_busy = valid1 || valid2 || valid3 || write_valid;
 
   // The codebook is written in I/O mode and read in computing mode: a latch may be open for the low half of the cycle.
   if (LATCHES != 0) begin : latches
-    for (genvar k = 0; k < 1 << CODE; k++) begin : word
-      always_latch if (!clk && host_write && host_address == CODE'(k)) codebook[k] = host_data;
+    for (genvar k = 0; k < 1 << CODE_BITS; k++) begin : word
+      always_latch if (!clk && host_write && host_address == CODE_BITS'(k)) codebook[k] = host_data;
     end
   end else begin : flip_flops
     always_ff @(posedge clk) if (host_write) codebook[host_address] <= host_data;
@@ -95,12 +96,12 @@ module arithm_unit #(
 
 `ifndef SYNTHESIS
   // The newest sum of every row since the pipeline was last empty, as the adder made it; older ones are in the file.
-  logic signed [ACCUMULATOR-1:0] newest[REGISTERS];
-  logic signed [ACCUMULATOR-1:0] operand;  // what the third stage must have to add to
-  logic [REGISTERS-1:0] summed;
+  logic signed [ACCUMULATOR_BITS-1:0] newest[REGISTER_ENTRIES];
+  logic signed [ACCUMULATOR_BITS-1:0] operand;  // what the third stage must have to add to
+  logic [REGISTER_ENTRIES-1:0] summed;
   /* verilator lint_off BLKSEQ */
   always @(posedge clk) begin
-    assert (!host_write || host_data != {1'b1, {(VALUE - 1) {1'b0}}})
+    assert (!host_write || host_data != {1'b1, {(VALUE_BITS - 1) {1'b0}}})
     else $fatal(1, "arithm_unit: the codebook's value is -2^(B-1), whose product does not fit");
     if (reset || !pipeline_busy) summed = '0;
     else begin

@@ -2,44 +2,44 @@
 // Its rules: docs/hardware.md, B3, D2, Q2, U2.
 module ccu #(
     parameter int N_PE = 64,
-    parameter int COLUMN = 13,
-    parameter int VALUE = 16,
-    parameter int ROW = 7,
-    parameter int SRAM_ADDRESS = 10,
-    localparam int POSITION = N_PE > 1 ? $clog2(N_PE) : 1
+    parameter int COLUMN_BITS = 13,
+    parameter int VALUE_BITS = 16,
+    parameter int ROW_BITS = 7,
+    parameter int SRAM_ADDRESS_BITS = 10,
+    localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1
 ) (
-    input  logic                    clk,
-    input  logic                    reset,
-    input  logic                    clear,         // the counters begin at 0
-    input  logic                    start,         // one scan: the settings below are taken at this edge
-    input  logic                    load,          // the source rows come from the activation SRAM first
-    input  logic [ROW-1:0]          rows,
-    input  logic [COLUMN-1:0]       first_input,
-    input  logic [SRAM_ADDRESS-1:0] first_word,    // where the batch lies in the activation SRAM
-    input  logic                    found,
-    input  logic [ROW-1:0]          found_row,
-    input  logic [POSITION-1:0]     found_position,
-    input  logic [VALUE-1:0]        found_value,
-    input  logic                    scan_finished,
-    input  logic                    any_full,
-    input  logic                    any_busy,      // an activation or an entry is in some queue, stage or pipeline
-    output logic                    busy,          // computing mode
-    output logic                    computing,
-    output logic                    load_read,
-    output logic [SRAM_ADDRESS-1:0] load_address,
-    output logic                    load_enable,
-    output logic [ROW-1:0]          load_row,
-    output logic                    broadcast,
-    output logic [COLUMN-1:0]       broadcast_column,
-    output logic [VALUE-1:0]        broadcast_value,
-    output logic                    complete,
-    output logic [31:0]             cycles,        // performance counters, set to 0 by clear
-    output logic [31:0]             broadcasts,
-    output logic [31:0]             stalls         // cycles in which a full queue held a broadcast back
+    input  logic                         clk,
+    input  logic                         reset,
+    input  logic                         clear,       // the counters begin at 0
+    input  logic                         start,       // one scan: the settings below are taken at this edge
+    input  logic                         load,        // the source rows come from the activation SRAM first
+    input  logic [ROW_BITS-1:0]          rows,
+    input  logic [COLUMN_BITS-1:0]       first_input,
+    input  logic [SRAM_ADDRESS_BITS-1:0] first_word,  // where the batch lies in the activation SRAM
+    input  logic                         found,
+    input  logic [ROW_BITS-1:0]          found_row,
+    input  logic [POSITION_BITS-1:0]     found_position,
+    input  logic [VALUE_BITS-1:0]        found_value,
+    input  logic                         scan_finished,
+    input  logic                         any_full,
+    input  logic                         any_busy,    // an activation or an entry is in some queue, stage or pipeline
+    output logic                         busy,        // computing mode
+    output logic                         computing,
+    output logic                         load_read,
+    output logic [SRAM_ADDRESS_BITS-1:0] load_address,
+    output logic                         load_enable,
+    output logic [ROW_BITS-1:0]          load_row,
+    output logic                         broadcast,
+    output logic [COLUMN_BITS-1:0]       broadcast_column,
+    output logic [VALUE_BITS-1:0]        broadcast_value,
+    output logic                         complete,
+    output logic [31:0]                  cycles,      // performance counters, set to 0 by clear
+    output logic [31:0]                  broadcasts,
+    output logic [31:0]                  stalls       // cycles in which a full queue held a broadcast back
 );
-  logic [COLUMN-1:0] batch_first;
-  logic [ROW-1:0] rows_to_load, batch_rows;
-  logic [SRAM_ADDRESS-1:0] next_word;
+  logic [COLUMN_BITS-1:0] batch_first;
+  logic [ROW_BITS-1:0] rows_to_load, batch_rows;
+  logic [SRAM_ADDRESS_BITS-1:0] next_word;
 
   // A row is read from the SRAM in the cycle before it is written: the first at the start's edge.
   assign load_enable  = busy && rows_to_load != '0;
@@ -49,7 +49,7 @@ module ccu #(
 
   assign computing        = busy && !load_enable;
   assign broadcast        = found && !any_full;
-  assign broadcast_column = batch_first + COLUMN'(found_row) * COLUMN'(N_PE) + COLUMN'(found_position);
+  assign broadcast_column = batch_first + COLUMN_BITS'(found_row) * COLUMN_BITS'(N_PE) + COLUMN_BITS'(found_position);
   assign broadcast_value  = found_value;
   assign complete         = busy && computing && scan_finished && !any_busy;
 

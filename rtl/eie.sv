@@ -8,63 +8,63 @@
 module eie #(
     parameter int N_PE = 64,
     parameter int QUEUE_DEPTH = 8,
-    parameter int REGISTERS = 64,        // R
-    parameter int VALUE = 16,            // B
-    parameter int ACCUMULATOR = 24,      // A
-    parameter int CODE = 4,              // C
-    parameter int INDEX = 4,             // I
-    parameter int ENTRY = 8,             // C + I in whole bytes
-    parameter int ENTRIES = 8,           // per weight-memory row: a power of two
+    parameter int REGISTER_ENTRIES = 64,  // R
+    parameter int VALUE_BITS = 16,        // B
+    parameter int ACCUMULATOR_BITS = 24,  // A
+    parameter int CODE_BITS = 4,          // C
+    parameter int INDEX_BITS = 4,         // I
+    parameter int ENTRY_BITS = 8,         // C + I in whole bytes
+    parameter int ENTRIES_PER_ROW = 8,    // per weight-memory row: a power of two
     parameter int SPMAT_ROWS = 16384,
-    parameter int POINTER = 16,          // P
-    parameter int POINTER_WORDS = 8192,  // in each of the two banks
+    parameter int POINTER_BITS = 16,      // P
+    parameter int POINTER_WORDS = 8192,   // in each of the two banks
     parameter int SRAM_WORDS = 1024,
-    parameter int COLUMN = 14,           // X
-    parameter int DATA = 64,
-    parameter int HOST_ADDRESS = 16,
-    localparam int POSITION = N_PE > 1 ? $clog2(N_PE) : 1,
-    localparam int ROW = $clog2(REGISTERS + 1),
-    localparam int SRAM_ADDRESS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
-    localparam int COUNT = $clog2(QUEUE_DEPTH)
+    parameter int COLUMN_BITS = 14,       // X
+    parameter int DATA_BITS = 64,
+    parameter int HOST_ADDRESS_BITS = 16,
+    localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1,
+    localparam int ROW_BITS = $clog2(REGISTER_ENTRIES + 1),
+    localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
+    localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
 ) (
-    input  logic                    clk,
-    input  logic                    reset,
-    input  logic                    host_write,
-    input  logic [2:0]              host_space,
-    input  logic [POSITION-1:0]     host_pe,
-    input  logic [HOST_ADDRESS-1:0] host_address,
-    input  logic [DATA-1:0]         host_data,
-    output logic [ACCUMULATOR-1:0]  host_read_data,
-    output logic                    busy,
-    output logic [31:0]             cycles,
-    output logic [31:0]             broadcasts,
-    output logic [31:0]             stalls,
+    input  logic                            clk,
+    input  logic                            reset,
+    input  logic                            host_write,
+    input  logic [2:0]                      host_space,
+    input  logic [POSITION_BITS-1:0]        host_pe,
+    input  logic [HOST_ADDRESS_BITS-1:0]    host_address,
+    input  logic [DATA_BITS-1:0]            host_data,
+    output logic [ACCUMULATOR_BITS-1:0]     host_read_data,
+    output logic                            busy,
+    output logic [31:0]                     cycles,
+    output logic [31:0]                     broadcasts,
+    output logic [31:0]                     stalls,
     // the units' signals, for a trace: the names of the tables in src/eie/chip/stepped/signals.py
-    output logic                    computing,
-    output logic                    load_enable,
-    output logic                    broadcast,
-    output logic [COLUMN-1:0]       broadcast_column,
-    output logic [VALUE-1:0]        broadcast_value,
-    output logic                    complete,
-    output logic                    found,
-    output logic                    scan_finished,
-    output logic                    any_full,
-    output logic [N_PE-1:0]         queue_valid,
-    output logic [N_PE-1:0][COUNT-1:0] queue_count,
-    output logic [N_PE-1:0]         take,
-    output logic [N_PE-1:0]         stage_valid,
-    output logic [N_PE-1:0]         entry_valid,
-    output logic [N_PE-1:0]         weight_valid,
-    output logic [N_PE-1:0]         row_read,
-    output logic [N_PE-1:0]         pipeline_busy,
-    output logic [N_PE-1:0]         write_valid
+    output logic                            computing,
+    output logic                            load_enable,
+    output logic                            broadcast,
+    output logic [COLUMN_BITS-1:0]          broadcast_column,
+    output logic [VALUE_BITS-1:0]           broadcast_value,
+    output logic                            complete,
+    output logic                            found,
+    output logic                            scan_finished,
+    output logic                            any_full,
+    output logic [N_PE-1:0]                 queue_valid,
+    output logic [N_PE-1:0][COUNT_BITS-1:0] queue_count,
+    output logic [N_PE-1:0]                 take,
+    output logic [N_PE-1:0]                 stage_valid,
+    output logic [N_PE-1:0]                 entry_valid,
+    output logic [N_PE-1:0]                 weight_valid,
+    output logic [N_PE-1:0]                 row_read,
+    output logic [N_PE-1:0]                 pipeline_busy,
+    output logic [N_PE-1:0]                 write_valid
 );
   localparam logic [2:0] SETTINGS = 3'd0, POINTERS = 3'd1, WEIGHTS = 3'd2, CODEBOOK = 3'd3, SOURCE = 3'd4,
       DESTINATION = 3'd5, SRAM = 3'd6;
 
-  logic [ROW-1:0] rows;
-  logic [COLUMN-1:0] first_input;
-  logic [SRAM_ADDRESS-1:0] first_word;
+  logic [ROW_BITS-1:0] rows;
+  logic [COLUMN_BITS-1:0] first_input;
+  logic [SRAM_ADDRESS_BITS-1:0] first_word;
   logic relu, source, load;
 
   wire setting = host_write && host_space == SETTINGS && !busy;
@@ -74,63 +74,63 @@ module eie #(
   always_ff @(posedge clk) begin
     if (setting) begin
       unique case (host_address[2:0])
-        3'd0: rows <= host_data[ROW-1:0];
-        3'd1: first_input <= host_data[COLUMN-1:0];
-        3'd2: first_word <= host_data[SRAM_ADDRESS-1:0];
+        3'd0: rows <= host_data[ROW_BITS-1:0];
+        3'd1: first_input <= host_data[COLUMN_BITS-1:0];
+        3'd2: first_word <= host_data[SRAM_ADDRESS_BITS-1:0];
         3'd3: {relu, source, load} <= host_data[2:0];
         default: ;
       endcase
     end
   end
 
-  logic [ROW-1:0] found_row, row_address, load_row;
-  logic [POSITION-1:0] found_position;
-  logic [VALUE-1:0] found_value;
+  logic [ROW_BITS-1:0] found_row, row_address, load_row;
+  logic [POSITION_BITS-1:0] found_position;
+  logic [VALUE_BITS-1:0] found_value;
   logic load_read;
-  logic [SRAM_ADDRESS-1:0] load_address;
+  logic [SRAM_ADDRESS_BITS-1:0] load_address;
   logic [N_PE-1:0] full, occupied;
-  logic [N_PE-1:0][VALUE-1:0] source_row;
-  logic signed [N_PE-1:0][ACCUMULATOR-1:0] read_value;
+  logic [N_PE-1:0][VALUE_BITS-1:0] source_row;
+  logic signed [N_PE-1:0][ACCUMULATOR_BITS-1:0] read_value;
 
   assign any_full = |full;
   assign host_read_data = read_value[host_pe];
 
   ccu #(
       .N_PE(N_PE),
-      .COLUMN(COLUMN),
-      .VALUE(VALUE),
-      .ROW(ROW),
-      .SRAM_ADDRESS(SRAM_ADDRESS)
+      .COLUMN_BITS(COLUMN_BITS),
+      .VALUE_BITS(VALUE_BITS),
+      .ROW_BITS(ROW_BITS),
+      .SRAM_ADDRESS_BITS(SRAM_ADDRESS_BITS)
   ) control (
       .any_busy(|occupied),
       .*
   );
 
   lnzd #(
-      .N_PE (N_PE),
-      .VALUE(VALUE),
-      .ROW  (ROW)
+      .N_PE(N_PE),
+      .VALUE_BITS(VALUE_BITS),
+      .ROW_BITS(ROW_BITS)
   ) detector (.*);
 
   for (genvar i = 0; i < N_PE; i++) begin : element
-    wire io = host_write && !busy && host_pe == POSITION'(i);
+    wire io = host_write && !busy && host_pe == POSITION_BITS'(i);
     pe #(
         .QUEUE_DEPTH(QUEUE_DEPTH),
-        .REGISTERS(REGISTERS),
-        .VALUE(VALUE),
-        .ACCUMULATOR(ACCUMULATOR),
-        .CODE(CODE),
-        .INDEX(INDEX),
-        .ENTRY(ENTRY),
-        .ENTRIES(ENTRIES),
+        .REGISTER_ENTRIES(REGISTER_ENTRIES),
+        .VALUE_BITS(VALUE_BITS),
+        .ACCUMULATOR_BITS(ACCUMULATOR_BITS),
+        .CODE_BITS(CODE_BITS),
+        .INDEX_BITS(INDEX_BITS),
+        .ENTRY_BITS(ENTRY_BITS),
+        .ENTRIES_PER_ROW(ENTRIES_PER_ROW),
         .SPMAT_ROWS(SPMAT_ROWS),
-        .POINTER(POINTER),
+        .POINTER_BITS(POINTER_BITS),
         .POINTER_WORDS(POINTER_WORDS),
         .SRAM_WORDS(SRAM_WORDS),
-        .COLUMN(COLUMN),
-        .ROW(ROW),
-        .DATA(DATA),
-        .HOST_ADDRESS(HOST_ADDRESS)
+        .COLUMN_BITS(COLUMN_BITS),
+        .ROW_BITS(ROW_BITS),
+        .DATA_BITS(DATA_BITS),
+        .HOST_ADDRESS_BITS(HOST_ADDRESS_BITS)
     ) pe (
         .write_pointer(io && host_space == POINTERS),
         .write_weights(io && host_space == WEIGHTS),

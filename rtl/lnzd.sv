@@ -2,28 +2,28 @@
 // Its rules: docs/hardware.md, S1 to S7, U3.
 module lnzd #(
     parameter int N_PE = 64,
-    parameter int VALUE = 16,
-    parameter int ROW = 7,  // bits of a row's number
-    localparam int POSITION = N_PE > 1 ? $clog2(N_PE) : 1
+    parameter int VALUE_BITS = 16,
+    parameter int ROW_BITS = 7,  // bits of a row's number
+    localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1
 ) (
-    input  logic                         clk,
-    input  logic                         reset,
-    input  logic                         start,      // a scan of `rows` rows begins in the next cycle
-    input  logic [ROW-1:0]               rows,
-    input  logic                         computing,
-    input  logic                         broadcast,
-    input  logic [N_PE-1:0][VALUE-1:0]   source_row,
-    output logic                         found,
-    output logic [ROW-1:0]               found_row,
-    output logic [POSITION-1:0]          found_position,
-    output logic [VALUE-1:0]             found_value,
-    output logic [ROW-1:0]               row_address,
-    output logic                         scan_finished
+    input  logic                            clk,
+    input  logic                            reset,
+    input  logic                            start,  // a scan of `rows` rows begins in the next cycle
+    input  logic [ROW_BITS-1:0]             rows,
+    input  logic                            computing,
+    input  logic                            broadcast,
+    input  logic [N_PE-1:0][VALUE_BITS-1:0] source_row,
+    output logic                            found,
+    output logic [ROW_BITS-1:0]             found_row,
+    output logic [POSITION_BITS-1:0]        found_position,
+    output logic [VALUE_BITS-1:0]           found_value,
+    output logic [ROW_BITS-1:0]             row_address,
+    output logic                            scan_finished
 );
-  logic [N_PE-1:0][VALUE-1:0] row;
+  logic [N_PE-1:0][VALUE_BITS-1:0] row;
   logic                       row_valid;
   logic [N_PE-1:0]            passed;  // positions before the scan position
-  logic [ROW-1:0]             next_row;
+  logic [ROW_BITS-1:0]             next_row;
 
   // Nodes of the tree, level after level, in one array: the leaves first, the root last.
   function automatic int nodes_below(int level);  // nodes of all levels below `level`, the PEs being level 0
@@ -51,12 +51,12 @@ module lnzd #(
   localparam int NODES = nodes_below(LEVELS) + 1;
 
   logic                node_found   [NODES]  /*verilator split_var*/;
-  logic [POSITION-1:0] node_position[NODES]  /*verilator split_var*/;
-  logic [VALUE-1:0]    node_value   [NODES]  /*verilator split_var*/;
+  logic [POSITION_BITS-1:0] node_position[NODES]  /*verilator split_var*/;
+  logic [VALUE_BITS-1:0]    node_value   [NODES]  /*verilator split_var*/;
 
   for (genvar pe = 0; pe < N_PE; pe++) begin : leaf
     assign node_found[pe]    = row_valid && row[pe] != '0 && !passed[pe];
-    assign node_position[pe] = POSITION'(pe);
+    assign node_position[pe] = POSITION_BITS'(pe);
     assign node_value[pe]    = row[pe];
   end
   for (genvar level = 1; level <= LEVELS; level++) begin : tree
@@ -64,8 +64,8 @@ module lnzd #(
     localparam int HERE = nodes_below(level), BELOW = nodes_below(level - 1);
     for (genvar n = 0; n < WIDTH; n++) begin : node
       logic [3:0]               found_in;
-      logic [3:0][POSITION-1:0] position_in;
-      logic [3:0][VALUE-1:0]    value_in;
+      logic [3:0][POSITION_BITS-1:0] position_in;
+      logic [3:0][VALUE_BITS-1:0]    value_in;
       for (genvar c = 0; c < 4; c++) begin : child
         if (4 * n + c < CHILDREN) begin : real_child
           assign found_in[c]    = node_found[BELOW+4*n+c];
@@ -78,8 +78,8 @@ module lnzd #(
         end
       end
       lnzd_node #(
-          .VALUE(VALUE),
-          .POSITION(POSITION)
+          .VALUE_BITS(VALUE_BITS),
+          .POSITION_BITS(POSITION_BITS)
       ) detector (
           .found_in,
           .position_in,
@@ -98,7 +98,7 @@ module lnzd #(
   assign row_address    = next_row;
   assign scan_finished  = !row_valid && next_row == rows;
 
-  wire last = broadcast && found_position == POSITION'(N_PE - 1);
+  wire last = broadcast && found_position == POSITION_BITS'(N_PE - 1);
 
   always_ff @(posedge clk) begin
     if (reset || start) begin

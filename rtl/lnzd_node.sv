@@ -1,14 +1,14 @@
 // One leading non-zero detector of the quadtree: passes on the first of four children that has found something.
 module lnzd_node #(
-    parameter int VALUE = 16,    // B
-    parameter int POSITION = 6   // bits of a position among all PEs
+    parameter int VALUE_BITS = 16,   // B
+    parameter int POSITION_BITS = 6  // bits of a position among all PEs
 ) (
-    input  logic [3:0]                found_in,
-    input  logic [3:0][POSITION-1:0]  position_in,
-    input  logic [3:0][VALUE-1:0]     value_in,
-    output logic                      found,
-    output logic [POSITION-1:0]       position,
-    output logic [VALUE-1:0]          value
+    input  logic [3:0]                    found_in,
+    input  logic [3:0][POSITION_BITS-1:0] position_in,
+    input  logic [3:0][VALUE_BITS-1:0]    value_in,
+    output logic                          found,
+    output logic [POSITION_BITS-1:0]      position,
+    output logic [VALUE_BITS-1:0]         value
 );
   logic [1:0] child;
 

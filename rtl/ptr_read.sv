@@ -2,54 +2,54 @@
 // Even and odd columns lie in two single-ported banks, so that p_j and p_{j+1} come in one cycle.
 // Its rules: docs/hardware.md, M3, T1, T2, U4.
 module ptr_read #(
-    parameter int POINTER = 16,  // P
-    parameter int WORDS = 8192,  // pointers in each bank
-    parameter int COLUMN = 13,
-    parameter int VALUE = 16,
-    localparam int ADDRESS = WORDS > 1 ? $clog2(WORDS) : 1
+    parameter int POINTER_BITS = 16,     // P
+    parameter int POINTER_WORDS = 8192,  // pointers in each bank
+    parameter int COLUMN_BITS = 13,
+    parameter int VALUE_BITS = 16,
+    localparam int POINTER_ADDRESS_BITS = POINTER_WORDS > 1 ? $clog2(POINTER_WORDS) : 1
 ) (
-    input  logic               clk,
-    input  logic               reset,
-    input  logic               host_write,
-    input  logic [COLUMN-1:0]  host_address,  // the pointer's number
-    input  logic [POINTER-1:0] host_data,
-    input  logic               queue_valid,
-    input  logic [COLUMN-1:0]  head_column,
-    input  logic [VALUE-1:0]   head_value,
-    output logic               take,
-    output logic               stage_valid,
-    output logic               entry_valid,
-    output logic [POINTER-1:0] entry_address,
-    output logic [VALUE-1:0]   entry_activation,
-    output logic               entry_first
+    input  logic                    clk,
+    input  logic                    reset,
+    input  logic                    host_write,
+    input  logic [COLUMN_BITS-1:0]  host_address,  // the pointer's number
+    input  logic [POINTER_BITS-1:0] host_data,
+    input  logic                    queue_valid,
+    input  logic [COLUMN_BITS-1:0]  head_column,
+    input  logic [VALUE_BITS-1:0]   head_value,
+    output logic                    take,
+    output logic                    stage_valid,
+    output logic                    entry_valid,
+    output logic [POINTER_BITS-1:0] entry_address,
+    output logic [VALUE_BITS-1:0]   entry_activation,
+    output logic                    entry_first
 );
-  logic [POINTER-1:0] even, odd, next;  // `next` counts on from the column's first entry
+  logic [POINTER_BITS-1:0] even, odd, next;  // `next` counts on from the column's first entry
   logic swapped;                        // the column is odd: its own pointer is in the odd bank
 
-  wire [COLUMN-1:0] column = host_write ? host_address : head_column;
-  wire [COLUMN:0]   beyond = {1'b0, column} + 1'b1;
+  wire [COLUMN_BITS-1:0] column = host_write ? host_address : head_column;
+  wire [COLUMN_BITS:0]   beyond = {1'b0, column} + 1'b1;
 
   // The even bank has pointer j or j + 1, whichever is even; a host's pointer goes to its own place.
-  sram #(.WIDTH(POINTER), .WORDS(WORDS)) even_bank (
+  sram #(.WORD_BITS(POINTER_BITS), .WORDS(POINTER_WORDS)) even_bank (
       .clk,
       .read(take),
       .write(host_write && !host_address[0]),
-      .address(ADDRESS'(host_write ? column >> 1 : COLUMN'(beyond >> 1))),
+      .address(POINTER_ADDRESS_BITS'(host_write ? column >> 1 : COLUMN_BITS'(beyond >> 1))),
       .write_data(host_data),
       .read_data(even)
   );
-  sram #(.WIDTH(POINTER), .WORDS(WORDS)) odd_bank (
+  sram #(.WORD_BITS(POINTER_BITS), .WORDS(POINTER_WORDS)) odd_bank (
       .clk,
       .read(take),
       .write(host_write && host_address[0]),
-      .address(ADDRESS'(column >> 1)),
+      .address(POINTER_ADDRESS_BITS'(column >> 1)),
       .write_data(host_data),
       .read_data(odd)
   );
 
-  wire [POINTER-1:0] begins = swapped ? odd : even;
-  wire [POINTER-1:0] ends   = swapped ? even : odd;
-  wire [POINTER:0]   following = {1'b0, entry_address} + 1'b1;
+  wire [POINTER_BITS-1:0] begins = swapped ? odd : even;
+  wire [POINTER_BITS-1:0] ends   = swapped ? even : odd;
+  wire [POINTER_BITS:0]   following = {1'b0, entry_address} + 1'b1;
   wire               stays = stage_valid && following < {1'b0, ends};
 
   assign entry_address = entry_first ? begins : next;
@@ -63,7 +63,7 @@ module ptr_read #(
     end else begin
       stage_valid <= take || stays;
       entry_first <= take;
-      if (stage_valid) next <= following[POINTER-1:0];
+      if (stage_valid) next <= following[POINTER_BITS-1:0];
       if (take) begin
         swapped <= head_column[0];
         entry_activation <= head_value;
@@ -73,14 +73,14 @@ module ptr_read #(
 
 `ifndef SYNTHESIS
   // What has been taken is in the stage in the next cycle, and leaves it when its p_j .. p_{j+1} have been issued.
-  logic [POINTER-1:0] written[2*WORDS];  // the pointers as the host wrote them
-  logic [POINTER-1:0] first_entry, past_entry, issued;
-  logic [VALUE-1:0]   taken_value;
+  logic [POINTER_BITS-1:0] written[2*POINTER_WORDS];  // the pointers as the host wrote them
+  logic [POINTER_BITS-1:0] first_entry, past_entry, issued;
+  logic [VALUE_BITS-1:0]   taken_value;
   logic               taken;
   always @(posedge clk) begin
     if (host_write) written[host_address] <= host_data;
     taken  <= !reset && take;
-    issued <= take ? '0 : issued + POINTER'(entry_valid);
+    issued <= take ? '0 : issued + POINTER_BITS'(entry_valid);
     if (take) begin
       taken_value <= head_value;
       first_entry <= written[head_column];
@@ -95,7 +95,7 @@ module ptr_read #(
       assert (first_entry <= past_entry) else $fatal(1, "ptr_read: pointers run backwards");
       assert (!entry_valid || (entry_address === first_entry + issued && entry_address < past_entry))
       else $fatal(1, "ptr_read: an entry is not its column's next");
-      assert (stays || issued + POINTER'(entry_valid) === past_entry - first_entry)
+      assert (stays || issued + POINTER_BITS'(entry_valid) === past_entry - first_entry)
       else $fatal(1, "ptr_read: a column is left before its last entry");
     end
   end

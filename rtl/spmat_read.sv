@@ -1,53 +1,53 @@
 // Weight-memory read of one PE: a memory row at a time, held in the memory's output register, and one entry out of it.
 // Its rules: docs/hardware.md, E7, E8, M4, U5.
 module spmat_read #(
-    parameter int ENTRY = 8,       // C + I, in whole bytes
-    parameter int ENTRIES = 8,     // per memory row: a power of two
-    parameter int ROWS = 16384,
-    parameter int CODE = 4,        // C
-    parameter int INDEX = 4,       // I
-    parameter int POINTER = 16,
-    parameter int VALUE = 16,
-    localparam int OFFSET = $clog2(ENTRIES),
-    localparam int ADDRESS = ROWS > 1 ? $clog2(ROWS) : 1
+    parameter int ENTRY_BITS = 8,       // C + I, in whole bytes
+    parameter int ENTRIES_PER_ROW = 8,  // per memory row: a power of two
+    parameter int SPMAT_ROWS = 16384,
+    parameter int CODE_BITS = 4,        // C
+    parameter int INDEX_BITS = 4,       // I
+    parameter int POINTER_BITS = 16,
+    parameter int VALUE_BITS = 16,
+    localparam int OFFSET_BITS = $clog2(ENTRIES_PER_ROW),
+    localparam int SPMAT_ADDRESS_BITS = SPMAT_ROWS > 1 ? $clog2(SPMAT_ROWS) : 1
 ) (
-    input  logic                     clk,
-    input  logic                     reset,
-    input  logic                     clear,         // a layer or pass begins: the buffer holds nothing
-    input  logic                     host_write,
-    input  logic [ADDRESS-1:0]       host_address,
-    input  logic [ENTRIES*ENTRY-1:0] host_data,
-    input  logic                     entry_valid,
-    input  logic [POINTER-1:0]       entry_address,
-    input  logic [VALUE-1:0]         entry_activation,
-    input  logic                     entry_first,
-    output logic                     weight_valid,
-    output logic                     row_read,
-    output logic [CODE-1:0]          weight_code,
-    output logic [INDEX-1:0]         weight_index,
-    output logic [VALUE-1:0]         weight_activation,
-    output logic                     weight_first
+    input  logic                                  clk,
+    input  logic                                  reset,
+    input  logic                                  clear,  // a layer or pass begins: the buffer holds nothing
+    input  logic                                  host_write,
+    input  logic [SPMAT_ADDRESS_BITS-1:0]         host_address,
+    input  logic [ENTRIES_PER_ROW*ENTRY_BITS-1:0] host_data,
+    input  logic                                  entry_valid,
+    input  logic [POINTER_BITS-1:0]               entry_address,
+    input  logic [VALUE_BITS-1:0]                 entry_activation,
+    input  logic                                  entry_first,
+    output logic                                  weight_valid,
+    output logic                                  row_read,
+    output logic [CODE_BITS-1:0]                  weight_code,
+    output logic [INDEX_BITS-1:0]                 weight_index,
+    output logic [VALUE_BITS-1:0]                 weight_activation,
+    output logic                                  weight_first
 );
-  logic [ENTRIES-1:0][ENTRY-1:0] buffer;
-  logic [POINTER-1:0] buffered;  // the row in the buffer
+  logic [ENTRIES_PER_ROW-1:0][ENTRY_BITS-1:0] buffer;
+  logic [POINTER_BITS-1:0] buffered;  // the row in the buffer
   logic               buffer_valid;
-  logic [(OFFSET > 0 ? OFFSET : 1)-1:0] offset;
+  logic [(OFFSET_BITS > 0 ? OFFSET_BITS : 1)-1:0] offset;
 
-  wire [POINTER-1:0] row  = entry_address >> OFFSET;
+  wire [POINTER_BITS-1:0] row  = entry_address >> OFFSET_BITS;
   wire               read = entry_valid && !(buffer_valid && row == buffered);
 
-  sram #(.WIDTH(ENTRIES * ENTRY), .WORDS(ROWS)) memory (
+  sram #(.WORD_BITS(ENTRIES_PER_ROW * ENTRY_BITS), .WORDS(SPMAT_ROWS)) memory (
       .clk,
       .read,
       .write(host_write),
-      .address(host_write ? host_address : ADDRESS'(row)),
+      .address(host_write ? host_address : SPMAT_ADDRESS_BITS'(row)),
       .write_data(host_data),
       .read_data(buffer)
   );
 
-  wire [ENTRY-1:0] entry = buffer[offset];
-  assign weight_code  = entry[CODE-1:0];
-  assign weight_index = entry[CODE+:INDEX];
+  wire [ENTRY_BITS-1:0] entry = buffer[offset];
+  assign weight_code  = entry[CODE_BITS-1:0];
+  assign weight_index = entry[CODE_BITS+:INDEX_BITS];
 
   always_ff @(posedge clk) begin
     if (reset) begin
@@ -63,7 +63,7 @@ module spmat_read #(
         buffered     <= row;
       end
       if (entry_valid) begin
-        offset            <= (OFFSET > 0 ? OFFSET : 1)'(entry_address & POINTER'(ENTRIES - 1));
+        offset            <= (OFFSET_BITS > 0 ? OFFSET_BITS : 1)'(entry_address & POINTER_BITS'(ENTRIES_PER_ROW - 1));
         weight_activation <= entry_activation;
         weight_first      <= entry_first;
       end
@@ -71,13 +71,13 @@ module spmat_read #(
   end
 
 `ifndef SYNTHESIS
-  logic [ENTRIES*ENTRY-1:0] written[ROWS];  // the memory as the host wrote it
-  logic [POINTER-1:0]       issued;         // the row of the entry at hand
+  logic [ENTRIES_PER_ROW*ENTRY_BITS-1:0] written[SPMAT_ROWS];  // the memory as the host wrote it
+  logic [POINTER_BITS-1:0]       issued;         // the row of the entry at hand
   always @(posedge clk) begin
     if (host_write) written[host_address] <= host_data;
     if (entry_valid) issued <= row;
     assert (reset || !(entry_valid && host_write)) else $fatal(1, "spmat_read: written while an entry is issued");
-    assert (reset || !weight_valid || buffer === written[ADDRESS'(issued)])
+    assert (reset || !weight_valid || buffer === written[SPMAT_ADDRESS_BITS'(issued)])
     else $fatal(1, "spmat_read: the buffer does not hold the entry's row");
   end
 `endif

@@ -6,7 +6,7 @@ arithmetic. `tests/docs/test_hardware_page.py` runs the examples of docs/hardwar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,11 @@ import eie
 from eie.chip.counts import Counts
 from eie.chip.stepped import Chip, Observer, SteppedLayer
 from eie.chip.stepped.unit import Wires
-from eie.chip.timing import Scan, scan, schedule_reference
-from eie.engine.reference import chip_layer
-from eie.numerics import fraction_bits, quantise
+from eie.chip.timing import scan, schedule_reference
+from eie.model.numerics import fraction_bits, quantise
+from eie.program.arithmetic import chip_layer
+from eie.program.lowering import lower
+from eie.program.rules import Scan
 
 INSTRUCTION_SETS = ("portable", "avx2", "avx512")  # the most that the native recurrence may use
 CODEBOOK = np.arange(16) / 16
@@ -27,12 +29,12 @@ FORMATS = eie.Formats(0, 15)  # integer activations, a codebook below 1, integer
 
 def scan_cycles(columns: Scan, counts: npt.NDArray[np.int64], queue_depth: int) -> int:
     """Return the cycles of one scan from the readable recurrence; `counts` is n(k, i), (broadcasts, N)."""
-    broadcast, enter = schedule_reference(columns, counts, queue_depth)
+    broadcast, enter = schedule_reference(columns.gaps, np.maximum(1, counts), queue_depth)
     if len(broadcast) == 0:
-        return int(columns.rows) + 1
+        return columns.end
     leave = enter + np.maximum(1, counts)
     drained = np.where(counts > 0, enter + counts + 5, 0)
-    return max(int(broadcast[-1]) + columns.tail, int(leave[-1].max()), int(drained.max()))
+    return max(columns.ends(int(broadcast[-1])), int(leave[-1].max()), int(drained.max()))
 
 
 def readable_cycles(matrix: eie.InterleavedCSC, activations: npt.NDArray[Any], hardware: eie.Hardware) -> int:
@@ -41,9 +43,12 @@ def readable_cycles(matrix: eie.InterleavedCSC, activations: npt.NDArray[Any], h
     cycles = 0
     for block in matrix.row_blocks(size):
         for first in range(0, matrix.inputs, size):
-            columns = scan(activations[first : first + size], hardware.n_pe)
+            batch = activations[first : first + size]
+            columns = scan(batch, hardware.n_pe)
             counts = block.counts[:, columns.columns + first].T.astype(np.int64)
-            cycles += scan_cycles(columns, counts, hardware.queue_depth) + (columns.rows if first else 0)
+            cycles += scan_cycles(columns, counts, hardware.queue_depth)
+            if first > 0:
+                cycles += -(-len(batch) // hardware.n_pe)
     return cycles
 
 
@@ -56,7 +61,8 @@ def stepped_layer(
     """
     if activations.dtype.kind == "f":
         activations = quantise(activations, fraction_bits(activations))
-    (found,) = Chip(hardware).run(eie.Network((layer,)), activations, observe)
+    program = lower(eie.Network((layer,)), replace(hardware, batched=True))
+    (found,) = Chip(program.hardware).run(program, activations, observe)
     assert np.array_equal(found.outputs, chip_layer(layer, activations).values)
     return found
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import eie
-from eie.lowering import Activation, Affine, Convolution, Dense, Image, Pooling, Recurrent, Window, Winograd
-from eie.network import Layer, Network
+from eie.model.network import Layer, Network
+from eie.steps import Activation, Affine, Convolution, Dense, Image, Pooling, Recurrent, Window, Winograd
 
 __all__ = ["image_network", "sequence_network"]
 

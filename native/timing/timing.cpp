@@ -28,21 +28,26 @@ constexpr std::uint32_t kLongestFast = 255;
 // Lanes for the fast path: a power of two, 32 at least.
 std::size_t lanes_for(std::size_t n_pe) { return std::max<std::size_t>(32, std::bit_ceil(n_pe)); }
 
+// Cycles that a column of `entries` entries keeps the pointer stage, `units` entries being issued in one.
+std::uint32_t cycles_of(std::uint32_t entries, std::uint32_t units) {
+  return std::max(1u, entries / units + (entries % units != 0));
+}
+
 template <class Duration>
-nb::object durations_of(Matrix<std::uint32_t> pointers, std::size_t lanes) {
+nb::object durations_of(Matrix<std::uint32_t> pointers, std::size_t lanes, std::uint32_t units) {
   const std::size_t n_pe = pointers.shape(0), inputs = pointers.shape(1) - 1;
   std::vector<Duration> durations(inputs * lanes, 1);
   for (std::size_t pe = 0; pe < n_pe; ++pe) {
     const std::uint32_t* pointer = pointers.data() + pe * (inputs + 1);
     for (std::size_t column = 0; column < inputs; ++column)
-      durations[column * lanes + pe] = static_cast<Duration>(std::max(1u, pointer[column + 1] - pointer[column]));
+      durations[column * lanes + pe] = static_cast<Duration>(cycles_of(pointer[column + 1] - pointer[column], units));
   }
   return to_numpy(std::move(durations), {inputs, lanes});
 }
 
 // (durations, weights): cycles per column and PE, as bytes where they fit; weights per column, padding left out.
 template <class Entry>
-nb::tuple workload(Vector<Entry> entries, Matrix<std::uint32_t> pointers, int code_bits) {
+nb::tuple workload(Vector<Entry> entries, Matrix<std::uint32_t> pointers, int code_bits, std::uint32_t units) {
   const std::size_t n_pe = pointers.shape(0), inputs = pointers.shape(1) - 1;
   std::vector<std::int64_t> weights(inputs, 0);
   std::uint32_t longest = 1;
@@ -51,13 +56,13 @@ nb::tuple workload(Vector<Entry> entries, Matrix<std::uint32_t> pointers, int co
   for (std::size_t pe = 0; pe < n_pe; ++pe) {
     const std::uint32_t* pointer = pointers.data() + pe * (inputs + 1);
     for (std::size_t column = 0; column < inputs; ++column) {
-      longest = std::max(longest, pointer[column + 1] - pointer[column]);
+      longest = std::max(longest, cycles_of(pointer[column + 1] - pointer[column], units));
       for (std::uint32_t e = pointer[column]; e < pointer[column + 1]; ++e) weights[column] += (slice[e] & code_mask) != 0;
     }
     slice += pointer[inputs];
   }
-  return nb::make_tuple(longest <= kLongestFast ? durations_of<std::uint8_t>(pointers, lanes_for(n_pe))
-                                                : durations_of<std::uint32_t>(pointers, n_pe),
+  return nb::make_tuple(longest <= kLongestFast ? durations_of<std::uint8_t>(pointers, lanes_for(n_pe), units)
+                                                : durations_of<std::uint32_t>(pointers, n_pe, units),
                         to_numpy(std::move(weights), {inputs}));
 }
 
@@ -211,8 +216,10 @@ nb::tuple traffic(Matrix<std::uint32_t> pointers, Vector<std::uint32_t> columns,
 }  // namespace
 
 void bind_timing(nb::module_& m) {
-  m.def("workload", &workload<std::uint8_t>, "entries"_a, "pointers"_a, "code_bits"_a);
-  m.def("workload", &workload<std::uint16_t>, "entries"_a, "pointers"_a, "code_bits"_a);
+  m.def("workload", &workload<std::uint8_t>, "entries"_a, "pointers"_a, "code_bits"_a,
+        "arithmetic_units"_a);
+  m.def("workload", &workload<std::uint16_t>, "entries"_a, "pointers"_a, "code_bits"_a,
+        "arithmetic_units"_a);
   m.def("recurrence", &recurrence<std::uint8_t>, "durations"_a, "columns"_a, "gaps"_a, "pointers"_a, "queue_depth"_a,
         "instruction_set"_a);
   m.def("recurrence", &recurrence<std::uint32_t>, "durations"_a, "columns"_a, "gaps"_a, "pointers"_a, "queue_depth"_a,

@@ -5,19 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from eie.chip import Hardware, Simulation, simulate, simulate_network
-from eie.compress.clustering import share
-from eie.csc import InterleavedCSC, encode
+from eie.encoding.clustering import share
+from eie.encoding.csc import InterleavedCSC, encode
 from eie.engine import InferenceSession
-from eie.engine.reference import calibrate
-from eie.errors import InputError
-from eie.network import Layer, Network
-from eie.numerics import Formats
+from eie.errors import EieError, InputError
+from eie.model.network import Layer, Network
+from eie.model.numerics import Formats
+from eie.model.reference import calibrate
 from eie.storage import load, save
 
 if TYPE_CHECKING:
-    from eie.compress.pipeline import compress_
+    from eie.compress import compress_
+else:
+
+    def compress_(*arguments: Any, **keywords: Any) -> Any:
+        """Compress a PyTorch model in place: `eie.compress.compress_`, imported with PyTorch when it is called."""
+        from eie.compress import compress_ as compress_in_place
+
+        return compress_in_place(*arguments, **keywords)
+
 
 __all__ = [
+    "EieError",
     "Formats",
     "Hardware",
     "InferenceSession",
@@ -37,12 +46,3 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
-
-
-def __getattr__(name: str) -> Any:
-    """Import `compress_`, which needs PyTorch, when it is first asked for."""
-    if name != "compress_":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import eie.compress
-
-    return eie.compress.compress_

@@ -8,31 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import sklearn.datasets
-import sklearn.model_selection
 import sklearn.neural_network
 
 from eie.chip import Hardware, LayerSimulation, simulate_network
-from eie.compress.clustering import share
-from eie.csc import encode
+from eie.encoding.clustering import share
+from eie.encoding.csc import encode
 from eie.engine import InferenceSession
-from eie.engine.reference import calibrate
-from eie.network import Layer, Network
-from eie.stopwatch import median_us
+from eie.model.network import Layer, Network
+from eie.model.reference import calibrate
+from eie.support.stopwatch import median_us
+from eie.workloads.digits import SEED, digits
 
-__all__ = ["Digits", "DigitsResult", "compress_digits", "digits"]
+__all__ = ["DigitsResult", "compress_digits"]
 
 HIDDEN = (300, 100)  # LeNet-300-100's layers
 DENSITIES = (0.12, 0.15, 0.3)  # weights kept per layer; the last layer is small and sensitive
 PRUNING_STEPS = 8
 EPOCHS_PER_STEP = 3
-PIXEL_MAXIMUM = 16.0
 TIMED_CALLS = 200
-SEED = 2016
 
 Floats = npt.NDArray[np.float32]
 
@@ -63,24 +60,6 @@ class DigitsResult:
     def chip_us(self) -> float:
         """The chip's time for one digit at its clock."""
         return sum(layer.simulation.latency_us for layer in self.layers)
-
-
-class Digits(NamedTuple):
-    """scikit-learn's digits: x float32 (digits, 64) from 0 to 1, y their values; seven tenths to train on."""
-
-    x_train: Floats
-    x_test: Floats
-    y_train: npt.NDArray[np.int64]
-    y_test: npt.NDArray[np.int64]
-
-
-def digits() -> Digits:
-    """Return the digits, split the same way every time."""
-    images, labels = sklearn.datasets.load_digits(return_X_y=True)
-    split = sklearn.model_selection.train_test_split(
-        (images / PIXEL_MAXIMUM).astype(np.float32), labels, test_size=0.3, random_state=SEED, stratify=labels
-    )
-    return Digits(*split)
 
 
 def compress_digits(log: Callable[[str], None], hardware: Hardware) -> DigitsResult:

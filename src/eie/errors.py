@@ -1,16 +1,32 @@
-"""The errors that a user's input can cause: one sentence each, naming the thing, its value and what was expected."""
+"""Every error that the package raises on purpose: one sentence, fit to be shown as it is."""
 
 from __future__ import annotations
 
-__all__ = ["InputError", "MissingExtra"]
+__all__ = ["EieError", "InputError", "Interrupted", "MissingExtra", "ToolError", "WorkerLost"]
 
 
-class InputError(ValueError):
-    """Something the user gave is wrong; the message is one sentence, fit to be shown as it is."""
+class EieError(Exception):
+    """What all of them are but an interrupt; the message is one sentence that names the thing and its value."""
 
 
-class MissingExtra(InputError):
-    """A command needs a package that an optional extra of this one brings."""
+class InputError(EieError, ValueError):
+    """Something the user gave is wrong; the message says what was expected."""
+
+
+class MissingExtra(EieError, ImportError):
+    """A feature needs a package that an optional extra of this one brings."""
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(f"{what} needs the package {package}: install it with pip install 'eie[{extra}]'")
+
+
+class ToolError(EieError, RuntimeError):
+    """A program that this package calls (a compiler, Yosys, Verilator) is missing or has failed."""
+
+
+class WorkerLost(EieError, RuntimeError):
+    """A process that worked for this one ended before it answered."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user stopped a run; the message says what has been kept and how to go on."""

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 import eie
 from data_sets import DataSet
-from eie.chip.timing import scan, schedule, schedule_reference, simulate_pass
+from eie.chip.timing import scan, schedule_reference, simulate_pass, timed_scans
 from eie.errors import InputError
 from eie.importers.eie_simulator import SimulatorStreams, read_eie_simulator
+from eie.program.lowering import Pass, passes_of
 from golden.layers import REAL_ALEX8
 from implementations import INSTRUCTION_SETS, readable_cycles, scan_cycles
 from strategies import Case, layers
@@ -48,18 +49,20 @@ def test_scan_is_the_rules_as_a_loop(case: Case) -> None:
     found = scan(case.activations, n_pe)
     broadcasts, end = scan_cycle_by_cycle(case.activations.copy(), n_pe)
     assert np.cumsum(found.gaps).tolist() == broadcasts
-    assert (broadcasts[-1] + found.tail if broadcasts else found.rows + 1) == end
+    assert found.cycles.tolist() == broadcasts
+    assert found.end == end
 
 
 def check_native_recurrence(case: Case, queue_depth: int, instruction_set: str) -> None:
     matrix = case.matrix
+    hardware = eie.Hardware(n_pe=matrix.n_pe, queue_depth=queue_depth)
     columns = scan(case.activations, matrix.n_pe)
     counts = matrix.counts[:, columns.columns].T.astype(np.int64)
-    expected = schedule_reference(columns, counts, queue_depth)
-    found = schedule(matrix, columns, queue_depth, instruction_set)
+    expected = schedule_reference(columns.gaps, np.maximum(1, counts), queue_depth)
+    (timed,) = timed_scans(passes_of(matrix, hardware)[0], case.activations, hardware)
+    found = timed.schedule(hardware, instruction_set)
     assert np.array_equal(found.broadcast, expected.broadcast)
     assert np.array_equal(found.enter, expected.enter)
-    hardware = eie.Hardware(n_pe=matrix.n_pe, queue_depth=queue_depth)
     result = eie.simulate(matrix, case.activations, hardware, instruction_set=instruction_set)
     assert result.cycles == scan_cycles(columns, counts, queue_depth)
 
@@ -167,7 +170,8 @@ def test_real_alex8_in_batches(alex8: SimulatorStreams) -> None:
     values = np.rint(alex8.activations * 2**11).astype(np.int64)
     for entries, cycles in REAL_ALEX8["batched_cycles_by_register_entries"].items():
         hardware = eie.Hardware(batched=True, register_entries=int(entries))
-        assert simulate_pass(matrix, values, hardware, int(entries) * 64).cycles == cycles
+        batches = passes_of(matrix, hardware)[0].batches
+        assert simulate_pass(Pass(matrix, 0, batches), values, hardware).cycles == cycles
         assert eie.simulate(matrix, values, hardware).cycles == (cycles if int(entries) * 64 >= 1000 else 8941)
 
 

@@ -8,10 +8,10 @@ from eie.chip.counts import Counts
 from eie.chip.timing import Simulation
 from eie.cost import Technology, cost, load_technology, price_list
 from eie.cost.energy import lnzd_nodes
-from eie.csc import encode
+from eie.encoding.csc import encode
 from eie.errors import InputError
-from eie.paper.benchmarks import generate
-from eie.paper.reported import reported
+from eie.literature import reported
+from eie.workloads.layers import generate
 
 PAPER = load_technology("eie-paper-45nm")
 

@@ -14,7 +14,8 @@ import eie
 from data_sets import DataSet
 from eie.chip.timing import simulate_pass
 from eie.importers.eie_simulator import read_eie_simulator
-from eie.numerics import quantise
+from eie.model.numerics import quantise
+from eie.program.lowering import Pass, passes_of
 from implementations import play
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +92,7 @@ def test_the_real_layer_in_batches_and_passes(data_set: DataSet) -> None:
     for entries, passes, batches_alone, cycles in rows:
         hardware = eie.Hardware(batched=True, register_entries=entries)
         assert eie.simulate(matrix, values, hardware).cycles == cycles
-        assert simulate_pass(matrix, values, hardware, entries * 64).cycles == batches_alone
-        assert len(list(matrix.row_blocks(entries * 64))) == passes
+        found = passes_of(matrix, hardware)
+        assert len(found) == passes
+        assert simulate_pass(Pass(matrix, 0, found[0].batches), values, hardware).cycles == batches_alone
     assert np.count_nonzero(values) == 1760

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from eie.csc import encode
-from eie.network import Layer, Network
+from eie.encoding.csc import encode
+from eie.model.network import Layer, Network
 
 
 def random_layer(

@@ -8,11 +8,12 @@ import pytest
 import eie
 from data_sets import DataSet
 from eie.engine import NUMERICS, InferenceSession
-from eie.engine.reference import chip_layer, float_layer, formats_of
 from eie.importers.eie_simulator import read_eie_simulator
-from eie.network import Layer, Network
-from eie.numerics import dequantise, quantise
-from eie.paper.benchmarks import benchmarks, generate
+from eie.model.network import Layer, Network
+from eie.model.numerics import dequantise, quantise
+from eie.model.reference import float_layer, formats_of
+from eie.program.arithmetic import chip_layer
+from eie.workloads.layers import benchmarks, generate
 
 
 def assert_right(network: Network, activations: np.ndarray) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import eie
-from eie.engine.reference import calibrate, chip_layer
-from eie.network import Layer, Network
-from eie.numerics import quantise
+from eie.model.network import Layer, Network
+from eie.model.numerics import quantise
+from eie.model.reference import calibrate
+from eie.program.arithmetic import chip_layer
 
 # NumPy's own matrix product does not run under the emulator, so nothing here uses it.
 PROGRAM = """

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 import eie
-from eie.engine.reference import chip_layer, formats_of
 from eie.engine.saturation import saturation
 from eie.errors import InputError
-from eie.network import Layer
-from eie.numerics import Formats, quantise
+from eie.model.network import Layer
+from eie.model.numerics import Formats, quantise
+from eie.model.reference import formats_of
+from eie.program.arithmetic import chip_layer
 from networks import image_network
 
 

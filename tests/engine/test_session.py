@@ -7,10 +7,11 @@ import pytest
 
 import eie
 from eie.engine import KERNELS, NUMERICS, AccumulatorOverflow, InferenceSession
-from eie.engine.reference import chip_layer, float_layer, formats_of
 from eie.errors import InputError
-from eie.network import Layer, Network
-from eie.numerics import Formats, dequantise, quantise
+from eie.model.network import Layer, Network
+from eie.model.numerics import Formats, dequantise, quantise
+from eie.model.reference import float_layer, formats_of
+from eie.program.arithmetic import chip_layer
 from engine.layers import random_inputs, random_layer, random_network
 
 TOLERANCE = {"int16": 2e-4, "float32": 1e-5}

@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from eie.chip import Hardware
 from eie.explore import pareto_front
-from eie.explore.space import ENCODING
+from eie.explore.space import ENCODING, HARDWARE, RULES
 
-DEFAULTS = {**vars(Hardware()), **ENCODING, "broadcasts_per_cycle": 1}
+DEFAULTS = {**{name: getattr(Hardware(), name) for name in HARDWARE}, **ENCODING, **RULES}
 
 
 def table(points: list[tuple[int, int, int]]) -> pl.DataFrame:

@@ -8,10 +8,10 @@ import pytest
 import eie
 from eie.chip import Hardware, simulate
 from eie.cost import cost, load_technology
-from eie.csc import encode
+from eie.encoding.csc import encode
 from eie.errors import InputError
 from eie.explore import Space, explore, load_space
-from eie.paper.benchmarks import generate
+from eie.workloads.layers import generate
 
 OWN_LAYER = """
 name = "own"

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 import eie
-from eie.paper.benchmarks import codebook, generate
+from eie.workloads.layers import codebook, generate
 from implementations import CODEBOOK, FORMATS
 
 FOLDER = Path(__file__).parent

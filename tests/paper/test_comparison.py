@@ -3,7 +3,7 @@ import json
 import pytest
 
 from eie.paper.comparison import Comparison, Plot, Reproduction, Scale
-from eie.results import Column, Provenance
+from eie.support.tables import Column, Provenance
 
 
 def reproduction(comparisons: list[Comparison], scale: Scale) -> Reproduction:

@@ -5,7 +5,7 @@ import pytest
 from data_sets import DataSet
 from eie.errors import InputError
 from eie.paper import REPRODUCTIONS, Reproduction, Study, reproduce, selected
-from eie.results import Provenance
+from eie.support.tables import Provenance
 
 # Farthest mean difference from the paper, in % or points, that the generated layers may have, about 1.3 times measured.
 FARTHEST = {

@@ -2,7 +2,7 @@ import pytest
 
 from data_sets import DataSet
 from eie.paper import Study, reproduce
-from eie.results import Provenance
+from eie.support.tables import Provenance
 from golden.layers import GENERATED
 
 

@@ -1,5 +1,5 @@
-from eie.paper.benchmarks import generate
 from eie.paper.this_cpu import describe, measure
+from eie.workloads.layers import generate
 
 
 def test_both_products_are_timed() -> None:

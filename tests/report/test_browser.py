@@ -9,7 +9,7 @@ import pytest
 
 from eie.paper.comparison import Comparison, Plot, Reproduction, Scale
 from eie.report import Report, reproduction_section
-from eie.results import Column, Provenance
+from eie.support.tables import Column, Provenance
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

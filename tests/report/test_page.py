@@ -7,7 +7,7 @@ import pytest
 
 from eie.errors import InputError
 from eie.report import Report, Section
-from eie.results import Column, Provenance, Table
+from eie.support.tables import Column, Provenance, Table
 
 TABLE = Table.of(
     (Column("name", "name"), Column("time", "time", "us", Provenance.MEASURED)),

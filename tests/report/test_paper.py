@@ -1,6 +1,6 @@
 from eie.paper.comparison import Comparison, Plot, Reproduction, Scale
 from eie.report import reproduction_report
-from eie.results import Column, Provenance
+from eie.support.tables import Column, Provenance
 
 
 def reproduction(name: str, ours: float, scale: Scale) -> Reproduction:

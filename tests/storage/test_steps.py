@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import eie
 from eie.errors import InputError
-from eie.network import Network
+from eie.model.network import Network
 from networks import image_network, sequence_network
 from strategies import Case, layers
 

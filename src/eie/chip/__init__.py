@@ -1,10 +1,10 @@
 """The accelerator: its sizes, its cycles, its counts."""
 
-from eie.chip.capacity import Requirement, capacity, require_capacity
 from eie.chip.counts import Counts
-from eie.chip.hardware import Hardware
-from eie.chip.network import LayerSimulation, simulate_network
+from eie.chip.memories import Requirement, capacity, require_capacity
+from eie.chip.simulation import LayerSimulation, simulate_network
 from eie.chip.timing import Simulation, simulate
+from eie.program.hardware import Hardware
 
 __all__ = [
     "Counts",

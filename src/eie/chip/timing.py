@@ -1,13 +1,13 @@
 """The chip's cycles, exactly: which activation is broadcast when, and when each processing element (PE) takes it up.
 
-A matrix, a vector of activations and the hardware go in; cycles and counts come out. The rules are S1 to D3 of
-docs/hardware.md, batches B1 to B4 and passes P1 to P4. `schedule_reference` is the recurrence as it is read there; the
-native one (native/timing) is held equal to it by the tests, and both to the stepped simulator.
+A matrix, a vector of activations and the hardware go in; cycles and counts come out. `schedule_reference` is the
+recurrence of docs/hardware.md, T3 and T4, as it is read there; the native one (native/timing) is held equal to it by
+the tests, and both to the stepped simulator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -16,36 +16,34 @@ import numpy as np
 import numpy.typing as npt
 
 from eie import _native
-from eie.chip.capacity import require_capacity
 from eie.chip.counts import Counts
-from eie.chip.hardware import Hardware
-from eie.csc import InterleavedCSC
+from eie.chip.memories import require_capacity
+from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
-from eie.numerics import fraction_bits, quantise
+from eie.model.numerics import fraction_bits, quantise
+from eie.program.hardware import Hardware
+from eie.program.lowering import Batch, Pass, as_rows, passes_of, row_order
+from eie.program.rules import PAPERS_SCAN, Scan, ScanRule
 
 __all__ = [
-    "Scan",
+    "PIPELINE_CYCLES",
     "Schedule",
     "Simulation",
+    "TimedScan",
     "Workload",
+    "completion",
     "scan",
-    "schedule",
     "schedule_reference",
     "simulate",
     "simulate_pass",
+    "simulate_passes",
+    "timed_scans",
     "workload",
 ]
 
+PIPELINE_CYCLES = 5  # from the pointer-read stage: the weight-memory stage, then four of arithmetic
+
 Cycles = npt.NDArray[np.int64]
-
-
-class Scan(NamedTuple):
-    """The leading non-zero detector's way through one source vector of `rows` rows of N activations."""
-
-    columns: npt.NDArray[np.uint32]  # (broadcasts,) inputs that are not zero, in order
-    gaps: npt.NDArray[np.uint32]  # (broadcasts,) least cycles since the broadcast before; the first: since cycle 0
-    rows: int
-    tail: int  # cycles from the last broadcast to the end of the scan
 
 
 class Schedule(NamedTuple):
@@ -94,53 +92,76 @@ class Simulation:
 
     @property
     def theoretical_us(self) -> float:
-        """Time at the peak rate of one entry per PE and cycle: issued entries / (N x clock)."""
-        return self.counts.entries_issued / (self.hardware.n_pe * self.hardware.clock_mhz)
+        """Time at the peak rate of one entry per arithmetic unit and cycle: issued entries / (units x clock)."""
+        return self.counts.entries_issued / (self._units * self.hardware.clock_mhz)
 
     @property
     def load_efficiency(self) -> float:
-        """Theoretical over actual time: issued entries / (N x cycles); docs/hardware.md, C7."""
-        return self.counts.entries_issued / (self.hardware.n_pe * self.cycles)
+        """Theoretical over actual time: issued entries / (units x cycles); docs/hardware.md, C7."""
+        return self.counts.entries_issued / (self._units * self.cycles)
+
+    @property
+    def _units(self) -> int:
+        return self.hardware.n_pe * self.hardware.arithmetic_units
 
 
-def scan(activations: npt.ArrayLike, n_pe: int) -> Scan:
-    """Return the scan of `activations`, of which zeros are skipped (docs/hardware.md, S1 to S7)."""
-    vector = np.asarray(activations)
-    rows = -(-len(vector) // n_pe)
-    columns = np.flatnonzero(vector)
-    if len(columns) == 0:
-        return Scan(columns.astype(np.uint32), columns.astype(np.uint32), rows, 0)
-    row, position = np.divmod(columns, n_pe)
-    row_step = np.diff(row, prepend=-1)  # the row register loads row 0 at edge 1
-    at_end = position == n_pe - 1  # the next row is loaded at the same edge
-    follows_end = np.concatenate(([True], at_end[:-1]))
-    gaps = np.where(row_step == 0, 1, row_step + np.where(follows_end, 0, 1))
-    tail = 1 + (0 if at_end[-1] else 1) + rows - 1 - int(row[-1])
-    return Scan(columns.astype(np.uint32), gaps.astype(np.uint32), rows, tail)
+def scan(activations: npt.ArrayLike, n_pe: int, rule: ScanRule = PAPERS_SCAN) -> Scan:
+    """Return the scan of `activations`, (inputs,), under `rule`; zeros are skipped."""
+    active = np.asarray(activations) != 0
+    return rule.scan(as_rows(active, n_pe))
 
 
-def schedule_reference(columns: Scan, counts: npt.NDArray[np.int64], queue_depth: int) -> Schedule:
+def schedule_reference(gaps: npt.NDArray[np.integer], durations: npt.NDArray[np.int64], queue_depth: int) -> Schedule:
     """Return the schedule of one scan, straight from the recurrence (docs/hardware.md, T3 and T4).
 
-    `counts` is n(k, i), shape (broadcasts, N): the entries of PE i in the column of broadcast k.
+    `gaps`, (broadcasts,), are those of `Scan`; `durations`, (broadcasts, N), how long PE i's pointer stage keeps the
+    column of broadcast k.
     """
-    n_broadcasts, n_pe = counts.shape
+    n_broadcasts, n_pe = durations.shape
     broadcast = np.zeros(n_broadcasts, np.int64)
     enter = np.zeros((n_broadcasts, n_pe), np.int64)
     for k in range(n_broadcasts):
-        earliest = int(columns.gaps[k]) + (broadcast[k - 1] if k else 0)
+        earliest = int(gaps[k]) + (broadcast[k - 1] if k else 0)
         slot_free = enter[k - queue_depth + 1].max() if k >= queue_depth - 1 else 0
         broadcast[k] = max(earliest, slot_free)
-        previous = enter[k - 1] + np.maximum(1, counts[k - 1]) if k else 0
+        previous = enter[k - 1] + durations[k - 1] if k else 0
         enter[k] = np.maximum(broadcast[k] + 2, previous)
     return Schedule(broadcast, enter)
 
 
-def schedule(matrix: InterleavedCSC, columns: Scan, queue_depth: int, instruction_set: str = "") -> Schedule:
-    """Return the schedule of one scan of `matrix`'s columns, computed natively."""
-    return Schedule(
-        *_native.schedule(workload(matrix).durations, *columns[:2], matrix.n_pe, queue_depth, instruction_set)
-    )
+def completion(scan_ends: int, left: Cycles, last_entry_left: Cycles) -> int:
+    """Return the first cycle in which nothing of a scan is left anywhere.
+
+    `left`, (N,), is when each PE's pointer stage is left for good; `last_entry_left`, (N,), when its last entry leaves
+    it, or 0 where it has none. From there an entry takes PIPELINE_CYCLES until its sum is written.
+    """
+    written = np.where(last_entry_left > 0, last_entry_left + PIPELINE_CYCLES, 0)
+    return max(scan_ends, int(left.max(initial=0)), int(written.max(initial=0)))
+
+
+class TimedScan(NamedTuple):
+    """One batch of a pass, its cycles counted from its own start."""
+
+    part: Pass
+    batch: Batch
+    columns: npt.NDArray[np.uint32]  # (broadcasts,), as the matrix numbers them
+    scan: Scan  # its columns as the batch numbers them
+
+    def schedule(self, hardware: Hardware, instruction_set: str = "") -> Schedule:
+        """Return when every broadcast is made and taken up, computed natively."""
+        durations = workload(self.part.matrix, hardware.arithmetic_units).durations
+        return Schedule(
+            *_native.schedule(
+                durations, self.columns, self.scan.gaps, hardware.n_pe, hardware.queue_depth, instruction_set
+            )
+        )
+
+
+def timed_scans(part: Pass, values: npt.NDArray[np.int64], hardware: Hardware) -> Iterator[TimedScan]:
+    """Give the scans of one pass over `values`, (inputs,), in order."""
+    for batch in part.batches:
+        found = scan(values[batch.first_input :][: batch.inputs], hardware.n_pe, hardware.scan_rule)
+        yield TimedScan(part, batch, found.columns + np.uint32(batch.first_input), found)
 
 
 def simulate(
@@ -166,94 +187,87 @@ def simulate(
             f"encode it with interleave({hardware.n_pe})"
         )
     values = _chip_values(activations, matrix.inputs, hardware.value_bits, activation_fraction)
-    registers = hardware.register_entries * hardware.n_pe if hardware.batched else max(matrix.shape)
-    parts = []
-    for block in matrix.row_blocks(registers):
-        if hardware.strict:
-            require_capacity(block, hardware)
-        parts.append(simulate_pass(block, values, hardware, registers, instruction_set))
-    return Simulation.total(parts)
+    passes = passes_of(matrix.reorder(row_order(matrix, hardware)), hardware)
+    return simulate_passes(passes, values, hardware, instruction_set)
+
+
+def simulate_passes(
+    passes: Sequence[Pass], values: npt.NDArray[np.int64], hardware: Hardware, instruction_set: str = ""
+) -> Simulation:
+    """Return cycles and counts of a layer's passes over `values`, (inputs,), in the order of their places."""
+    if hardware.strict:
+        require_capacity(passes, hardware)
+    return Simulation.total([simulate_pass(part, values, hardware, instruction_set) for part in passes])
 
 
 def simulate_pass(
-    matrix: InterleavedCSC,
-    values: npt.NDArray[np.int64],
-    hardware: Hardware,
-    batch_inputs: int,
-    instruction_set: str = "",
+    part: Pass, values: npt.NDArray[np.int64], hardware: Hardware, instruction_set: str = ""
 ) -> Simulation:
-    """Return cycles and counts of one pass: all of `matrix`, `values` in batches of `batch_inputs` inputs.
+    """Return cycles and counts of one pass over `values`, (inputs,).
 
-    The accumulators and the weight-memory row buffer are kept from batch to batch; outputs are not limited here.
+    The accumulators and the weight-memory row buffer are kept from batch to batch.
     """
-    matrix.validate()
-    batches = [
-        _Batch(first, scan(values[first : first + batch_inputs], hardware.n_pe))
-        for first in range(0, matrix.inputs, batch_inputs)
-    ]
-    prepared = workload(matrix)
+    matrix = part.matrix
+    prepared = workload(matrix, hardware.arithmetic_units)
     cycles = 0
     done_early = np.zeros(matrix.n_pe, np.int64)
-    for batch in batches:
-        part = batch.scan
-        if batch.first > 0:
-            cycles += part.rows  # the source file is loaded from the activation SRAM
+    broadcast: list[npt.NDArray[np.uint32]] = []
+    for timed in timed_scans(part, values, hardware):
+        if timed.batch.loads:
+            cycles += timed.batch.rows
         last_broadcast, left, last_entry_left = _native.recurrence(
             prepared.durations,
-            batch.columns,
-            part.gaps,
+            timed.columns,
+            timed.scan.gaps,
             matrix.pointers,
             hardware.queue_depth,
             instruction_set,
         )
-        scan_ends = last_broadcast + part.tail if len(part.columns) else part.rows + 1
-        # 5: from the pointer-read stage to the end of the last entry's write (docs/hardware.md, D1)
-        last_written = np.where(last_entry_left > 0, last_entry_left + 5, 0)
-        batch_cycles = max(scan_ends, int(left.max()), int(last_written.max()))
+        scan_ends = timed.scan.ends(last_broadcast)
+        batch_cycles = completion(scan_ends, left, last_entry_left)
         done_early += batch_cycles - np.maximum(left, scan_ends)
         cycles += batch_cycles
-    columns = np.concatenate([batch.columns for batch in batches])
+        broadcast.append(timed.columns)
+    columns = broadcast[0] if len(broadcast) == 1 else np.concatenate(broadcast)
     entries_per_row = hardware.entries_per_row(matrix.code_bits + matrix.index_bits)
     reads, issued, empty = _native.traffic(matrix.pointers, columns, entries_per_row)
+    busy = issued
+    if hardware.arithmetic_units > 1:
+        busy = prepared.durations[columns, : matrix.n_pe].sum(axis=0, dtype=np.int64) - empty
     counts = Counts(
         entries=matrix.n_entries,
-        nnz=int(prepared.weights.sum()),
+        nnz=prepared.nnz,
         broadcasts=len(columns),
         ptr_reads=len(columns) * matrix.n_pe,
         entries_issued=int(issued.sum()),
         macs=int(prepared.weights[columns].sum()),
         spmat_reads=int(reads.sum()),
     )
-    starved = cycles - issued - empty - done_early
-    return Simulation(hardware, cycles, counts, issued, empty, starved, done_early)
-
-
-class _Batch(NamedTuple):
-    first: int  # the batch's first input
-    scan: Scan  # of the batch by itself
-
-    @property
-    def columns(self) -> npt.NDArray[np.uint32]:
-        """The broadcast columns as the matrix numbers them."""
-        return self.scan.columns + np.uint32(self.first)
+    return Simulation(hardware, cycles, counts, busy, empty, cycles - busy - empty - done_early, done_early)
 
 
 class Workload(NamedTuple):
     """A matrix as the recurrence reads it."""
 
-    durations: npt.NDArray[np.uint8] | npt.NDArray[np.uint32]  # (inputs, lanes) max(1, entries), lanes >= n_pe
+    durations: npt.NDArray[np.uint8] | npt.NDArray[np.uint32]  # (inputs, lanes) cycles, 1 or more; lanes >= n_pe
     weights: npt.NDArray[np.int64]  # (inputs,) entries that are not padding, all PEs
+    nnz: int  # their sum
 
 
-_workloads: WeakKeyDictionary[InterleavedCSC, Workload] = WeakKeyDictionary()
+_workloads: WeakKeyDictionary[InterleavedCSC, dict[int, Workload]] = WeakKeyDictionary()
 
 
-def workload(matrix: InterleavedCSC) -> Workload:
-    """Return what the recurrence needs of `matrix`, worked out the first time it is asked for."""
-    if matrix not in _workloads:
+def workload(matrix: InterleavedCSC, arithmetic_units: int = 1) -> Workload:
+    """Return what the recurrence needs of `matrix`, worked out the first time it is asked for.
+
+    A PE with several arithmetic units issues as many entries of a column in a cycle.
+    """
+    known = _workloads.setdefault(matrix, {})
+    if arithmetic_units not in known:
         matrix.validate()
-        _workloads[matrix] = Workload(*_native.workload(matrix.entries, matrix.pointers, matrix.code_bits))
-    return _workloads[matrix]
+        durations, weights = _native.workload(matrix.entries, matrix.pointers, matrix.code_bits, arithmetic_units)
+        known[arithmetic_units] = Workload(durations, weights, int(weights.sum()))
+    return known[arithmetic_units]
 
 
 def _chip_values(

@@ -26,7 +26,7 @@ from eie.cli import (
     simulate,
 )
 from eie.cli.output import log, result
-from eie.errors import InputError
+from eie.errors import EieError, InputError
 
 __all__ = ["app", "main"]
 
@@ -80,6 +80,6 @@ def main() -> None:
     """Run the command line; bad input is one sentence on stderr and exit code 2."""
     try:
         app()
-    except InputError as error:
+    except EieError as error:
         log.print(f"eie: {error}", style="red", markup=False)
         sys.exit(2)

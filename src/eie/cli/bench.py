@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from eie.bench.measure import Settings, bandwidth_gb_per_s, measure_layer
-from eie.bench.peers import PEERS, available, set_threads
-from eie.bench.report import STACKS, chart, geometric_means, limits, measure_stack
-from eie.charts import write_chart
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.errors import InputError
-from eie.paper.benchmarks import benchmarks, generate
 from eie.paper.study import real_layer
-from eie.paper.this_cpu import processor
+from eie.peers.libraries import PEERS, available, set_threads
+from eie.peers.measure import Settings, bandwidth_gb_per_s, measure_layer
+from eie.peers.report import STACKS, chart, geometric_means, limits, measure_stack
+from eie.support.chart_files import write_chart
+from eie.support.processor import processor
+from eie.workloads.layers import benchmarks, generate
 
 __all__ = ["command"]
 

@@ -10,20 +10,20 @@ import typer
 
 from eie.cli.inspect import size_table
 from eie.cli.output import JsonOption, log, print_json, print_table, result
-from eie.compress.data import Data, read_data
-from eie.compress.recipe import Recipe, read_recipe
 from eie.engine import InferenceSession
 from eie.engine.saturation import saturation
 from eie.errors import InputError, MissingExtra
-from eie.network import Network
-from eie.stopwatch import median_us
+from eie.model.network import Network
+from eie.pytorch.recipe import Recipe, read_recipe
 from eie.storage import save
 from eie.storage.sizes import layer_size, total
+from eie.support.stopwatch import median_us
+from eie.workloads.data import Data, read_data
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from eie.compress.pipeline import Compression
+    from eie.pytorch.pipeline import Compression
 
 __all__ = ["command"]
 
@@ -68,8 +68,8 @@ def command(
     Example: eie compress lenet.py:lenet_300_100 --data mnist --recipe lenet_300_100.toml -o lenet.safetensors
     """
     try:
-        from eie.compress.pipeline import compress_, discard_checkpoints
-        from eie.importers.models import load_model
+        from eie.pytorch.pipeline import compress_, discard_checkpoints
+        from eie.pytorch.sources import load_model
     except ImportError as error:
         raise MissingExtra("eie compress", "torch", "torch") from error
 

@@ -10,14 +10,14 @@ import numpy as np
 
 import eie
 from eie import _native
-from eie.bench.peers import available
 from eie.cli.output import JsonOption, print_json, print_table, result
-from eie.compress.clustering import share
-from eie.csc import encode
+from eie.encoding.clustering import share
+from eie.encoding.csc import encode
 from eie.engine import KERNELS, NUMERICS, InferenceSession
 from eie.errors import InputError
-from eie.network import Layer, Network
-from eie.paper.this_cpu import processor
+from eie.model.network import Layer, Network
+from eie.peers.libraries import available
+from eie.support.processor import processor
 
 __all__ = ["command"]
 

@@ -9,9 +9,9 @@ import numpy as np
 import typer
 
 from eie.cli.output import JsonOption, print_json, result
-from eie.files import atomic_write
 from eie.importers.eie_simulator import read_eie_simulator
 from eie.storage import save
+from eie.support.output_files import atomic_write
 
 __all__ = ["command"]
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from eie.errors import InputError
-from eie.files import existing_file
+from eie.support.output_files import existing_file
 
 __all__ = ["JsonOption", "log", "print_json", "print_table", "read_array", "result"]
 

@@ -9,7 +9,7 @@ import typer
 
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.paper import REPRODUCTIONS, Reproduction, Study, reproduce, selected
-from eie.results import Value, shown
+from eie.support.tables import Value, shown
 
 __all__ = ["command", "print_reproduction"]
 

@@ -10,13 +10,13 @@ import typer
 
 from eie.chip import Hardware
 from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
-from eie.network import Network
-from eie.paper.reported import reported
-from eie.rtl import source_files, verify
-from eie.rtl.export import export
-from eie.rtl.power import pe_power
-from eie.rtl.synth import SYNTHESISED, synthesise
-from eie.rtl.waveform import write_waveform
+from eie.literature import reported
+from eie.model.network import Network
+from eie.silicon import source_files, verify
+from eie.silicon.difference_waveform import write_waveform
+from eie.silicon.export import export
+from eie.silicon.power import pe_power
+from eie.silicon.synthesis import SYNTHESISED, synthesise
 from eie.storage import load
 
 __all__ = ["app"]

@@ -12,10 +12,10 @@ import typer
 
 from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
 from eie.engine import AccumulatorOverflow, InferenceSession
-from eie.engine.reference import calibrate
-from eie.files import atomic_write
-from eie.stopwatch import median_us
+from eie.model.reference import calibrate
 from eie.storage import load
+from eie.support.output_files import atomic_write
+from eie.support.stopwatch import median_us
 
 __all__ = ["command"]
 

@@ -8,11 +8,11 @@ from typing import Annotated
 import altair as alt
 import typer
 
-from eie.charts import write_chart
 from eie.cli.output import JsonOption, log, print_json, print_table, result
-from eie.compress.data import read_data
-from eie.compress.recipe import Recipe, read_recipe
 from eie.errors import MissingExtra
+from eie.pytorch.recipe import Recipe, read_recipe
+from eie.support.chart_files import write_chart
+from eie.workloads.data import read_data
 
 __all__ = ["command"]
 
@@ -34,9 +34,9 @@ def command(
     try:
         import torch
 
-        from eie.compress.sensitivity import DENSITIES, sensitivity
-        from eie.compress.training import Training, finetune
-        from eie.importers.models import load_model
+        from eie.pytorch.sensitivity import DENSITIES, sensitivity
+        from eie.pytorch.sources import load_model
+        from eie.pytorch.training import Training, finetune
     except ImportError as error:
         raise MissingExtra("eie sensitivity", "torch", "torch") from error
 

@@ -15,7 +15,7 @@ from eie.chip.trace import Window, activity, event_count, write_chrome, write_fs
 from eie.chip.trace.chrome import BYTES_PER_EVENT
 from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
 from eie.errors import InputError
-from eie.network import Network
+from eie.model.network import Network
 from eie.storage import load
 
 __all__ = ["command"]
@@ -83,7 +83,7 @@ def command(
             {
                 "model": model,
                 "provenance": "simulated",
-                "hardware": vars(hardware),
+                "hardware": hardware.document(),
                 "layers": [_document(layer) for layer in layers],
                 "cycles": sum(layer.simulation.cycles for layer in layers),
                 "latency_us": total_us,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from eie.chip import Hardware
 from eie.cost.memory import MemoryFigures, MemorySet
 from eie.errors import InputError
-from eie.toml import parse_toml, read_toml
+from eie.support.toml import parse_toml, read_toml
 
 __all__ = ["ACTIONS", "Component", "Technology", "load_technology", "technologies"]
 

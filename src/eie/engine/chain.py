@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from eie import _native
-from eie.engine.reference import formats_of
 from eie.errors import InputError
-from eie.network import Layer
-from eie.numerics import quantise, quantise_codebook
+from eie.model.network import Layer
+from eie.model.reference import formats_of
+from eie.program.constants import constants_of
 
 __all__ = ["AccumulatorOverflow", "Chain", "LayerPlan"]
 
@@ -83,13 +83,11 @@ class Chain:
         chip_bias = np.zeros(0, np.int64)
         settings = (0, 0, 16, 24)
         if numerics == "chip":
-            formats = formats_of(layer)
-            bits = formats.value_bits
+            constants = constants_of(layer)
+            formats, bits = constants.formats, constants.formats.value_bits
             # Shifted up to 16 bits: native/kernels/arithmetic.hpp tells why.
-            shifted = quantise_codebook(matrix.codebook, formats.codebook_fraction, bits) << (16 - bits)
-            chip_codebook = shifted.astype(np.int16)
-            if layer.bias is not None:
-                chip_bias = quantise(layer.bias, formats.output_fraction, formats.accumulator_bits)
+            chip_codebook = (constants.codebook << (16 - bits)).astype(np.int16)
+            chip_bias = constants.bias
             settings = (formats.activation_fraction, formats.output_fraction, bits, formats.accumulator_bits)
         try:
             report = self._native.add_layer(

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eie.engine.chain import Chain
-from eie.engine.reference import formats_of, input_batch
-from eie.network import Batch, Layer, Network
+from eie.model.network import Batch, Layer, Network
+from eie.model.reference import formats_of, input_batch
 
 __all__ = ["Saturation", "saturation"]
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from eie import _native
 from eie.engine.chain import AccumulatorOverflow, Chain, LayerPlan
-from eie.engine.reference import input_batch
 from eie.errors import InputError
-from eie.network import Batch, Layer, Network, Step
+from eie.model.network import Batch, Layer, Network, Step
+from eie.model.reference import input_batch
 from eie.storage import load
 
 __all__ = ["KERNELS", "NUMERICS", "AccumulatorOverflow", "InferenceSession", "LayerPlan"]

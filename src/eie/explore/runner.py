@@ -15,7 +15,7 @@ from eie.explore.pareto import pareto_front
 from eie.explore.space import PARAMETERS, Space
 from eie.explore.task import tasks_of
 from eie.explore.workers import done
-from eie.files import atomic_write
+from eie.support.output_files import atomic_write
 
 __all__ = ["explore"]
 

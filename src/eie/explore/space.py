@@ -38,15 +38,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from eie.chip import Hardware
 from eie.cost import Technology, load_technology
 from eie.errors import InputError
-from eie.explore.layers import BENCHMARK_NAMES, GeneratedLayer, ModelLayer, OwnLayer
-from eie.toml import parse_toml, read_toml
+from eie.explore.encodings import BENCHMARK_NAMES, GeneratedLayer, ModelLayer, OwnLayer
+from eie.program.rules import BalancedRows, InOrderScan, RoundRobin, RowAssignment
+from eie.support.toml import parse_toml, read_toml
 
 __all__ = ["PARAMETERS", "Run", "Space", "load_space", "ready_spaces"]
 
-HARDWARE = tuple(field.name for field in fields(Hardware))
-ENCODING: dict[str, Any] = {"index_bits": 4, "code_bits": 4, "row_assignment": "round robin"}
-BROADCASTS = "broadcasts_per_cycle"
-PARAMETERS = (*HARDWARE, *ENCODING, BROADCASTS)
+HARDWARE = tuple(field.name for field in fields(Hardware) if field.name not in ("row_assignment", "scan_rule"))
+ENCODING: dict[str, Any] = {"index_bits": 4, "code_bits": 4}
+ASSIGNMENTS: dict[str, RowAssignment] = {"round robin": RoundRobin(), "by load": BalancedRows()}
+RULES: dict[str, Any] = {"row_assignment": "round robin", "broadcasts_per_cycle": 1}
+PARAMETERS = (*HARDWARE, *ENCODING, *RULES)
 
 Value = bool | int | float | str
 
@@ -58,20 +60,20 @@ class Run:
     layer: str
     index_bits: int
     code_bits: int
-    row_assignment: str
     hardware: Hardware
-    broadcasts_per_cycle: int = 1
+    row_assignment: str
+    broadcasts_per_cycle: int
 
     @property
-    def encoding(self) -> tuple[str, int, int, int, str]:
+    def encoding(self) -> tuple[str, int, int, int]:
         """What the encoded matrix depends on; runs that share it share the matrix."""
-        return self.layer, self.hardware.n_pe, self.index_bits, self.code_bits, self.row_assignment
+        return self.layer, self.hardware.n_pe, self.index_bits, self.code_bits
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Layer, encoding and hardware as the columns of the table."""
-        others = {name: getattr(self, name) for name in (*ENCODING, BROADCASTS)}
-        return {"layer": self.layer, **vars(self.hardware), **others}
+        sizes = {name: getattr(self.hardware, name) for name in HARDWARE}
+        return {"layer": self.layer, **sizes, **{name: getattr(self, name) for name in (*ENCODING, *RULES)}}
 
 
 class Space(BaseModel):
@@ -157,25 +159,26 @@ class Space(BaseModel):
 
     def _run(self, point: dict[str, Value]) -> Run:
         try:
-            hardware = Hardware(**{name: value for name, value in point.items() if name in HARDWARE})  # type: ignore[arg-type]
+            sizes: dict[str, Any] = {name: value for name, value in point.items() if name in HARDWARE}
+            rules = {name: point.get(name, default) for name, default in RULES.items()}
+            if rules["row_assignment"] not in ASSIGNMENTS:
+                raise InputError(
+                    f"row_assignment must be {' or '.join(map(repr, ASSIGNMENTS))}, not {rules['row_assignment']!r}"
+                )
+            hardware = Hardware(
+                **sizes,
+                row_assignment=ASSIGNMENTS[rules["row_assignment"]],
+                scan_rule=InOrderScan(rules["broadcasts_per_cycle"]),
+            )
             encoding = {name: point.get(name, default) for name, default in ENCODING.items()}
             for name, least, most in (("index_bits", 1, 8), ("code_bits", 1, 8)):
                 value = encoding[name]
                 if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
                     raise InputError(f"{name} must be an integer from {least} to {most}, not {value!r}")
             hardware.entries_per_row(encoding["index_bits"] + encoding["code_bits"])
-            if encoding["row_assignment"] not in ("round robin", "by load"):
-                raise InputError(
-                    f"row_assignment must be 'round robin' or 'by load', not {encoding['row_assignment']!r}"
-                )
-            broadcasts = point.get(BROADCASTS, 1)
-            if broadcasts not in (1, 2) or isinstance(broadcasts, bool):
-                raise InputError(f"{BROADCASTS} must be 1 or 2, not {broadcasts!r}")
-            if broadcasts == 2 and hardware.batched:
-                raise InputError(f"{BROADCASTS} is 2 and batched is true, but pairs are only simulated in one scan")
         except InputError as error:
             raise InputError(f"space {self.name}: {error}") from error
-        return Run(str(point["layer"]), **encoding, hardware=hardware, broadcasts_per_cycle=int(broadcasts))
+        return Run(str(point["layer"]), **encoding, hardware=hardware, **rules)
 
 
 def _point(axes: dict[str, Any], number: int) -> dict[str, Value]:

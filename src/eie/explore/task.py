@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from eie.chip import capacity, simulate
 from eie.cost import Technology, cost
-from eie.explore.dual_broadcast import cycles_in_pairs
-from eie.explore.layers import OwnLayer, encoded, layer_data
+from eie.explore.encodings import OwnLayer, encoded, layer_data
 from eie.explore.space import Run, Space
 
 __all__ = ["Task", "tasks_of"]
@@ -30,9 +29,6 @@ class Task:
         rows = []
         for run in self.runs:
             simulation = simulate(matrix, layer.activations, run.hardware)
-            if run.broadcasts_per_cycle == 2:
-                # The counts are the same; the per-PE cycles, which no row holds, are not.
-                simulation = replace(simulation, cycles=cycles_in_pairs(matrix, layer.activations, run.hardware))
             modelled = cost(simulation, self.technology)
             rows.append(
                 {

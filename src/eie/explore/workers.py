@@ -10,7 +10,7 @@ from typing import Any
 
 from eie.errors import InputError, MissingExtra
 from eie.explore.task import Task
-from eie.paper.this_cpu import cores
+from eie.support.processor import cores
 
 __all__ = ["done"]
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from eie.errors import InputError, MissingExtra
-from eie.files import atomic_write
-from eie.lowering import Activation, Affine, Convolution, Dense, Pooling
-from eie.network import Layer, Network, Step
+from eie.model.network import Layer, Network, Step
+from eie.steps import Activation, Affine, Convolution, Dense, Pooling
+from eie.support.output_files import atomic_write
 
 try:
     import onnx

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import safetensors.numpy
 
 from eie.errors import InputError, MissingExtra
-from eie.files import atomic_write
-from eie.lowering import Affine, Convolution, Dense, Recurrent, Winograd
-from eie.network import Layer, Network
+from eie.model.network import Layer, Network
+from eie.steps import Affine, Convolution, Dense, Recurrent, Winograd
+from eie.support.output_files import atomic_write
 
 __all__ = ["state_dict", "write_arrays", "write_state_dict"]
 

@@ -2,7 +2,7 @@
 
 In file order, little-endian: for all layers, uint32 entries; then for each its codebook, float32 of 16 or 256 values,
 its bias, float32, its codes, 4-bit ones two to a byte and low nibble first, and its 4-bit gaps, packed likewise. The
-entries are the flat stream of `eie.flat`. The file does not say which layers it has: a layout does.
+entries are the flat stream of `eie.encoding.flat`. The file does not say which layers it has: a layout does.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from eie.csc import MAX_SIDE
+from eie.encoding.csc import MAX_SIDE
+from eie.encoding.flat import FlatStream, flatten, unflatten
 from eie.errors import InputError
-from eie.files import atomic_write, existing_file
-from eie.flat import FlatStream, flatten, unflatten
-from eie.network import Layer
-from eie.toml import parse_toml, read_toml
+from eie.model.network import Layer
+from eie.support.output_files import atomic_write, existing_file
+from eie.support.toml import parse_toml, read_toml
 
 __all__ = ["GAP_BITS", "LAYOUTS", "LayerLayout", "Layout", "read_dotnet", "read_layout", "write_dotnet"]
 

@@ -13,11 +13,11 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from eie.csc import InterleavedCSC
-from eie.engine.reference import calibrate
+from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
-from eie.files import existing_file
-from eie.network import Layer, Network
+from eie.model.network import Layer, Network
+from eie.model.reference import calibrate
+from eie.support.output_files import existing_file
 
 __all__ = ["SimulatorStreams", "read_eie_simulator"]
 

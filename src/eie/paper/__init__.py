@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from importlib import import_module
 
 from eie.errors import InputError
-from eie.paper.benchmarks import Benchmark, LayerData, benchmarks, generate
 from eie.paper.comparison import Agreement, Comparison, Plot, Reproduction, Scale
 from eie.paper.study import Study
+from eie.workloads.layers import Benchmark, LayerData, benchmarks, generate
 
 __all__ = [
     "REPRODUCTIONS",

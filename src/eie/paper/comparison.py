@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from eie.results import Column, Provenance, Table, Value
+from eie.support.tables import Column, Provenance, Table, Value
 
 __all__ = ["Agreement", "Comparison", "Plot", "Reproduction", "Scale"]
 

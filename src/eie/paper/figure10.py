@@ -6,11 +6,11 @@ import numpy as np
 
 from eie.chip import Hardware
 from eie.engine import InferenceSession
-from eie.engine.reference import calibrate
+from eie.literature import reported
+from eie.model.reference import calibrate
 from eie.paper.comparison import Comparison, Plot, Reproduction, Scale
-from eie.paper.reported import reported
 from eie.paper.study import Study
-from eie.results import Column, Provenance
+from eie.support.tables import Column, Provenance
 
 __all__ = ["reproduce"]
 
@@ -20,7 +20,9 @@ BITS = (16, 12, 10, 8, 6, 4)
 
 def reproduce(study: Study) -> Reproduction:
     """Accuracy of a compressed network of digits, trained here, run as the chip computes with values of fewer bits."""
-    from eie.demo import compress_digits, digits  # scikit-learn is slow to import, and only this figure needs it
+    # scikit-learn is slow to import, and only this figure needs it
+    from eie.demo import compress_digits
+    from eie.workloads.digits import digits
 
     paper = reported("figure10")
     data = digits()

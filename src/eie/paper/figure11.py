@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from eie.chip import Hardware
+from eie.literature import reported
 from eie.paper.comparison import Comparison, Plot, Reproduction, Scale
-from eie.paper.reported import reported
 from eie.paper.study import Study
 from eie.paper.sweep import about_the_real_layer, curves
-from eie.results import Column
+from eie.support.tables import Column
 
 __all__ = ["reproduce"]
 

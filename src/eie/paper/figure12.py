@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from eie.literature import reported
 from eie.paper.comparison import Plot, Reproduction, Scale
-from eie.paper.reported import reported
 from eie.paper.study import Study
 from eie.paper.sweep import about_the_real_layer, curves
-from eie.results import Column, Provenance
+from eie.support.tables import Column, Provenance
 
 __all__ = ["reproduce"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from eie.literature import reported
 from eie.paper.comparison import Plot, Reproduction, Scale, agreement
 from eie.paper.platforms import MACHINES, time_us
-from eie.paper.reported import reported
 from eie.paper.study import Study, benchmark_of
 from eie.paper.versus_cpu import EIE, THIS_CPU, versus_cpu
-from eie.results import Column, Provenance
+from eie.support.tables import Column, Provenance
 
 __all__ = ["reproduce"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from eie.cost import cost, load_technology
+from eie.literature import reported
 from eie.paper.comparison import Plot, Reproduction, Scale
 from eie.paper.platforms import MACHINES, energy_uj
-from eie.paper.reported import reported
 from eie.paper.study import Study, benchmark_of
 from eie.paper.versus_cpu import EIE, MEAN, versus_cpu
-from eie.results import Column, Provenance
+from eie.support.tables import Column, Provenance
 
 __all__ = ["reproduce"]
 

@@ -6,11 +6,11 @@ import numpy as np
 
 from eie.chip import Hardware
 from eie.cost import MemorySet, load_technology
+from eie.literature import reported
 from eie.paper.comparison import Comparison, Plot, Reproduction, Scale
-from eie.paper.reported import reported
 from eie.paper.study import Study
 from eie.paper.sweep import curves
-from eie.results import Column, Provenance
+from eie.support.tables import Column, Provenance
 
 __all__ = ["reproduce"]
 

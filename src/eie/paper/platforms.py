@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eie.paper.reported import reported
+from eie.literature import reported
 
 __all__ = ["MACHINES", "energy_uj", "power_w", "time_us"]
 

@@ -16,7 +16,7 @@ from eie.chip import Hardware
 from eie.cost import Technology, cost, load_technology, price_list
 from eie.paper.comparison import Comparison, Plot, Reproduction, Scale
 from eie.paper.study import Study
-from eie.results import Column, Provenance
+from eie.support.tables import Column, Provenance
 
 __all__ = ["Rival", "reproduce"]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eie.chip import Hardware, Simulation, simulate
-from eie.csc import InterleavedCSC, encode
+from eie.encoding.csc import InterleavedCSC, encode
 from eie.importers.eie_simulator import read_eie_simulator
 from eie.paper import this_cpu
-from eie.paper.benchmarks import LayerData, benchmarks, generate
+from eie.workloads.layers import LayerData, benchmarks, generate
 
 __all__ = ["Study", "benchmark_of", "real_layer"]
 

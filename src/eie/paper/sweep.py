@@ -8,7 +8,7 @@ import numpy as np
 
 from eie.paper.comparison import Comparison, Scale, agreement
 from eie.paper.study import Study, benchmark_of
-from eie.results import Provenance
+from eie.support.tables import Provenance
 
 __all__ = ["about_the_real_layer", "curves", "mean_of"]
 

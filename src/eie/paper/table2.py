@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from eie.cost import cost, load_technology
+from eie.literature import reported
 from eie.paper.comparison import Comparison, Plot, Reproduction, Scale
-from eie.paper.reported import reported
 from eie.paper.study import Study
-from eie.results import Column, Provenance
+from eie.support.tables import Column, Provenance
 
 __all__ = ["reproduce"]
 

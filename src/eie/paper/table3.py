@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from eie.literature import reported
 from eie.paper.comparison import Comparison, Plot, Reproduction, Scale
-from eie.paper.reported import reported
 from eie.paper.study import Study, benchmark_of
-from eie.results import Column, Provenance
+from eie.support.tables import Column, Provenance
 
 __all__ = ["reproduce"]
 

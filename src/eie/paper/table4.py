@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from eie.literature import reported
 from eie.paper import this_cpu
 from eie.paper.comparison import Comparison, Plot, Reproduction, Scale, agreement
-from eie.paper.reported import reported
 from eie.paper.study import Study, benchmark_of
-from eie.results import Column, Provenance
+from eie.support.tables import Column, Provenance
 
 __all__ = ["reproduce"]
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import scipy
 from scipy.sparse import csr_array
 
-from eie.paper.benchmarks import LayerData
+from eie.support.processor import cores, processor
+from eie.workloads.layers import LayerData
 
-__all__ = ["CpuTimes", "cores", "describe", "measure", "processor"]
+__all__ = ["CpuTimes", "describe", "measure"]
 
 SHORTEST_S = 0.3
 FEWEST_ROUNDS = 5
@@ -57,21 +55,6 @@ def describe() -> str:
         f"{processor()}, {count} core{'s' if count != 1 else ''}, NumPy {np.__version__} (all cores), "
         f"SciPy {scipy.__version__} CSR (one core)"
     )
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def processor() -> str:
-    """The processor's name, as the system gives it."""
-    listing = Path("/proc/cpuinfo")
-    if listing.is_file():
-        for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -5,8 +5,8 @@
     report.add(Section("accuracy", "Accuracy", "What it shows.", table=Table.of(columns, rows), chart=chart))
     report.write(Path("report.html"))
 
-A `Section` has a name (its anchor), a title, a sentence, and optionally an `eie.results.Table` (each column with its
-unit and provenance) and an Altair chart; `reproduction_section` makes one of a `Reproduction` of the paper.
+A `Section` has a name (its anchor), a title, a sentence, and optionally an `eie.support.tables.Table` (each column with
+its unit and provenance) and an Altair chart; `reproduction_section` makes one of a `Reproduction` of the paper.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from eie.paper.comparison import Comparison, Plot, Reproduction
-from eie.results import Value
+from eie.support.tables import Value
 
 __all__ = ["OURS", "PAPER", "agreement_chart", "comparison_chart"]
 

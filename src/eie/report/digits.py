@@ -7,7 +7,7 @@ import altair as alt
 from eie.demo import DigitsResult
 from eie.report.charts import OURS
 from eie.report.page import Section
-from eie.results import Column, Provenance, Table, Value
+from eie.support.tables import Column, Provenance, Table, Value
 
 __all__ = ["digits_headline", "digits_section", "digits_table"]
 

@@ -16,8 +16,8 @@ import altair as alt
 import vl_convert
 
 from eie.errors import InputError
-from eie.files import atomic_write
-from eie.results import Column, Table, Value, shown
+from eie.support.output_files import atomic_write
+from eie.support.tables import Column, Table, Value, shown
 
 __all__ = ["Report", "Section"]
 

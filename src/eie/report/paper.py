@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from eie.paper.comparison import Reproduction
 from eie.report.charts import agreement_chart, comparison_chart
 from eie.report.page import Report, Section
-from eie.results import Column, Table, Value
+from eie.support.tables import Column, Table, Value
 
 __all__ = ["reproduction_report", "reproduction_section"]
 

@@ -1,6 +1,6 @@
 """The model file (docs/format.md): a network as safetensors, its facts as one JSON document in its metadata."""
 
 from eie.storage.documents import FORMAT_VERSION
-from eie.storage.files import load, save
+from eie.storage.model_file import load, save
 
 __all__ = ["FORMAT_VERSION", "load", "save"]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eie.csc import MAX_PES, MAX_SIDE
+from eie.encoding.csc import MAX_PES, MAX_SIDE
 from eie.errors import InputError
 
 __all__ = [

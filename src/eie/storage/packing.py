@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eie.compress import huffman
-from eie.csc import InterleavedCSC
+from eie.encoding.csc import InterleavedCSC
+from eie.encoding.flat import FlatStream, flatten, unflatten
 from eie.errors import InputError
-from eie.flat import FlatStream, flatten, unflatten
+from eie.storage import huffman
 
 __all__ = ["Packed", "best_index_bits", "pack", "unpack"]
 

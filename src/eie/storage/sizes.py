@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from eie.compress import huffman
-from eie.flat import flatten
-from eie.network import Layer
+from eie.encoding.flat import flatten
+from eie.model.network import Layer
+from eie.storage import huffman
 from eie.storage.packing import best_index_bits
 
 __all__ = ["LayerSize", "layer_size", "size_optimal", "total"]

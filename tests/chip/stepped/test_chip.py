@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,13 +15,15 @@ from hypothesis import strategies as st
 import eie
 from data_sets import DataSet
 from eie.chip.stepped import Chip, run_stepped
+from eie.chip.stepped.chip import SteppedLayer
 from eie.chip.stepped.signals import Direction
 from eie.chip.stepped.unit import Wires
-from eie.chip.timing import scan, schedule, simulate
-from eie.engine.reference import chip_layer
+from eie.chip.timing import scan, simulate, timed_scans
 from eie.errors import InputError
 from eie.importers.eie_simulator import read_eie_simulator
-from eie.numerics import Formats, quantise
+from eie.model.numerics import Formats, quantise
+from eie.program.arithmetic import chip_layer
+from eie.program.lowering import lower, passes_of
 from strategies import Case, layers
 
 FORMATS = Formats(0, 12)
@@ -43,6 +47,18 @@ class Recorder:
         ]
 
 
+def stepped(
+    hardware: eie.Hardware,
+    network: eie.Network,
+    activations: np.ndarray,
+    observe: Recorder | None = None,
+    order: Sequence[int] = range(7),
+) -> tuple[SteppedLayer, ...]:
+    """Run a network on the stepped chip."""
+    program = lower(network, replace(hardware, batched=True))
+    return Chip(hardware, order).run(program, activations, observe)
+
+
 def whole(matrix: eie.InterleavedCSC) -> int:
     """Register-file entries that hold the layer in one batch and one pass."""
     return -(-max(matrix.shape) // matrix.n_pe)
@@ -56,14 +72,15 @@ def test_every_cycle_is_the_recurrences(case: Case, queue_depth: int, relu: bool
     hardware = eie.Hardware(n_pe=matrix.n_pe, queue_depth=queue_depth, register_entries=whole(matrix))
     layer = eie.Layer("layer", matrix, relu=relu, formats=FORMATS)
     recorder = Recorder()
-    (found,) = Chip(hardware).run(eie.Network((layer,)), case.activations, recorder)
+    (found,) = stepped(hardware, eie.Network((layer,)), case.activations, recorder)
 
     expected = simulate(matrix, case.activations, hardware)
     assert (found.cycles, found.counts) == (expected.cycles, expected.counts)
     assert np.array_equal(found.outputs, chip_layer(layer, case.activations).values)
 
     columns = scan(case.activations, matrix.n_pe)
-    cycles = schedule(matrix, columns, queue_depth)
+    (timed,) = timed_scans(passes_of(matrix, hardware)[0], case.activations, hardware)
+    cycles = timed.schedule(hardware)
     assert recorder.broadcasts == list(zip(cycles.broadcast.tolist(), columns.columns.tolist(), strict=True))
     pes = range(matrix.n_pe)
     assert sorted(recorder.entered) == sorted(
@@ -86,7 +103,7 @@ def test_batches_and_passes(case: Case, entries: int, width: int) -> None:
     hardware = eie.Hardware(n_pe=matrix.n_pe, register_entries=entries, batched=True, spmat_width_bits=width)
     bias = np.linspace(-40, 40, matrix.outputs).astype(np.float32)
     layer = eie.Layer("layer", matrix, bias, formats=FORMATS)
-    (found,) = Chip(hardware).run(eie.Network((layer,)), case.activations)
+    (found,) = stepped(hardware, eie.Network((layer,)), case.activations)
     expected = simulate(matrix, case.activations, hardware)
     assert (found.cycles, found.counts) == (expected.cycles, expected.counts)
     assert np.array_equal(found.outputs, chip_layer(layer, case.activations).values)
@@ -128,7 +145,7 @@ def test_order_of_units_does_not_matter(case: Case, order: list[int]) -> None:
     """Units see each other only through wires: handed over in any order they do the same."""
     hardware = eie.Hardware(n_pe=case.matrix.n_pe, register_entries=20)
     network = eie.Network((eie.Layer("layer", case.matrix, formats=FORMATS),))
-    expected, found = (Chip(hardware, o).run(network, case.activations)[0] for o in (range(7), order))
+    expected, found = (stepped(hardware, network, case.activations, order=o)[0] for o in (range(7), order))
     assert (found.cycles, found.counts) == (expected.cycles, expected.counts)
     assert np.array_equal(found.outputs, expected.outputs)
 
@@ -136,7 +153,7 @@ def test_order_of_units_does_not_matter(case: Case, order: list[int]) -> None:
 def test_units_drive_what_their_tables_say() -> None:
     """Each unit drives its outputs and no other signal, and reads no signal that is not in its table."""
     matrix = eie.encode(np.ones((6, 6), np.uint8), np.arange(16) / 16, n_pe=3)
-    chip = Chip(eie.Hardware(n_pe=3))
+    chip = Chip(eie.Hardware(n_pe=3, batched=True))
     drivers: dict[str, str] = {}
     touched: set[str] = set()
 
@@ -162,7 +179,7 @@ def test_units_drive_what_their_tables_say() -> None:
                 assert drivers.setdefault(name, type(unit).__name__) == type(unit).__name__
 
     layer = eie.Layer("layer", matrix, formats=FORMATS)
-    chip.run(eie.Network((layer,)), np.arange(6), observe)
+    chip.run(lower(eie.Network((layer,)), chip.hardware), np.arange(6), observe)
     assert len(drivers) == sum(s.direction is Direction.OUTPUT for unit in chip.units for s in unit.signals)
 
 
@@ -181,7 +198,7 @@ def test_no_entry_is_lost_and_no_queue_runs_over(case: Case, queue_depth: int) -
 
     hardware = eie.Hardware(n_pe=case.matrix.n_pe, queue_depth=queue_depth, register_entries=30)
     network = eie.Network((eie.Layer("layer", case.matrix, formats=FORMATS),))
-    Chip(hardware).run(network, case.activations, observe)
+    stepped(hardware, network, case.activations, observe)
     assert written == issued
 
 

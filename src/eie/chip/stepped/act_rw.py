@@ -9,7 +9,7 @@ import numpy as np
 
 from eie.chip.stepped.signals import ACT_RW
 from eie.chip.stepped.unit import Unit, Wires
-from eie.numerics import Integers, saturate
+from eie.model.numerics import Integers, saturate
 
 __all__ = ["ActRw"]
 
@@ -25,45 +25,51 @@ class ActRw(Unit):
         self._files = np.zeros((2, entries, n_pe), np.int64)
         self._source = 0
         self._relu = False
-        self._sram_rows = np.zeros((entries, n_pe), np.int64)
+        self._sram = np.zeros((0, n_pe), np.int64)
+        self._first_row = 0
 
-    def write_source(self, rows: Integers) -> None:
-        """I/O mode: fill the source file's first rows; what the host writes is not put through ReLU."""
-        self._files[self._source, : len(rows)] = rows
-        self._relu = False
+    def write_sram(self, rows: Integers) -> None:
+        """I/O mode: fill the SRAM with the rows that batches are loaded from."""
+        self._sram = rows
 
-    def write_batch(self, rows: Integers) -> None:
-        """Choose the SRAM's rows that the next batch is loaded from, one a cycle."""
-        self._sram_rows = rows
-        self._relu = False
+    def write_source(self, rows: Integers, source: int) -> None:
+        """I/O mode: fill the first rows of the source file, which is file `source`."""
+        self._files[source, : len(rows)] = rows
 
-    def preset(self, rows: Integers) -> None:
-        """Set the destination file's accumulators: the bias, or zeros."""
-        self._files[1 - self._source] = 0
-        self._files[1 - self._source, : len(rows)] = rows
+    def preset(self, rows: Integers, source: int) -> None:
+        """I/O mode: set the destination file's accumulators to the bias, the others to zero."""
+        self._files[1 - source] = 0
+        self._files[1 - source, : len(rows)] = rows
 
-    def read_destination(self, rows: int) -> Integers:
+    def read_destination(self, rows: int, source: int) -> Integers:
         """I/O mode: the destination file's first rows, A bits each."""
-        return self._files[1 - self._source, :rows].copy()
+        return self._files[1 - source, :rows].copy()
 
-    def swap(self, relu: bool) -> None:
-        """Make the destination the source; `relu` is the layer's that has written it."""
-        self._source = 1 - self._source
+    def start(self, first_row: int, source: int, relu: bool) -> None:
+        """Begin a scan: file `source` is the source, read through ReLU or not; loads begin at SRAM row `first_row`."""
+        self._source = source
         self._relu = relu
+        self._first_row = first_row
+
+    def source_values(self, rows: int) -> Integers:
+        """Return the source file's first rows as they are read: saturated, after ReLU; (rows, N)."""
+        return self._read(slice(rows))
 
     def propagate(self, wires: Wires) -> None:
         """Read a source row, saturated and after ReLU, and an accumulator per PE."""
-        source, destination = self._files[self._source], self._files[1 - self._source]
-        row = source[min(wires["row_address"], len(source) - 1)]
-        row = saturate(row, self._value_bits)
-        wires["source_row"] = np.maximum(row, 0) if self._relu else row
-        wires["read_value"] = destination[wires["read_row"], self._pes]
+        entries = self._files.shape[1]
+        wires["source_row"] = self._read(min(wires["row_address"], entries - 1))
+        wires["read_value"] = self._files[1 - self._source][wires["read_row"], self._pes]
 
     def update(self, wires: Wires) -> None:
         """Write the sums of the fourth stage; load a source row."""
         valid = wires["write_valid"]
         if valid.any():
-            pes = self._pes[valid]
+            pes = np.broadcast_to(self._pes, valid.shape)[valid]
             self._files[1 - self._source, wires["write_row"][valid], pes] = wires["write_value"][valid]
         if wires["load_enable"]:
-            self._files[self._source, wires["load_row"]] = self._sram_rows[wires["load_row"]]
+            self._files[self._source, wires["load_row"]] = self._sram[self._first_row + wires["load_row"]]
+
+    def _read(self, rows: int | slice) -> Integers:
+        values = saturate(self._files[self._source, rows], self._value_bits)
+        return np.maximum(values, 0) if self._relu else values

@@ -8,11 +8,11 @@ Its rules: docs/hardware.md, A4, A5, E9, U6, U7.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from eie.chip.stepped.signals import ARITHM_UNIT
 from eie.chip.stepped.unit import Unit, Wires
-from eie.numerics import Formats, quantise_codebook, wrap
+from eie.model.numerics import Integers, wrap
+from eie.program.constants import Constants
 
 __all__ = ["ArithmUnit"]
 
@@ -22,20 +22,20 @@ class ArithmUnit(Unit):
 
     signals = ARITHM_UNIT
 
-    def __init__(self, n_pe: int) -> None:
-        zeros = np.zeros(n_pe, np.int64)
-        none = np.zeros(n_pe, bool)
-        self._column_row = zeros
+    def __init__(self, n_pe: int, *lanes: int) -> None:
+        zeros: Integers = np.zeros((*lanes, n_pe), np.int64)
+        none = np.zeros((*lanes, n_pe), bool)
+        self._column_row: Integers = np.zeros(n_pe, np.int64)
         self._valid1, self._code1, self._index1, self._activation1, self._first1 = none, zeros, zeros, zeros, none
         self._valid2, self._weight2, self._activation2, self._row2 = none, zeros, zeros, zeros
         self._valid3, self._product3, self._accumulated3, self._row3 = none, zeros, zeros, zeros
         self._valid4, self._sum4, self._row4 = none, zeros, zeros
 
-    def write_codebook(self, codebook: npt.NDArray[np.float32], formats: Formats) -> None:
+    def write_codebook(self, constants: Constants) -> None:
         """I/O mode: the shared weights in fixed point, and the datapath's widths."""
-        self._codebook = quantise_codebook(codebook, formats.codebook_fraction, formats.value_bits)
-        self._value_bits = formats.value_bits
-        self._accumulator_bits = formats.accumulator_bits
+        self._codebook = constants.codebook
+        self._value_bits = constants.formats.value_bits
+        self._accumulator_bits = constants.formats.accumulator_bits
 
     def propagate(self, wires: Wires) -> None:
         """Show the second stage's address and what the fourth writes."""
@@ -49,18 +49,26 @@ class ArithmUnit(Unit):
         """Move every stage on, from the last to the first."""
         shifted = (self._product3 + (1 << (self._value_bits - 2))) >> (self._value_bits - 1)
         sum3 = wrap(self._accumulated3 + shifted, self._accumulator_bits)
-        # The second stage gets its row's newest sum: the adder's, the write stage's, or the file's.
-        accumulated = np.where(self._valid4 & (self._row4 == self._row2), self._sum4, wires["read_value"])
-        accumulated = np.where(self._valid3 & (self._row3 == self._row2), sum3, accumulated)
-        row1 = np.where(self._first1, -1, self._column_row) + self._index1 + 1
+        accumulated = self._newest(wires["read_value"], sum3)
+        row1, column_row = self._rows()
 
         self._valid4, self._sum4, self._row4 = self._valid3, sum3, self._row3
         self._valid3, self._row3 = self._valid2, self._row2
         self._product3, self._accumulated3 = self._weight2 * self._activation2, accumulated
         self._valid2, self._activation2 = self._valid1, self._activation1
         self._weight2 = self._codebook[self._code1]
-        self._column_row = np.where(self._valid1, row1, self._column_row)
+        self._column_row = column_row
         self._row2 = np.where(self._valid1, row1, 0)
         self._valid1 = wires["weight_valid"]
         self._code1, self._index1 = wires["weight_code"], wires["weight_index"]
         self._activation1, self._first1 = wires["weight_activation"], wires["weight_first"]
+
+    def _newest(self, read_value: Integers, sum3: Integers) -> Integers:
+        """Return the newest sum of the second stage's row: the adder's, the write stage's, or the file's."""
+        accumulated = np.where(self._valid4 & (self._row4 == self._row2), self._sum4, read_value)
+        return np.where(self._valid3 & (self._row3 == self._row2), sum3, accumulated)
+
+    def _rows(self) -> tuple[Integers, Integers]:
+        """Return the row of the first stage's entry, and the row that the column has come to with it."""
+        row1 = np.where(self._first1, -1, self._column_row) + self._index1 + 1
+        return row1, np.where(self._valid1, row1, self._column_row)

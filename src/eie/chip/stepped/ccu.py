@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from eie.chip.stepped.signals import CCU
 from eie.chip.stepped.unit import Unit, Wires
+from eie.program.lowering import Batch
 
 __all__ = ["Ccu"]
 
@@ -22,11 +23,11 @@ class Ccu(Unit):
         self._rows_loaded = 0
         self._rows_to_load = 0
 
-    def start(self, first_input: int, rows_to_load: int) -> None:
-        """Begin a batch at input `first_input`, its source rows loaded from the activation SRAM first."""
-        self._first_input = first_input
+    def start(self, batch: Batch) -> None:
+        """Begin a batch; where it loads, its source rows come from the activation SRAM first."""
+        self._first_input = batch.first_input
         self._rows_loaded = 0
-        self._rows_to_load = rows_to_load
+        self._rows_to_load = batch.rows if batch.loads else 0
 
     def propagate(self, wires: Wires) -> None:
         """Broadcast unless a queue is full; complete when scan, queues, stages and pipelines are empty."""

@@ -1,32 +1,47 @@
 """The chip, unit by unit and cycle by cycle: the units wired together, and the host that loads and starts them.
 
 A network and an input go in; outputs, cycles and counts come out, and on the way every signal of every cycle can be
-watched. Equal to the recurrence (`chip/timing.py`) in time and to `engine/reference.py` in values; tests hold it there.
+watched. Equal to the recurrence (`chip/timing.py`) in time and to `program/arithmetic.py` in values; tests hold it
+there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 
 from eie.chip.counts import Counts
-from eie.chip.hardware import Hardware
-from eie.chip.network import chip_run
 from eie.chip.stepped.act_queue import ActQueue
 from eie.chip.stepped.act_rw import ActRw
 from eie.chip.stepped.arithm_unit import ArithmUnit
 from eie.chip.stepped.ccu import Ccu
 from eie.chip.stepped.lnzd import Lnzd
+from eie.chip.stepped.planned_scan import GroupCcu, GroupQueue, PlannedLnzd
 from eie.chip.stepped.ptr_read import PtrRead
 from eie.chip.stepped.spmat_read import SpmatRead
 from eie.chip.stepped.unit import Unit, Wires, in_order_of_dependence
-from eie.csc import InterleavedCSC
-from eie.engine.reference import formats_of
-from eie.network import Layer, Network
-from eie.numerics import Integers, quantise, saturate
+from eie.chip.stepped.wide_pe import WideArithmUnit, WidePtrRead, WideSpmatRead
+from eie.encoding.csc import InterleavedCSC
+from eie.model.network import Layer, Network
+from eie.model.numerics import Integers
+from eie.program.arithmetic import read_out
+from eie.program.hardware import Hardware
+from eie.program.host import (
+    HostStep,
+    ReadOutputs,
+    RunScan,
+    WriteCodebook,
+    WritePass,
+    WriteSource,
+    WriteSram,
+    host_steps,
+)
+from eie.program.lowering import LoweredLayer, Program, as_rows, lower_run
+from eie.program.rules import PAPERS_SCAN
 
 __all__ = ["Chip", "Observer", "SteppedLayer", "run_stepped"]
 
@@ -47,15 +62,19 @@ class Chip:
     """The seven units of `hardware`; `order` may give their indices in any order, which changes nothing."""
 
     def __init__(self, hardware: Hardware, order: Sequence[int] = range(7)) -> None:
-        n_pe = hardware.n_pe
+        n_pe, lanes = hardware.n_pe, hardware.arithmetic_units
         self.hardware = hardware
-        self.ccu = Ccu(n_pe)
-        self.lnzd = Lnzd(n_pe)
-        self.act_queue = ActQueue(n_pe, hardware.queue_depth)
-        self.ptr_read = PtrRead(n_pe)
-        self.spmat_read = SpmatRead(n_pe)
-        self.arithm_unit = ArithmUnit(n_pe)
         self.act_rw = ActRw(n_pe, hardware.register_entries, hardware.value_bits)
+        if hardware.scan_rule == PAPERS_SCAN:
+            self.ccu, self.lnzd, self.act_queue = Ccu(n_pe), Lnzd(n_pe), ActQueue(n_pe, hardware.queue_depth)
+        else:
+            self.ccu, self.act_queue = GroupCcu(n_pe), GroupQueue(n_pe, hardware.queue_depth)
+            self.lnzd = PlannedLnzd(n_pe, hardware.scan_rule, self.act_rw.source_values)
+        if lanes == 1:
+            self.ptr_read, self.spmat_read, self.arithm_unit = PtrRead(n_pe), SpmatRead(n_pe), ArithmUnit(n_pe)
+        else:
+            self.ptr_read, self.spmat_read = WidePtrRead(n_pe, lanes), WideSpmatRead(n_pe, lanes)
+            self.arithm_unit = WideArithmUnit(n_pe, lanes)
         units: list[Unit] = [
             self.ccu,
             self.lnzd,
@@ -68,54 +87,50 @@ class Chip:
         self.units = in_order_of_dependence([units[index] for index in order])
         self.cycle = 0
 
-    def run(self, network: Network, activations: Integers, observe: Observer | None = None) -> tuple[SteppedLayer, ...]:
-        """Run the layers in a row on `activations`, the first layer's inputs in Q(fa); (inputs,).
+    def run(self, program: Program, activations: Integers, observe: Observer | None = None) -> tuple[SteppedLayer, ...]:
+        """Run a program's layers in a row on `activations`, the first layer's inputs in Q(fa); (inputs,).
 
-        Vectors longer than the register files go through the activation SRAM: inputs in batches, outputs in passes.
+        The program is lowered with `hardware.batched`: inputs in batches, outputs in passes.
         """
-        registers = self.hardware.register_entries * self.hardware.n_pe
-        results = []
-        in_source = False  # whether the layer before has left its outputs in what is now the source file
-        for layer in network.chain():
-            result = self._run_layer(layer, activations, in_source, observe)
-            results.append(result)
-            activations = result.outputs
-            in_source = layer.outputs <= registers
-            if in_source:
-                self.act_rw.swap(layer.relu)
-        return tuple(results)
+        ran: list[SteppedLayer] = []
+        for layer, steps in groupby(host_steps(program), lambda step: step.layer):
+            ran.append(self._run_layer(layer, steps, activations, observe))
+            activations = ran[-1].outputs
+        return tuple(ran)
 
     def _run_layer(
-        self, layer: Layer, activations: Integers, in_source: bool, observe: Observer | None
+        self, layer: LoweredLayer, steps: Iterable[HostStep], activations: Integers, observe: Observer | None
     ) -> SteppedLayer:
-        formats = formats_of(layer)
-        registers = self.hardware.register_entries * self.hardware.n_pe
-        rows = self._rows(activations)
-        bias = np.zeros(layer.outputs, np.int64)
-        if layer.bias is not None:
-            bias = quantise(layer.bias, formats.output_fraction, formats.accumulator_bits)
-        self.arithm_unit.write_codebook(layer.matrix.codebook, formats)
+        """Play the host's steps of one layer."""
+        formats = layer.constants.formats
+        rows = as_rows(layer.places(activations), self.hardware.n_pe)
+        entries_per_row = self.hardware.entries_per_row(layer.matrix.code_bits + layer.matrix.index_bits)
         began = self.cycle
         counts = Counts(0, 0, 0, 0, 0, 0, 0)
-        outputs = []
-        for number, block in enumerate(layer.matrix.row_blocks(registers)):
-            self.ptr_read.write_memory(block)
-            self.spmat_read.write_memory(block, self.hardware.entries_per_row(block.code_bits + block.index_bits))
-            self.act_rw.preset(self._rows(bias[number * registers :][: block.outputs]))
-            for first in range(0, layer.inputs, registers):
-                batch = rows[first // self.hardware.n_pe :][: self.hardware.register_entries]
-                if first > 0:
-                    self.act_rw.write_batch(batch)
-                elif not in_source or layer.inputs > registers:
-                    self.act_rw.write_source(batch)
-                self.ccu.start(first, len(batch) if first > 0 else 0)
-                self.lnzd.start(len(batch))
-                counts += self._run_scan(observe)
-            counts += Counts(block.n_entries, block.nnz, 0, 0, 0, 0, 0)
-            sums = self.act_rw.read_destination(-(-block.outputs // self.hardware.n_pe))
-            outputs.append(saturate(sums.ravel()[: block.outputs], formats.value_bits))
-        values = np.concatenate(outputs)
-        return SteppedLayer(layer, self.cycle - began, counts, np.maximum(values, 0) if layer.relu else values)
+        places = []
+        for step in steps:
+            match step:
+                case WriteCodebook():
+                    self.arithm_unit.write_codebook(layer.constants)
+                case WriteSram():
+                    self.act_rw.write_sram(rows)
+                case WritePass(part=part):
+                    self.ptr_read.write_memory(part)
+                    self.spmat_read.write_memory(part, entries_per_row)
+                    self.act_rw.preset(as_rows(layer.bias_of(part), self.hardware.n_pe), step.source)
+                    counts += Counts(part.matrix.n_entries, part.matrix.nnz, 0, 0, 0, 0, 0)
+                case WriteSource(batch=batch):
+                    self.act_rw.write_source(rows[batch.first_row :][: batch.rows], step.source)
+                case RunScan(batch=batch):
+                    self.act_rw.start(batch.first_row, step.source, step.relu)
+                    self.ccu.start(batch)
+                    self.lnzd.start(batch.rows)
+                    counts += self._run_scan(observe)
+                case ReadOutputs(part=part):
+                    sums = self.act_rw.read_destination(-(-part.matrix.outputs // self.hardware.n_pe), step.source)
+                    places.append(sums.ravel()[: part.matrix.outputs])
+        outputs = read_out(layer.outputs(np.concatenate(places)), formats, layer.layer.relu)
+        return SteppedLayer(layer.layer, self.cycle - began, counts, outputs)
 
     def _run_scan(self, observe: Observer | None) -> Counts:
         """Clock the units until nothing of the scan is left; that cycle belongs to what comes next."""
@@ -132,14 +147,10 @@ class Chip:
             takes += int(np.count_nonzero(wires["take"]))
             entries += int(np.count_nonzero(wires["entry_valid"]))
             macs += int(np.count_nonzero(wires["weight_valid"] & (wires["weight_code"] != 0)))
-            reads += int(np.count_nonzero(wires["row_read"]))
+            reads += int(np.sum(wires["row_read"]))
             for unit in self.units:
                 unit.update(wires)
             self.cycle += 1
-
-    def _rows(self, vector: Integers) -> Integers:
-        """Return a vector as rows of N, the last padded with zeros."""
-        return np.pad(vector, (0, -len(vector) % self.hardware.n_pe)).reshape(-1, self.hardware.n_pe)
 
 
 def run_stepped(
@@ -157,7 +168,5 @@ def run_stepped(
         network = Layer("layer", network)
     if isinstance(network, Layer):
         network = Network((network,), network.name)
-    run = chip_run(network, inputs, hardware)
-    for layer in run.network.chain():
-        layer.matrix.validate()
-    return Chip(hardware).run(run.network, run.activations, observe)
+    run = lower_run(network, inputs, hardware)
+    return Chip(hardware).run(*run, observe)

@@ -9,7 +9,7 @@ import numpy as np
 
 from eie.chip.stepped.signals import PTR_READ
 from eie.chip.stepped.unit import Unit, Wires
-from eie.csc import InterleavedCSC
+from eie.program.lowering import Pass
 
 __all__ = ["PtrRead"]
 
@@ -22,7 +22,8 @@ class PtrRead(Unit):
 
     signals = PTR_READ
 
-    def __init__(self, n_pe: int) -> None:
+    def __init__(self, n_pe: int, entries_per_cycle: int = 1) -> None:
+        self._entries_per_cycle = entries_per_cycle
         self._pes = np.arange(n_pe)
         self._valid = np.zeros(n_pe, bool)
         self._first = np.zeros(n_pe, bool)
@@ -30,16 +31,13 @@ class PtrRead(Unit):
         self._pointer = np.zeros(n_pe, np.int64)
         self._end = np.zeros(n_pe, np.int64)
 
-    def write_memory(self, matrix: InterleavedCSC) -> None:
-        """I/O mode: fill the banks with the matrix's pointers."""
-        pointers = matrix.pointers.astype(np.int64)
-        if pointers.shape[1] % 2:
-            pointers = np.pad(pointers, ((0, 0), (0, 1)))
-        self._banks = pointers.reshape(len(pointers), -1, 2).transpose(2, 0, 1)  # (bank, PE, place)
+    def write_memory(self, part: Pass) -> None:
+        """I/O mode: fill the banks with the pass's pointers."""
+        self._banks = part.pointer_banks()
 
     def propagate(self, wires: Wires) -> None:
         """Issue an entry where the column has one left; take the next activation in the column's last cycle."""
-        last = self._pointer + 1 >= self._end
+        last = self._pointer + self._entries_per_cycle >= self._end
         wires["take"] = (~self._valid | last) & wires["queue_valid"]
         wires["stage_valid"] = self._valid
         wires["entry_valid"] = self._valid & (self._pointer < self._end)
@@ -54,8 +52,8 @@ class PtrRead(Unit):
         beyond = column + 1
         begin = self._banks[column % 2, self._pes, column // 2]
         end = self._banks[beyond % 2, self._pes, beyond // 2]
-        stays = self._valid & (self._pointer + 1 < self._end)
-        self._pointer = np.where(take, begin, self._pointer + stays)
+        stays = self._valid & (self._pointer + self._entries_per_cycle < self._end)
+        self._pointer = np.where(take, begin, self._pointer + stays * self._entries_per_cycle)
         self._end = np.where(take, end, self._end)
         self._activation = np.where(take, wires["head_value"], self._activation)
         self._first = take

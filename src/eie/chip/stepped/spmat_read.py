@@ -9,7 +9,7 @@ import numpy as np
 
 from eie.chip.stepped.signals import SPMAT_READ
 from eie.chip.stepped.unit import Unit, Wires
-from eie.csc import InterleavedCSC
+from eie.program.lowering import Pass
 
 __all__ = ["SpmatRead"]
 
@@ -28,14 +28,15 @@ class SpmatRead(Unit):
         self._first = np.zeros(n_pe, bool)
         self._buffered = np.full(n_pe, -1)
 
-    def write_memory(self, matrix: InterleavedCSC, entries_per_row: int) -> None:
-        """I/O mode: fill the memories, each PE's entries from a row boundary on; the buffer is empty afterwards."""
+    def write_memory(self, part: Pass, entries_per_row: int) -> None:
+        """I/O mode: fill the memories with the pass's entries; the buffer is empty afterwards."""
         self._entries_per_row = entries_per_row
-        self._code_bits = matrix.code_bits
-        sizes = np.diff(matrix.slice_starts)
-        self._memory = np.zeros((matrix.n_pe, max(int(sizes.max()), 1)), np.int64)
-        self._memory[np.arange(self._memory.shape[1]) < sizes[:, None]] = matrix.entries
-        self._buffered = np.full(matrix.n_pe, -1)
+        self._code_bits = part.matrix.code_bits
+        images = [part.weight_rows(pe, entries_per_row).ravel() for pe in range(len(self._pes))]
+        self._memory = np.zeros((len(images), max(1, *map(len, images))), np.int64)
+        for memory, image in zip(self._memory, images, strict=True):
+            memory[: len(image)] = image
+        self._buffered = np.full(len(images), -1)
 
     def propagate(self, wires: Wires) -> None:
         """Take the entry at hand apart into code and relative index."""

@@ -1,8 +1,8 @@
 """Traces of a simulation: events for Perfetto, signals for a waveform viewer, a picture of PEs by cycles."""
 
-from eie.chip.trace.activity import Activity, State, Window, activity
 from eie.chip.trace.chrome import event_count, write_chrome
 from eie.chip.trace.fst import write_fst
+from eie.chip.trace.states import Activity, State, Window, activity
 from eie.chip.trace.timeline import timeline_chart, write_timeline
 from eie.chip.trace.vcd import write_vcd
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from eie.chip.trace.activity import Activity, State
-from eie.files import atomic_write
+from eie.chip.trace.states import Activity, State
+from eie.support.output_files import atomic_write
 
 __all__ = ["event_count", "write_chrome"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import altair as alt
 import numpy as np
 
-from eie.charts import write_chart
-from eie.chip.trace.activity import Activity, State
+from eie.chip.trace.states import Activity, State
+from eie.support.chart_files import write_chart
 
 __all__ = ["timeline_chart", "write_timeline"]
 

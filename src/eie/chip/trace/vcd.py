@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
-from eie.chip.hardware import Hardware
-from eie.chip.trace.activity import Window
-from eie.chip.trace.waveform import COMMENT, record_signals
+from eie.chip.trace.recording import COMMENT, record_signals
+from eie.chip.trace.states import Window
 from eie.errors import MissingExtra
-from eie.files import atomic_write
-from eie.network import Network
+from eie.model.network import Network
+from eie.program.hardware import Hardware
+from eie.support.output_files import atomic_write
 
 if TYPE_CHECKING:
     from vcd import VCDWriter

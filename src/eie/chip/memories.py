@@ -1,0 +1,78 @@
+"""Whether a layer fits the chip's memories, per processing element: what it needs beside what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eie.encoding.csc import InterleavedCSC
+from eie.errors import InputError
+from eie.program.hardware import Hardware
+from eie.program.lowering import Pass, passes_of
+
+__all__ = ["Requirement", "capacity", "require_capacity"]
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One memory of the PE that needs most of it: `needed` against `available`, both in `unit`."""
+
+    memory: str
+    unit: str
+    pe: int
+    needed: int
+    available: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether the memory holds what is needed."""
+        return self.needed <= self.available
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return f"the {self.memory} of PE {self.pe} needs {self.needed:,} {self.unit} and has {self.available:,}"
+
+
+def capacity(matrix: InterleavedCSC, hardware: Hardware) -> tuple[Requirement, ...]:
+    """Return what `matrix` needs of each memory and of the pointers' range (docs/hardware.md, M2 to M5)."""
+    return _largest(passes_of(matrix, hardware), hardware)
+
+
+def require_capacity(passes: Sequence[Pass], hardware: Hardware, name: str = "the layer") -> None:
+    """Raise InputError, naming every memory that is too small, where a layer's passes do not fit."""
+    short = [str(requirement) for requirement in _largest(passes, hardware) if not requirement.fits]
+    if short:
+        raise InputError(f"{name} does not fit the chip: " + "; ".join(short))
+
+
+def _largest(passes: Sequence[Pass], hardware: Hardware) -> tuple[Requirement, ...]:
+    """Return what the largest pass needs: the memories are filled anew for each."""
+    needs = [_needs(part, hardware) for part in passes]
+    return tuple(max(one, key=lambda requirement: requirement.needed) for one in zip(*needs, strict=True))
+
+
+def _needs(part: Pass, hardware: Hardware) -> tuple[Requirement, ...]:
+    matrix = part.matrix
+    slices = np.diff(matrix.slice_starts)
+    fullest = int(slices.argmax())
+    most_entries = int(slices[fullest])
+    entry_bytes = -(-(matrix.code_bits + matrix.index_bits) // 8)
+    # Both halves of a layer's vectors pass through the activation SRAM of the PE with most rows: PE 0.
+    activations = max(-(-matrix.inputs // matrix.n_pe), matrix.local_rows(0))
+    in_registers = activations <= hardware.register_entries
+    return (
+        Requirement(
+            "pointer memory", "pointers", 0, matrix.inputs + 1, hardware.pointer_bytes * 8 // hardware.pointer_bits
+        ),
+        Requirement("pointer range", "entries", fullest, most_entries, 2**hardware.pointer_bits - 1),
+        Requirement("weight memory", "entries", fullest, most_entries, hardware.spmat_bytes // entry_bytes),
+        Requirement(
+            "activation memory",
+            "values",
+            0,
+            0 if in_registers else activations,
+            hardware.activation_bytes * 8 // hardware.value_bits,
+        ),
+    )

@@ -1,0 +1,179 @@
+"""Layers and networks of them: compressed weights with what turns a product into an activation.
+
+A layer computes f(W a + b); its weights are an `InterleavedCSC`. A network is steps in a row, each one's outputs the
+next one's inputs: a step is a layer, or something built of layers and floating point (`eie.steps`: a convolution, a
+recurrent cell, pooling). All are plain data: the engine runs them, the chip simulates them, storage keeps them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from eie.encoding.csc import InterleavedCSC
+from eie.errors import InputError
+from eie.model.numerics import Formats
+
+__all__ = ["Layer", "Multiply", "Network", "Step"]
+
+Batch = npt.NDArray[np.floating[Any]]
+
+
+class Step(ABC):
+    """A stretch of a network: a vector of `inputs` numbers goes in, one of `outputs` comes out.
+
+    Whoever runs a step says how its layers, its `products`, are multiplied: fast on this CPU, in float64, or as the
+    chip does while counting cycles. So what a convolution or a recurrent cell is stands in one place.
+    """
+
+    name: str
+
+    @property
+    @abstractmethod
+    def inputs(self) -> int:
+        """Length of the vector that goes in."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Length of the vector that comes out."""
+
+    @property
+    def products(self) -> tuple[Layer, ...]:
+        """The layers whose matrices this step multiplies with, in the order of their first use."""
+        return ()
+
+    def with_products(self, products: Sequence[Layer]) -> Self:
+        """Return the same step with other layers in the place of its own."""
+        return self
+
+    @abstractmethod
+    def run(self, vectors: Batch, multiply: Multiply) -> Batch:
+        """Return (batch, outputs) for (batch, inputs); `multiply(layer, x)` gives a layer's outputs, after its ReLU."""
+
+
+Multiply = Callable[["Layer", Batch], Batch]
+
+
+@dataclass(frozen=True, eq=False)
+class Layer(Step):
+    """One layer: `matrix` W; `bias` b, float32 (outputs,), or None; whether ReLU follows; the chip's Q formats.
+
+    A bias may also be a column of W whose activation is 1.0, as in the authors' own data; it is then one more input.
+    `formats` is None until they are chosen from calibration inputs.
+    """
+
+    name: str
+    matrix: InterleavedCSC
+    bias: npt.NDArray[np.float32] | None = None
+    relu: bool = False
+    formats: Formats | None = None
+
+    def __post_init__(self) -> None:
+        """Check the bias against the matrix."""
+        if self.bias is None:
+            return
+        bias = np.asarray(self.bias)
+        if bias.dtype != np.float32 or bias.shape != (self.outputs,):
+            raise InputError(
+                f"layer {self.name}: bias must be float32 of shape ({self.outputs},), not {bias.dtype} of {bias.shape}"
+            )
+        if not np.isfinite(bias).all():
+            raise InputError(f"layer {self.name}: bias must be finite, but some of it is NaN or infinite")
+
+    @property
+    def outputs(self) -> int:
+        """Rows of the matrix."""
+        return self.matrix.outputs
+
+    @property
+    def inputs(self) -> int:
+        """Columns of the matrix."""
+        return self.matrix.inputs
+
+    @property
+    def products(self) -> tuple[Layer, ...]:
+        """The layer itself."""
+        return (self,)
+
+    def with_products(self, products: Sequence[Layer]) -> Layer:
+        """Return the one layer given."""
+        (layer,) = products
+        return layer
+
+    def run(self, vectors: Batch, multiply: Multiply) -> Batch:
+        """Multiply once per vector."""
+        return multiply(self, vectors)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Steps in a row; raises InputError where one's outputs are not as many as the next one's inputs."""
+
+    layers: tuple[Step, ...]
+    name: str = "network"
+
+    def __post_init__(self) -> None:
+        """Check that there are layers, that names differ and that each fits the next."""
+        if not self.layers:
+            raise InputError(f"network {self.name} has no layers, expected at least one")
+        for names in ([step.name for step in self.layers], [product.name for product in self.products]):
+            for name in names:
+                if names.count(name) > 1:
+                    raise InputError(f"network {self.name} has {names.count(name)} layers called {name}, expected one")
+        for before, after in zip(self.layers, self.layers[1:], strict=False):
+            if before.outputs != after.inputs:
+                raise InputError(
+                    f"layer {before.name} has {before.outputs} outputs, but {after.name} after it has "
+                    f"{after.inputs} inputs"
+                )
+
+    def __iter__(self) -> Iterator[Step]:
+        """Give the steps in order."""
+        return iter(self.layers)
+
+    @property
+    def inputs(self) -> int:
+        """Inputs of the first step."""
+        return self.layers[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of the last step."""
+        return self.layers[-1].outputs
+
+    @property
+    def products(self) -> tuple[Layer, ...]:
+        """Every layer that is multiplied with, those inside other steps among them."""
+        return tuple(product for step in self.layers for product in step.products)
+
+    @property
+    def n_pe(self) -> int:
+        """Processing elements that the first compressed layer is split over; raise InputError where there is none."""
+        if not self.products:
+            raise InputError(f"network {self.name} has no compressed layer, expected at least one")
+        return self.products[0].matrix.n_pe
+
+    def chain(self) -> tuple[Layer, ...]:
+        """Return the layers of a network that has nothing else; raise InputError, naming the first other step."""
+        for step in self.layers:
+            if not isinstance(step, Layer):
+                raise InputError(
+                    f"{step.name} of network {self.name} is a {type(step).__name__}, expected only linear layers here"
+                )
+        return self.products
+
+    def map_products(self, change: Callable[[Layer], Layer]) -> Network:
+        """Return the same network with `change` made to every layer that is multiplied with."""
+        return replace(
+            self, layers=tuple(step.with_products([change(product) for product in step.products]) for step in self)
+        )
+
+    def interleave(self, n_pe: int) -> Network:
+        """Return the same network with every layer split over `n_pe` processing elements."""
+        return self.map_products(lambda layer: replace(layer, matrix=layer.matrix.interleave(n_pe)))

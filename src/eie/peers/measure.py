@@ -1,0 +1,151 @@
+"""Timing contenders side by side: in turns, so that whatever else the machine does meets all of them.
+
+Warm: the same weights again and again. Rotated: copies of the weights in turn, more of them than the caches hold, so
+that they come from memory, as they do where a layer is one of many.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eie.encoding.csc import encode
+from eie.engine import InferenceSession
+from eie.model.network import Layer, Network
+from eie.peers.libraries import Call, Peer
+from eie.workloads.layers import LayerData
+
+__all__ = ["Contender", "Measurement", "Settings", "bandwidth_gb_per_s", "measure_layer"]
+
+OURS = "eie"
+_COPIES_BYTES = 128 * 2**20  # well past the largest cache of a desktop or a server core's share
+_MOST_COPIES = 40
+_BURST = 4
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to measure: threads of every contender, seconds per layer and kind, numerics and kernel of ours."""
+
+    threads: int = 1
+    seconds: float = 2.0
+    numerics: str = "int16"
+    kernel: str | None = None
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to compute a layer: a call per copy of its weights, and the bytes of weights each call reads."""
+
+    name: str
+    calls: tuple[Call, ...]
+    bytes_read: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One contender on one layer: medians with quartiles in microseconds, error relative to the largest output."""
+
+    layer: str
+    contender: str
+    warm_us: float
+    warm_quartiles_us: tuple[float, float]
+    rotated_us: float
+    rotated_quartiles_us: tuple[float, float]
+    bytes_read: int
+    error: float
+
+
+def measure_layer(data: LayerData, peers: Sequence[Peer], settings: Settings) -> tuple[list[Measurement], list[str]]:
+    """Measure ours and `peers` on one layer; return the measurements, ours first, and who failed with the reason."""
+    weights = data.codebook[data.codes]
+    expected = weights.astype(np.float64) @ data.activations.astype(np.float64)
+    contenders = [_ours(data, settings)]
+    failed = []
+    dense = [weights.copy() for _ in range(_copies(weights.nbytes))]
+    for peer in peers:
+        try:
+            bytes_read = peer.bytes_read(weights)
+            sources = [dense[i % len(dense)] for i in range(_copies(bytes_read))]
+            calls = tuple(peer.make(source, data.activations, settings.threads) for source in sources)
+            calls[0]()
+        except Exception as error:  # a peer that cannot do it is a result, whatever it raises
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            failed.append(f"{peer.name} on {data.name}: {reason}")
+            continue
+        contenders.append(Contender(peer.name, calls, bytes_read))
+    largest = float(np.abs(expected).max()) or 1.0
+    errors = {c.name: float(np.abs(c.calls[0]() - expected).max()) / largest for c in contenders}
+    warm = _times(contenders, settings.seconds, rotate=False)
+    rotated = _times(contenders, settings.seconds, rotate=True)
+    return [
+        Measurement(
+            data.name,
+            c.name,
+            float(np.median(warm[c.name])),
+            _quartiles(warm[c.name]),
+            float(np.median(rotated[c.name])),
+            _quartiles(rotated[c.name]),
+            c.bytes_read,
+            errors[c.name],
+        )
+        for c in contenders
+    ], failed
+
+
+def bandwidth_gb_per_s() -> float:
+    """Return what one thread reads from memory in GB/s: the dot product of 256 MB with themselves, the best of five."""
+    values = np.ones(2**26, np.float32)
+    best = min(_seconds(lambda: np.dot(values, values)) for _ in range(5))
+    return values.nbytes / best / 1e9
+
+
+def _ours(data: LayerData, settings: Settings) -> Contender:
+    network = Network((Layer(data.name, encode(data.codes, data.codebook)),), data.name)
+    if settings.numerics == "chip":
+        from eie.model.reference import calibrate
+
+        network = calibrate(network, data.activations)
+
+    def session(kernel: str | None) -> InferenceSession:
+        return InferenceSession(network, numerics=settings.numerics, threads=settings.threads, kernel=kernel)
+
+    first = session(settings.kernel)
+    plan = first.plan[0]
+    sessions = [first, *(session(plan.kernel) for _ in range(_copies(plan.bytes) - 1))]
+    out = np.zeros(network.outputs, np.float32)
+    calls = tuple(lambda one=one: one.run(data.activations, out=out) for one in sessions)
+    return Contender(OURS, calls, plan.bytes)
+
+
+def _copies(bytes_read: int) -> int:
+    return int(np.clip(_COPIES_BYTES // max(bytes_read, 1) + 1, 2, _MOST_COPIES))
+
+
+def _times(contenders: Sequence[Contender], seconds: float, rotate: bool) -> dict[str, list[float]]:
+    # A burst each, the first call of it untimed: it brings back the code that the others' turns have driven out.
+    times: dict[str, list[float]] = {c.name: [] for c in contenders}
+    for c in contenders:
+        for call in c.calls:  # the first use of a copy finds pages and tables that nobody has used yet
+            call()
+    end, turn = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end or turn < 6 * _BURST:
+        for c in contenders:
+            burst = [_seconds(c.calls[(turn + i) % len(c.calls) if rotate else 0]) for i in range(_BURST)]
+            times[c.name].extend(second * 1e6 for second in burst[1:])
+        turn += _BURST
+    return times
+
+
+def _seconds(call: Call) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _quartiles(times: list[float]) -> tuple[float, float]:
+    low, high = np.percentile(np.asarray(times, np.float64), [25, 75])
+    return float(low), float(high)

@@ -1,0 +1,32 @@
+"""The lowered program: a network and its hardware as the plain data that every form of the chip plays."""
+
+from eie.program.arithmetic import ChipOutputs, chip_layer, read_out
+from eie.program.constants import Constants, constants_of
+from eie.program.hardware import Hardware
+from eie.program.host import HostStep, host_steps
+from eie.program.lowering import Batch, LoweredLayer, Pass, Program, lower, lower_layer, passes_of
+from eie.program.rules import BalancedRows, InOrderScan, RoundRobin, RowAssignment, Scan, ScanRule
+
+__all__ = [
+    "BalancedRows",
+    "Batch",
+    "ChipOutputs",
+    "Constants",
+    "Hardware",
+    "HostStep",
+    "InOrderScan",
+    "LoweredLayer",
+    "Pass",
+    "Program",
+    "RoundRobin",
+    "RowAssignment",
+    "Scan",
+    "ScanRule",
+    "chip_layer",
+    "constants_of",
+    "host_steps",
+    "lower",
+    "lower_layer",
+    "passes_of",
+    "read_out",
+]

@@ -1,0 +1,102 @@
+"""What the host does to run a program: the steps in order, as plain data; the stepped chip and the RTL play them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from eie.program.lowering import Batch, LoweredLayer, Pass, Program
+
+__all__ = [
+    "HostStep",
+    "ReadOutputs",
+    "RunScan",
+    "WriteCodebook",
+    "WritePass",
+    "WriteSource",
+    "WriteSram",
+    "host_steps",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class WriteCodebook:
+    """Fill every PE's codebook with the layer's."""
+
+    layer: LoweredLayer
+
+
+@dataclass(frozen=True, eq=False)
+class WriteSram:
+    """Fill the activation SRAMs with all inputs of the layer, which its batches are loaded from."""
+
+    layer: LoweredLayer
+
+
+@dataclass(frozen=True, eq=False)
+class WritePass:
+    """Fill pointers and weight memories with one pass, and preset the destination file with its bias, else zeros."""
+
+    layer: LoweredLayer
+    part: Pass
+    source: int
+
+
+@dataclass(frozen=True, eq=False)
+class WriteSource:
+    """Fill the source file with a batch of the layer's inputs."""
+
+    layer: LoweredLayer
+    batch: Batch
+    source: int
+
+
+@dataclass(frozen=True, eq=False)
+class RunScan:
+    """Start a scan of one batch and wait until it is complete; `relu`: the source file is read through ReLU."""
+
+    layer: LoweredLayer
+    part: Pass
+    batch: Batch
+    source: int
+    relu: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ReadOutputs:
+    """Read the pass's outputs from the destination file."""
+
+    layer: LoweredLayer
+    part: Pass
+    source: int
+
+
+HostStep = WriteCodebook | WriteSram | WritePass | WriteSource | RunScan | ReadOutputs
+
+
+def host_steps(program: Program) -> Iterator[HostStep]:
+    """Give the host's steps. `source` is the register file, 0 or 1, that a step finds as source; the other is written.
+
+    A layer whose outputs fit the destination file hands them on in place: the files swap roles, and the next layer
+    reads them through the ReLU of the one that wrote them. What the host or the SRAM has written is read as it is.
+    """
+    source, relu = 0, False
+    kept = False  # whether the source file has the layer's inputs already
+    for layer in program.layers:
+        yield WriteCodebook(layer)
+        batched = len(layer.passes[0].batches) > 1
+        if batched:
+            yield WriteSram(layer)
+        for part in layer.passes:
+            yield WritePass(layer, part, source)
+            for batch in part.batches:
+                if batch.loads:
+                    relu = False
+                elif batched or not kept:
+                    relu = False
+                    yield WriteSource(layer, batch, source)
+                yield RunScan(layer, part, batch, source, relu)
+            yield ReadOutputs(layer, part, source)
+        kept = len(layer.passes) == 1
+        if kept:
+            source, relu = 1 - source, layer.layer.relu

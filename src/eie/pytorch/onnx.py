@@ -1,0 +1,195 @@
+"""ONNX files as PyTorch modules: a chain of nodes, each one layer, ready to be compressed."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from eie.errors import InputError, MissingExtra
+from eie.support.output_files import existing_file
+
+try:
+    import onnx
+    import onnx.numpy_helper
+except ImportError as error:
+    raise MissingExtra("reading ONNX", "onnx", "onnx") from error
+
+__all__ = ["read_onnx"]
+
+_PLAIN: dict[str, type[nn.Module]] = {
+    "Relu": nn.ReLU,
+    "Tanh": nn.Tanh,
+    "Sigmoid": nn.Sigmoid,
+    "Identity": nn.Identity,
+    "Dropout": nn.Identity,
+    "Flatten": nn.Flatten,
+}
+
+
+def read_onnx(path: str | Path) -> nn.Sequential:
+    """Return the network of an ONNX file: modules in a row, named as their weights are.
+
+    It may have Gemm, MatMul and Add, Conv, BatchNormalization, MaxPool, AveragePool, GlobalAveragePool, Relu, Tanh,
+    Sigmoid, Softmax, LogSoftmax, Flatten, Reshape to vectors, Dropout and Identity. Raises InputError, naming the node,
+    for anything else, and for nodes that are not in a row.
+    """
+    path = existing_file(path, "model")
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except Exception as error:  # protobuf's and ONNX's errors have no common class
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"model {path} is not a whole ONNX file: {reason}") from error
+    try:
+        return _Reader(model.graph).modules()
+    except InputError as error:
+        raise InputError(f"model {path}: {error}") from error
+
+
+class _Reader:
+    """One graph, node by node."""
+
+    def __init__(self, graph: Any) -> None:
+        self.nodes = list(graph.node)
+        self.constants = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+        inputs = [one.name for one in graph.input if one.name not in self.constants]
+        if len(inputs) != 1:
+            raise InputError(f"the graph has {len(inputs)} inputs, expected one")
+        self.last = inputs[0]
+        self.layers: OrderedDict[str, nn.Module] = OrderedDict()
+
+    def modules(self) -> nn.Sequential:
+        for node in self.nodes:
+            if node.op_type == "Constant":
+                (value,) = node.attribute
+                self.constants[node.output[0]] = onnx.numpy_helper.to_array(value.t)
+                continue
+            data = [name for name in node.input if name and name not in self.constants]
+            if data != [self.last]:
+                raise InputError(
+                    f"node {self._name(node)} takes {', '.join(data) or 'no input'}, expected {self.last} alone: the "
+                    "nodes must be in a row"
+                )
+            self._take(node)
+            self.last = node.output[0]
+        if not self.layers:
+            raise InputError("the graph has no nodes, expected a layer at least")
+        return nn.Sequential(self.layers)
+
+    def _take(self, node: Any) -> None:
+        facts = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+        arrays = [self.constants[name] for name in node.input if name in self.constants]
+        kind = node.op_type
+        name = self._name(node)
+        if kind in _PLAIN:
+            if kind == "Flatten" and facts.get("axis", 1) != 1:
+                raise InputError(f"node {name} flattens from axis {facts['axis']}, expected 1")
+            self._add(name, _PLAIN[kind]())
+        elif kind == "Reshape":
+            if arrays[0].tolist()[1:] != [-1] and len(arrays[0]) != 2:
+                raise InputError(f"node {name} reshapes to {arrays[0].tolist()}, expected vectors: (batch, -1)")
+            self._add(name, nn.Flatten())
+        elif kind in ("Softmax", "LogSoftmax"):
+            self._add(name, nn.Softmax(1) if kind == "Softmax" else nn.LogSoftmax(1))
+        elif kind == "Gemm":
+            if facts.get("alpha", 1.0) != 1 or facts.get("beta", 1.0) != 1 or facts.get("transA", 0):
+                raise InputError(f"node {name} must have alpha and beta of 1 and no transA")
+            weights = arrays[0] if facts.get("transB", 0) else arrays[0].T
+            self._linear(name, weights, arrays[1] if len(arrays) > 1 else None)
+        elif kind == "MatMul" and len(arrays) == 1 and arrays[0].ndim == 2 and node.input[1] in self.constants:
+            self._linear(name, arrays[0].T, None)
+        elif kind == "Add" and len(arrays) == 1 and self._takes_bias(arrays[0]):
+            _, last = self.layers.popitem()
+            assert isinstance(last, nn.Linear)
+            self._linear(self._before, last.weight.detach().numpy(), arrays[0].reshape(-1))
+        elif kind == "Conv":
+            self._add(name, _convolution(name, arrays, facts))
+        elif kind == "BatchNormalization":
+            self._add(name, _batch_norm(arrays, facts))
+        elif kind in ("MaxPool", "AveragePool"):
+            self._add(name, _pooling(name, kind, facts))
+        elif kind == "GlobalAveragePool":
+            self._add(name, nn.AdaptiveAvgPool2d(1))
+        else:
+            raise InputError(f"node {name} is a {kind}, which cannot be read")
+
+    def _takes_bias(self, array: np.ndarray[Any, Any]) -> bool:
+        last = next(reversed(self.layers.values()), None)
+        return isinstance(last, nn.Linear) and last.bias is None and array.size == last.out_features
+
+    def _linear(self, name: str, weights: np.ndarray[Any, Any], bias: np.ndarray[Any, Any] | None) -> None:
+        linear = nn.Linear(weights.shape[1], weights.shape[0], bias is not None)
+        linear.weight.data = torch.from_numpy(np.array(weights, np.float32))
+        if bias is not None:
+            linear.bias.data = torch.from_numpy(np.array(bias, np.float32).reshape(-1))
+        self._add(name, linear)
+
+    def _add(self, name: str, module: nn.Module) -> None:
+        self._before = name
+        unique, number = name, 1
+        while unique in self.layers:
+            number += 1
+            unique = f"{name}_{number}"
+        self.layers[unique] = module
+
+    def _name(self, node: Any) -> str:
+        """Return a module's name: that of its weights without ".weight", or the node's own, or its kind."""
+        weights = next((name for name in node.input if name in self.constants and name.endswith(".weight")), "")
+        name = weights.removesuffix(".weight") or node.name or node.op_type.lower()
+        return re.sub(r"[^0-9A-Za-z_]+", "_", name).strip("_") or "layer"
+
+
+def _pads(name: str, facts: dict[str, Any]) -> tuple[int, int]:
+    if facts.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+        raise InputError(f"node {name} must have its padding in numbers, not auto_pad")
+    top, left, bottom, right = facts.get("pads", [0, 0, 0, 0])
+    if (top, left) != (bottom, right):
+        raise InputError(f"node {name} pads {top}, {left}, {bottom} and {right}, expected the same on opposite sides")
+    return top, left
+
+
+def _convolution(name: str, arrays: list[Any], facts: dict[str, Any]) -> nn.Conv2d:
+    weights = arrays[0]
+    if weights.ndim != 4 or set(facts.get("dilations", [1])) != {1}:
+        raise InputError(f"node {name} must be a convolution in two dimensions without dilation")
+    groups = facts.get("group", 1)
+    module = nn.Conv2d(
+        weights.shape[1] * groups,
+        weights.shape[0],
+        weights.shape[2:],
+        tuple(facts.get("strides", (1, 1))),
+        _pads(name, facts),
+        groups=groups,
+        bias=len(arrays) > 1,
+    )
+    module.weight.data = torch.from_numpy(np.array(weights, np.float32))
+    if module.bias is not None:
+        module.bias.data = torch.from_numpy(np.array(arrays[1], np.float32))
+    return module
+
+
+def _batch_norm(arrays: list[Any], facts: dict[str, Any]) -> nn.BatchNorm2d:
+    module = nn.BatchNorm2d(len(arrays[0]), eps=facts.get("epsilon", 1e-5))
+    tensors = (module.weight.data, module.bias.data, module.running_mean, module.running_var)
+    for tensor, array in zip(tensors, arrays, strict=True):
+        assert tensor is not None
+        tensor.copy_(torch.from_numpy(np.array(array, np.float32)))
+    return module
+
+
+def _pooling(name: str, kind: str, facts: dict[str, Any]) -> nn.Module:
+    if facts.get("ceil_mode", 0) or set(facts.get("dilations", [1])) != {1}:
+        raise InputError(f"node {name} must round down and have no dilation")
+    kernel, padding = tuple(facts["kernel_shape"]), _pads(name, facts)
+    stride = tuple(facts.get("strides", (1, 1)))
+    if kind == "MaxPool":
+        return nn.MaxPool2d(kernel, stride, padding)
+    if any(padding) and not facts.get("count_include_pad", 0):
+        raise InputError(f"node {name} must count its padding in the average")
+    return nn.AvgPool2d(kernel, stride, padding)

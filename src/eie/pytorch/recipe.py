@@ -1,0 +1,152 @@
+"""Recipes: what to do to a model, step by step, as a TOML file or from Python, checked before anything begins."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from eie.errors import InputError
+from eie.support.toml import read_toml
+
+__all__ = ["Finetune", "LayerRecipe", "Prune", "Recipe", "Share", "Train", "read_recipe"]
+
+Density = Annotated[float, Field(gt=0, le=1)]
+Bits = Annotated[int, Field(ge=1, le=8)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_nearest(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            for key in given:
+                if key not in cls.model_fields:
+                    raise ValueError(f"there is no entry called {key!r}{nearest(key, cls.model_fields)}")
+        return given
+
+
+class Train(_Table):
+    """Training: epochs, and how. With no epochs nothing is trained."""
+
+    epochs: int = Field(default=0, ge=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    batch_size: int = Field(default=128, ge=1)
+    optimiser: Literal["adam", "sgd"] = "adam"
+    weight_decay: float = Field(default=0.0, ge=0)
+    patience: int | None = Field(default=None, ge=1)
+
+
+class Prune(Train):
+    """Pruning by magnitude to `density` of every layer's weights, or of all layers' together with `scope = "global"`.
+
+    "gradual" lowers the density along a cubic during the first `ramp` of the epochs; "one-shot" prunes at once; both
+    train what is left. `regrow` lets a pruned weight come back.
+    """
+
+    density: float = Field(default=0.1, gt=0, le=1)
+    scope: Literal["layer", "global"] = "layer"
+    schedule: Literal["gradual", "one-shot"] = "gradual"
+    ramp: float = Field(default=0.6, gt=0, lt=1)
+    regrow: bool = False
+
+
+class Share(_Table):
+    """Weight sharing: 2**bits - 1 values and 0, one codebook per layer."""
+
+    bits: Bits = 4
+    clustering: Literal["optimal", "linear", "density", "random"] = "optimal"
+    bias: Literal["float32", "shared"] = "float32"
+
+
+class Finetune(Train):
+    """Training of the centroids."""
+
+
+class Encode(_Table):
+    """How the weights are laid out: PEs; bits of a relative index, or "best" for the fewest bytes; Huffman coding."""
+
+    n_pe: int = Field(default=64, ge=1, le=1024)
+    index_bits: Bits | Literal["best"] = 4
+    huffman: bool = True
+
+
+class Numbers(_Table):
+    """The chip's fixed point: its widths, and how many training inputs choose the Q formats."""
+
+    value_bits: int = Field(default=16, ge=2, le=16)
+    accumulator_bits: int = Field(default=24, ge=2, le=32)
+    calibration_inputs: int = Field(default=256, ge=1)
+
+
+class LayerRecipe(_Table):
+    """What one layer does otherwise than the rest. With `compress = false` it is left as it is, in float."""
+
+    compress: bool = True
+    density: Density | None = None
+    bits: Bits | None = None
+    winograd: bool = False
+
+
+class Recipe(_Table):
+    """The whole recipe, its tables in the order in which they are carried out."""
+
+    name: str = "network"
+    seed: int = 0
+    input_shape: tuple[int, ...] | None = None
+    train: Train = Train()
+    prune: Prune = Prune()
+    share: Share = Share()
+    finetune: Finetune = Finetune()
+    encode: Encode = Encode()
+    numbers: Numbers = Numbers()
+    layers: dict[str, LayerRecipe] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.numbers.accumulator_bits < self.numbers.value_bits:
+            raise ValueError(
+                f"numbers.accumulator_bits must be {self.numbers.value_bits} or more, as value_bits is, not "
+                f"{self.numbers.accumulator_bits}"
+            )
+        return self
+
+    def of(self, layer: str) -> LayerRecipe:
+        """Return what the recipe says of one layer."""
+        return self.layers.get(layer, LayerRecipe())
+
+    def density_of(self, layer: str) -> float:
+        """Return the part of one layer's weights to keep."""
+        density = self.of(layer).density
+        return self.prune.density if density is None else density
+
+    def bits_of(self, layer: str) -> int:
+        """Return the bits of one layer's codes."""
+        bits = self.of(layer).bits
+        return self.share.bits if bits is None else bits
+
+    def require_layers(self, names: Iterable[str]) -> None:
+        """Raise InputError where the recipe speaks of a layer that is not among `names`."""
+        known = list(names)
+        for layer in self.layers:
+            if layer not in known:
+                raise InputError(
+                    f"the recipe has a layer {layer!r} and the model has none of that name{nearest(layer, known)}; "
+                    f"its layers are {', '.join(known)}"
+                )
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read a recipe from a TOML file. Raises InputError, naming the entry and the nearest match, for what is wrong."""
+    return read_toml(path, Recipe, "recipe")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ": did you mean 'x'?" for the known name most like `name`, or nothing where none is like it."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f": did you mean {found[0]!r}?" if found else ""

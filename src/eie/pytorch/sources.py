@@ -1,0 +1,158 @@
+"""A trained model from wherever it is: a Python factory, an ONNX file, weights alone; nothing is unpickled unasked."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import zipfile
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from eie.errors import InputError
+from eie.support.output_files import existing_file
+
+__all__ = ["load_model", "mlp_of", "read_weights"]
+
+Weights = Mapping[str, torch.Tensor]
+WEIGHT_FILES = (".safetensors", ".npz", ".pt", ".pth")
+
+
+def load_model(source: str, weights: Path | None = None, *, unpickle: bool = False) -> nn.Module:
+    """Return the model that `source` names.
+
+    `source` is "module:factory" or "file.py:factory", a function that returns a torch.nn.Module; an .onnx file; or a
+    file of weights, .safetensors, .npz or .pt, whose matrices are taken as linear layers in a row with ReLU between
+    them. `weights`, a file of the last kind, are loaded into a factory's model. A .pt file is read as tensors alone;
+    with `unpickle` it may be a whole module, and whatever code it names is run. Raises InputError for anything else.
+    """
+    if source.endswith(".onnx"):
+        from eie.pytorch.onnx import read_onnx  # needs the package onnx
+
+        if weights is not None:
+            raise InputError(f"weights {weights} cannot be loaded into {source}, which has its own")
+        return read_onnx(source)
+    if ":" in source and not Path(source).exists():
+        return _with_weights(_made_by(source), source, weights)
+    if weights is not None:
+        raise InputError(f"weights {weights} need a model to be loaded into: give module:factory, not {source}")
+    path = existing_file(source, "model")
+    if unpickle and path.suffix in (".pt", ".pth"):
+        found = _torch_load(path, weights_only=False)
+        if isinstance(found, nn.Module):
+            return found
+    return mlp_of(read_weights(path), str(path))
+
+
+def _made_by(source: str) -> nn.Module:
+    place, _, name = source.rpartition(":")
+    try:
+        if place.endswith(".py"):
+            path = existing_file(place, "module")
+            spec = importlib.util.spec_from_file_location(path.stem, path)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            sys.path.insert(0, "")  # as `python -m` does: modules beside the user
+            try:
+                module = importlib.import_module(place)
+            finally:
+                sys.path.remove("")
+        model = getattr(module, name)()
+    except InputError:
+        raise
+    except Exception as error:  # whatever the user's module raises
+        raise InputError(f"{source} could not make a model: {type(error).__name__}: {error}") from error
+    if not isinstance(model, nn.Module):
+        raise InputError(f"{source} made a {type(model).__name__}, expected a torch.nn.Module")
+    return model
+
+
+def _with_weights(model: nn.Module, source: str, weights: Path | None) -> nn.Module:
+    if weights is None:
+        return model
+    try:
+        model.load_state_dict(dict(read_weights(weights)))
+    except RuntimeError as error:
+        reason = " ".join(line.strip() for line in str(error).splitlines()[1:]) or str(error)
+        raise InputError(f"weights {weights} are not those of {source}: {reason}") from error
+    return model
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Return the named tensors of a .safetensors, .npz or .pt file. Raises InputError where it is none of them."""
+    existing_file(path, "weights")
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                return {name: torch.from_numpy(archive[name]) for name in archive.files}
+    except (safetensors.SafetensorError, zipfile.BadZipFile, ValueError, TypeError, OSError, EOFError) as error:
+        raise InputError(f"weights {path} are not a whole {path.suffix} file of numbers: {error}") from error
+    if path.suffix not in WEIGHT_FILES:
+        raise InputError(f"a file of weights must end in {', '.join(WEIGHT_FILES)}, not {path.name}")
+    found = _torch_load(path, weights_only=True)
+    if not isinstance(found, Mapping) or not all(isinstance(one, torch.Tensor) for one in found.values()):
+        raise InputError(f"weights {path} hold a {type(found).__name__}, expected tensors by name (a state_dict)")
+    return dict(found)
+
+
+def _torch_load(path: Path, *, weights_only: bool) -> object:
+    try:
+        found: object = torch.load(path, map_location="cpu", weights_only=weights_only)
+        return found
+    except Exception as error:  # whatever a damaged or hostile file makes of torch.load
+        if weights_only and "eights only" in str(error):
+            raise InputError(
+                f"weights {path} hold more than tensors, which only running their code would read: give a "
+                "state_dict, or --unpickle where you trust the file"
+            ) from error
+        raise InputError(f"weights {path} are not a whole PyTorch file: {str(error).splitlines()[0]}") from error
+
+
+def mlp_of(weights: Weights, source: str) -> nn.Sequential:
+    """Return linear layers in a row, ReLU between them, of "x.weight" (outputs, inputs) and "x.bias" in their order.
+
+    Raises InputError, naming the tensor, for weights that make no such row.
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    outputs = 0
+    for name, tensor in weights.items():
+        layer, _, part = name.rpartition(".")
+        if part == "bias" and f"{layer}.weight" in weights:
+            continue
+        if (
+            part != "weight"
+            or tensor.ndim != 2
+            or not tensor.is_floating_point()
+            or (layers and tensor.shape[1] != outputs)
+        ):
+            expected = f"(outputs, {outputs})" if layers else "(outputs, inputs)"
+            raise InputError(
+                f"weights {source}: {name} of shape {tuple(tensor.shape)} is not a linear layer's weight {expected}: "
+                "give the model that they belong to as module:factory, and these with --weights"
+            )
+        outputs = tensor.shape[0]
+        bias = weights.get(f"{layer}.bias")
+        if bias is not None and bias.shape != (outputs,):
+            raise InputError(f"weights {source}: {layer}.bias must have shape ({outputs},), not {tuple(bias.shape)}")
+        if layers:
+            layers[f"relu{len(layers) // 2 + 1}"] = nn.ReLU()
+        linear = nn.Linear(tensor.shape[1], outputs, bias is not None)
+        linear.weight.data.copy_(tensor)
+        if bias is not None:
+            linear.bias.data.copy_(bias)
+        layers[layer.replace(".", "_")] = linear
+    if not layers:
+        raise InputError(f"weights {source} hold no tensor, expected at least one layer's weight")
+    return nn.Sequential(layers)

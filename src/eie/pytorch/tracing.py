@@ -1,0 +1,308 @@
+"""PyTorch modules as networks: the forward pass traced, each call one step.
+
+A layer whose weights are shared (`eie.compress`) becomes a compressed one, any other stays in float.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.fx
+from torch import nn
+from torch.fx.passes.shape_prop import ShapeProp
+
+from eie.encoding.csc import encode
+from eie.errors import InputError
+from eie.model.network import Layer, Network, Step
+from eie.pytorch.recurrent_and_winograd import RecurrentCell, RecurrentLayer, WinogradConv2d
+from eie.pytorch.sharing import Shared
+from eie.steps import (
+    ACTIVATIONS,
+    Activation,
+    Affine,
+    Convolution,
+    Dense,
+    Image,
+    Pooling,
+    Recurrent,
+    Window,
+    Winograd,
+)
+
+__all__ = ["Target", "network_of", "products_of"]
+
+Target = nn.Linear | nn.Conv2d | WinogradConv2d | RecurrentCell  # what has weights that can be shared
+
+_FUNCTIONS = {
+    torch.relu: "relu",
+    nn.functional.relu: "relu",
+    torch.tanh: "tanh",
+    nn.functional.tanh: "tanh",
+    torch.sigmoid: "sigmoid",
+    nn.functional.sigmoid: "sigmoid",
+    torch.softmax: "softmax",
+    nn.functional.softmax: "softmax",
+    torch.log_softmax: "log_softmax",
+    nn.functional.log_softmax: "log_softmax",
+    torch.flatten: "nothing",
+    nn.functional.dropout: "nothing",
+    nn.functional.max_pool2d: "max",
+    nn.functional.avg_pool2d: "average",
+}
+_METHODS = {"relu", "tanh", "sigmoid", "softmax", "log_softmax"}
+_MODULES: dict[type[nn.Module], str] = {
+    nn.ReLU: "relu",
+    nn.Tanh: "tanh",
+    nn.Sigmoid: "sigmoid",
+    nn.Softmax: "softmax",
+    nn.LogSoftmax: "log_softmax",
+}
+_NOTHING = (nn.Flatten, nn.Unflatten, nn.Dropout, nn.Dropout2d, nn.Identity)
+
+
+def products_of(module: Target, name: str, n_pe: int = 64, index_bits: int = 4) -> tuple[Layer | Dense, ...]:
+    """Return the module's matrix and bias: a compressed layer where its weights are shared, a dense one otherwise.
+
+    A convolution's matrix is (channels out, channels in x height x width); one in the Winograd domain has sixteen,
+    called name.0 to name.15, without bias.
+    """
+    weights = _array(module.weight)
+    bias = None if module.bias is None else _array(module.bias)
+    sixteen = isinstance(module, WinogradConv2d)
+    names = [f"{name}.{place}" for place in range(len(weights))] if sixteen else [name]
+    bias = None if sixteen else bias
+
+    def parts(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return array if sixteen else array.reshape(1, len(array), -1)
+
+    shared = _shared(module)
+    if shared is None:
+        zeros = np.zeros(parts(weights).shape[1], np.float32)
+        return tuple(
+            Dense(one, part, zeros if bias is None else bias) for one, part in zip(names, parts(weights), strict=True)
+        )
+    codes, codebook = shared
+    return tuple(
+        Layer(one, encode(part, codebook, n_pe, index_bits), bias)
+        for one, part in zip(names, parts(codes), strict=True)
+    )
+
+
+def _shared(module: nn.Module) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]] | None:
+    """Return the codes and the codebook of shared weights, or None where they are not shared."""
+    parametrisations: Any = getattr(module, "parametrizations", {})
+    if "weight" not in parametrisations or not isinstance(parametrisations["weight"][-1], Shared):
+        return None
+    centroids = _array(parametrisations["weight"].original)
+    return parametrisations["weight"][-1].codes.numpy(), np.concatenate((np.zeros(1, np.float32), centroids))
+
+
+def network_of(
+    model: nn.Module, input_shape: tuple[int, ...], *, name: str = "network", n_pe: int = 64, index_bits: int = 4
+) -> Network:
+    """Return `model`, whose inputs have `input_shape` without the batch, as a network.
+
+    Its forward pass must be a chain of linear layers, 2-D convolutions without groups, batch normalisation, max and
+    average pooling, one-layer LSTMs and GRUs, ReLU, tanh, sigmoid, softmax, flattening and dropout. Raises InputError,
+    naming the first call, for anything else: such a model is compressed in place (`eie.compress_`) and its layers
+    are run by `eie.pytorch.nn.convert_`.
+    """
+    training = model.training
+    model.eval()
+    try:
+        graph = torch.fx.GraphModule(model, _Tracer().trace(model))
+        graph.graph.eliminate_dead_code()  # results that the model unpacks and leaves
+        ShapeProp(graph).propagate(torch.zeros(1, *input_shape))
+    except Exception as error:  # whatever the model's own code raises
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"the model does not run on one input of shape {input_shape}: {reason}") from error
+    finally:
+        model.train(training)
+    tracer = _Chain(graph, n_pe, index_bits)
+    for node in graph.graph.nodes:
+        tracer.take(node)
+    if not tracer.steps:
+        raise InputError("the model does nothing that could be run, expected a layer at least")
+    return Network(tuple(tracer.steps), name)
+
+
+class _Tracer(torch.fx.Tracer):
+    """Traces down to the layers that are steps of their own."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, WinogradConv2d | RecurrentLayer) or super().is_leaf_module(m, module_qualified_name)
+
+
+_EVERY = slice(None)
+# What a model takes of a recurrent layer's results: all states, or the last one.
+_ALL = (0,)
+_LAST: dict[str, list[tuple[Any, ...]]] = {
+    "lstm": [(0, (_EVERY, -1)), (0, (_EVERY, -1, _EVERY)), (1, 0, -1), (1, 0, 0)],
+    "gru": [(0, (_EVERY, -1)), (0, (_EVERY, -1, _EVERY)), (1, -1), (1, 0)],
+}
+
+
+class _Chain:
+    """Steps made of a graph's nodes, in order."""
+
+    def __init__(self, graph: torch.fx.GraphModule, n_pe: int, index_bits: int) -> None:
+        self.modules = dict(graph.named_modules())
+        self.n_pe, self.index_bits = n_pe, index_bits
+        self.steps: list[Step] = []
+        self.last: torch.fx.Node | None = None
+        self.taken: tuple[Any, ...] | None = None  # the way into a recurrent layer's results, while on it
+
+    def take(self, node: torch.fx.Node) -> None:
+        """Add what one node does."""
+        if node.op == "placeholder":
+            if self.last is not None:
+                raise InputError(f"the model has a second input, {node.name}, expected one")
+            self.last = node
+            return
+        if "tensor_meta" not in node.meta:  # sizes for a view
+            return
+        tensors = [one for one in node.all_input_nodes if "tensor_meta" in one.meta]
+        if tensors != [self.last]:
+            raise InputError(
+                f"the model is not a chain: {node.name} takes {', '.join(one.name for one in tensors) or 'no input'}, "
+                f"expected {self.last.name if self.last else 'the input'} alone"
+            )
+        self.last = node
+        if self.taken is not None and node.target is operator.getitem:
+            self._take_states(node.args[1])
+            return
+        if self.taken not in (None, _ALL):
+            raise InputError(f"{node.name} takes a part of {self.steps[-1].name}'s results that cannot be had")
+        self.taken = None
+        before = tuple(tensors[0].meta["tensor_meta"].shape)
+        meta = node.meta["tensor_meta"]
+        after = tuple(meta.shape) if node.op != "output" and hasattr(meta, "shape") else before
+        if node.op == "call_module":
+            self._module(node, str(node.target), self.modules[str(node.target)], before)
+        elif node.op == "call_function" and node.target in _FUNCTIONS:
+            self._function(node, _FUNCTIONS[node.target], before)
+        elif node.op == "call_method" and node.target in _METHODS:
+            self._function(node, str(node.target), before)
+        elif not (
+            node.op == "output" or (before[0] == after[0] and np.prod(before) == np.prod(after) and _moves(node))
+        ):
+            raise _unknown(node.name, str(node.target))
+
+    def _take_states(self, index: Any) -> None:
+        """Follow `index` into the results of the recurrent layer before."""
+        recurrent = self.steps[-1]
+        assert isinstance(recurrent, Recurrent)
+        assert self.taken is not None
+        self.taken = (*self.taken, index)
+        if self.taken in _LAST[recurrent.cell]:
+            self.steps[-1] = replace(recurrent, last_only=True)
+            self.taken = None
+
+    def _module(self, node: torch.fx.Node, name: str, module: nn.Module, shape: tuple[int, ...]) -> None:
+        kind = next((kind for one, kind in _MODULES.items() if isinstance(module, one)), None)
+        if isinstance(module, nn.Linear):
+            if len(shape) != 2:
+                raise InputError(
+                    f"layer {name} gets inputs of shape {shape[1:]}, expected one vector: flatten it first"
+                )
+            self.steps += self._products(module, name)
+        elif isinstance(module, WinogradConv2d):
+            places = tuple(one for one in self._products(module, name) if isinstance(one, Layer))
+            bias = np.zeros(module.out_channels, np.float32) if module.bias is None else _array(module.bias)
+            self.steps.append(Winograd(name, _image(shape), module.padding, places, bias))
+        elif isinstance(module, RecurrentLayer):
+            if len(shape) != 3:
+                raise InputError(f"{name} gets inputs of shape {shape[1:]}, expected (steps, features)")
+            (product,) = self._products(module, name)
+            self.steps.append(Recurrent(name, module.kind, shape[1], shape[2], product))
+            self.taken = ()
+        elif isinstance(module, nn.Conv2d):
+            if module.groups != 1 or set(module.dilation) != {1} or isinstance(module.padding, str):
+                raise InputError(f"convolution {name} must have no groups, no dilation, and its padding in numbers")
+            window = Window(_pair(module.kernel_size), _pair(module.stride), _pair(module.padding))
+            (product,) = self._products(module, name)
+            self.steps.append(Convolution(name, _image(shape), window, product))
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            self.steps.append(_affine(module, name, shape))
+        elif isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+            if module.ceil_mode or getattr(module, "dilation", 1) not in (1, (1, 1)):
+                raise InputError(f"pooling {name} must round down and have no dilation")
+            pool = "max" if isinstance(module, nn.MaxPool2d) else "average"
+            self._pool(name, pool, shape, module.kernel_size, module.stride, module.padding)
+        elif isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size in (1, (1, 1)):
+            self._pool(name, "average", shape, shape[2:], None, 0)
+        elif kind is not None:
+            self._function(node, kind, shape)
+        elif not isinstance(module, _NOTHING):
+            raise _unknown(name, type(module).__name__)
+
+    def _products(self, module: Target, name: str) -> tuple[Layer | Dense, ...]:
+        return products_of(module, name, self.n_pe, self.index_bits)
+
+    def _function(self, node: torch.fx.Node, kind: str, shape: tuple[int, ...]) -> None:
+        size = int(np.prod(shape[1:]))
+        if kind in ("max", "average"):
+            arguments = [*node.args[1:], *([None] * 3)]
+            kernel, stride, padding = (
+                node.kwargs.get(key, arguments[place]) for place, key in enumerate(("kernel_size", "stride", "padding"))
+            )
+            self._pool(node.name, kind, shape, kernel, stride, padding or 0)
+        elif kind == "relu" and self.steps and (rectified := _rectified(self.steps[-1])) is not None:
+            self.steps[-1] = rectified
+        elif kind in ACTIVATIONS:
+            if "softmax" in kind and len(shape) != 2:
+                raise InputError(f"{node.name} gets inputs of shape {shape[1:]}, expected one vector: flatten it first")
+            self.steps.append(Activation(node.name, size, kind))
+
+    def _pool(self, name: str, kind: str, shape: tuple[int, ...], kernel: Any, stride: Any, padding: Any) -> None:
+        window = Window(_pair(kernel), _pair(stride or kernel), _pair(padding))
+        self.steps.append(Pooling(name, _image(shape), window, "max" if kind == "max" else "average"))
+
+
+def _rectified(step: Step) -> Step | None:
+    """Return `step` with a ReLU after it, where it can have its own."""
+    if isinstance(step, Layer | Dense | Winograd) and not step.relu:
+        return replace(step, relu=True)
+    if isinstance(step, Convolution) and not step.product.relu:
+        return replace(step, product=replace(step.product, relu=True))
+    return None
+
+
+def _affine(module: nn.BatchNorm1d | nn.BatchNorm2d, name: str, shape: tuple[int, ...]) -> Affine:
+    if module.running_mean is None or module.running_var is None:
+        raise InputError(f"batch normalisation {name} must have running statistics")
+    ones = torch.ones(module.num_features)
+    scale = (ones if module.weight is None else module.weight) / torch.sqrt(module.running_var + module.eps)
+    shift = (0 * ones if module.bias is None else module.bias) - module.running_mean * scale
+    return Affine(name, int(np.prod(shape[2:])), _array(scale), _array(shift))
+
+
+def _moves(node: torch.fx.Node) -> bool:
+    """Whether a call only gives the same numbers another shape."""
+    return node.target in ("view", "reshape", "flatten", "contiguous", torch.reshape, operator.getitem)
+
+
+def _unknown(name: str, what: str) -> InputError:
+    return InputError(
+        f"{name} is a {what}, which a network cannot hold: compress the model in place with eie.compress_ and run its "
+        "layers with eie.pytorch.nn.convert_"
+    )
+
+
+def _image(shape: tuple[int, ...]) -> Image:
+    if len(shape) != 4:
+        raise InputError(f"an image must have the shape (batch, channels, height, width), not {shape}")
+    return Image(*shape[1:])
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[1]))
+
+
+def _array(tensor: torch.Tensor) -> npt.NDArray[np.float32]:
+    return np.ascontiguousarray(tensor.detach().numpy(), np.float32)

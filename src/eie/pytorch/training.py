@@ -1,0 +1,210 @@
+"""The ready training loop: any model, with progress, early stop, and a checkpoint from which it goes on.
+
+Everything a parametrised model trains (masked weights, centroids, biases) is its parameters: nothing here knows of
+compression.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from eie.errors import InputError
+from eie.support.output_files import atomic_write
+from eie.workloads.data import Data
+
+__all__ = ["Epoch", "History", "Training", "accuracy", "finetune"]
+
+EVALUATION_BATCH = 2048
+
+
+@dataclass(frozen=True)
+class Training:
+    """How to train: Adam or SGD with momentum, the learning rate falling to zero along a cosine.
+
+    `patience` stops after so many epochs without a better validation accuracy. The best epoch's weights are kept.
+    """
+
+    epochs: int
+    learning_rate: float = 1e-3
+    batch_size: int = 128
+    optimiser: str = "adam"
+    weight_decay: float = 0.0
+    patience: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training data: mean loss, and the accuracy on the validation data after it, 0 to 1."""
+
+    number: int
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class History:
+    """Every epoch, and the number of the one whose weights were kept; `interrupted` where the user stopped it."""
+
+    epochs: tuple[Epoch, ...]
+    best: int
+    interrupted: bool = False
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, x: Any, y: Any) -> float:
+    """Return the part of the inputs `x` whose largest output is number `y`, 0 to 1, in evaluation mode."""
+    training = model.training
+    model.eval()
+    inputs, labels = torch.as_tensor(x), torch.as_tensor(y)
+    right = 0
+    for first in range(0, len(inputs), EVALUATION_BATCH):
+        outputs = model(inputs[first : first + EVALUATION_BATCH])
+        right += int((outputs.argmax(dim=1) == labels[first : first + EVALUATION_BATCH]).sum())
+    model.train(training)
+    return right / len(inputs)
+
+
+def finetune(
+    model: nn.Module,
+    data: Data,
+    training: Training,
+    *,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = nn.functional.cross_entropy,
+    checkpoint: Path | None = None,
+    before_step: Callable[[int, int], None] = lambda step, steps: None,
+    best_after: float = 0.0,
+    log: Callable[[str], None] = lambda line: None,
+) -> History:
+    """Train `model` in place on `data`; return what each epoch brought.
+
+    After every epoch all that is needed to go on is written to `checkpoint`, and where that file exists training goes
+    on from it, to the same weights as if it had never stopped. `before_step` is told the number of every step, and of
+    how many, before it: gradual pruning moves its masks there. The model ends with the weights of the epoch of the best
+    validation accuracy among those that began when `best_after` of all had been done, or later. Ctrl-C ends the loop
+    after what the checkpoint holds: `History.interrupted`. Raises InputError for a checkpoint of another model, and
+    where the loss is no longer finite.
+    """
+    state = _State(model, data, training, best_after)
+    if checkpoint is not None and checkpoint.exists():
+        state.restore(checkpoint)
+        log(f"going on from {checkpoint}, after epoch {state.done} of {training.epochs}")
+    interrupted = False
+    try:
+        while state.done < training.epochs and not state.out_of_patience:
+            epoch = state.train_epoch(loss, before_step)
+            log(
+                f"epoch {epoch.number} of {training.epochs}: loss {epoch.loss:.4f}, "
+                f"validation accuracy {epoch.accuracy:.2%}"
+            )
+            if checkpoint is not None:
+                state.keep(checkpoint)
+    except KeyboardInterrupt:
+        interrupted = True
+    if state.best_weights and not interrupted:
+        model.load_state_dict(state.best_weights)
+    return History(tuple(state.epochs), state.best, interrupted)
+
+
+class _State:
+    """A training under way."""
+
+    def __init__(self, model: nn.Module, data: Data, training: Training, best_after: float) -> None:
+        self.model, self.training, self.best_after = model, training, best_after
+        self.x, self.y = torch.as_tensor(data.x_train), torch.as_tensor(data.y_train)
+        self.x_valid, self.y_valid = data.x_valid, data.y_valid
+        self.steps_per_epoch = math.ceil(len(self.x) / training.batch_size)
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.optimiser: torch.optim.Optimizer
+        if training.optimiser == "adam":
+            self.optimiser = torch.optim.Adam(parameters, training.learning_rate, weight_decay=training.weight_decay)
+        else:
+            self.optimiser = torch.optim.SGD(
+                parameters, training.learning_rate, momentum=0.9, weight_decay=training.weight_decay
+            )
+        self.epochs: list[Epoch] = []
+        self.best = 0
+        self.best_weights: dict[str, torch.Tensor] = {}
+
+    @property
+    def done(self) -> int:
+        return len(self.epochs)
+
+    @property
+    def eligible(self) -> list[Epoch]:
+        """Epochs whose weights may be kept."""
+        return [one for one in self.epochs if one.number - 1 >= self.best_after * self.training.epochs]
+
+    @property
+    def out_of_patience(self) -> bool:
+        if self.training.patience is None or not self.eligible:
+            return False
+        first_best = max(self.eligible, key=lambda one: one.accuracy)
+        return self.done - first_best.number >= self.training.patience
+
+    def train_epoch(
+        self, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], before_step: Callable[[int, int], None]
+    ) -> Epoch:
+        """Train one pass over the data, in an order of the epoch's own."""
+        training = self.training
+        # Every epoch has its own seed, so that one that is repeated after an interruption is the same.
+        torch.manual_seed(training.seed * 100_003 + self.done)
+        order = torch.randperm(len(self.x))
+        total = 0.0
+        self.model.train()
+        for step, batch in enumerate(torch.split(order, training.batch_size)):
+            steps = training.epochs * self.steps_per_epoch
+            number = self.done * self.steps_per_epoch + step
+            before_step(number, steps)
+            for group in self.optimiser.param_groups:
+                group["lr"] = training.learning_rate * 0.5 * (1 + math.cos(math.pi * number / steps))
+            self.optimiser.zero_grad()
+            error = loss(self.model(self.x[batch]), self.y[batch])
+            error.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            total += float(error.detach()) * len(batch)
+        if not math.isfinite(total):
+            raise InputError(
+                f"the loss of epoch {self.done + 1} is {total}: lower learning_rate, {training.learning_rate} now"
+            )
+        found = Epoch(self.done + 1, total / len(self.x), accuracy(self.model, self.x_valid, self.y_valid))
+        so_far = max((one.accuracy for one in self.eligible), default=0.0)
+        self.epochs.append(found)
+        if found in self.eligible and found.accuracy >= so_far:  # of equals the last: it has learned longest
+            self.best = found.number
+            self.best_weights = {name: value.clone() for name, value in self.model.state_dict().items()}
+        return found
+
+    def keep(self, path: Path) -> None:
+        """Write everything needed to go on; an interruption in the middle leaves the file of the epoch before."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "epochs": [(one.number, one.loss, one.accuracy) for one in self.epochs],
+            "best": self.best,
+            "best_weights": self.best_weights,
+        }
+        data = io.BytesIO()  # torch.save to a file has an error of its own for a full disk
+        torch.save(state, data)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(data.getbuffer())
+
+    def restore(self, path: Path) -> None:
+        """Take everything back."""
+        try:
+            found = torch.load(path, weights_only=True)
+            self.model.load_state_dict(found["model"])
+            self.optimiser.load_state_dict(found["optimiser"])
+            self.epochs = [Epoch(*one) for one in found["epochs"]]
+            self.best, self.best_weights = found["best"], found["best_weights"]
+        except Exception as error:  # whatever a damaged or foreign file makes of torch.load
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"checkpoint {path} is not of this model and training: {reason}") from error

@@ -1,0 +1,42 @@
+"""The cycles around a difference as a value change dump: the RTL's signals beside the stepped simulator's."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from eie.errors import InputError, MissingExtra
+from eie.silicon.cosimulation import COMPARED, Verification
+from eie.support.output_files import atomic_write
+
+__all__ = ["CYCLES_AROUND", "write_waveform"]
+
+CYCLES_AROUND = 50
+
+
+def write_waveform(found: Verification, path: Path) -> None:
+    """Write the compared signals of both, CYCLES_AROUND cycles before and after the first difference.
+
+    Raises InputError where there is none, MissingExtra without pyvcd.
+    """
+    if found.difference is None:
+        raise InputError("there is no difference to write a waveform of")
+    if importlib.util.find_spec("vcd") is None:
+        raise MissingExtra("a waveform", "pyvcd", "trace")
+    from vcd import VCDWriter
+
+    first = max(0, found.difference.cycle - CYCLES_AROUND)
+    with atomic_write(path) as temporary, temporary.open("w") as file:
+        writer = VCDWriter(file, timescale="1 ns", comment=f"1 ns is a cycle; {found.difference}", init_timestamp=first)
+        variables = []
+        for source, cycles in (("rtl", found.rtl_trace), ("stepped", found.stepped_trace)):
+            for name in COMPARED:
+                places = cycles.dtype[name].shape
+                for pe in range(places[0]) if places else (None,):
+                    scope = source if pe is None else f"{source}.pe{pe}"
+                    variables.append((cycles[name], pe, writer.register_var(scope, name, "wire", size=32, init=0)))
+        last = found.difference.cycle + CYCLES_AROUND
+        for cycle in range(first, min(last, len(found.rtl_trace), len(found.stepped_trace))):
+            for values, pe, variable in variables:
+                writer.change(variable, cycle, int(values[cycle] if pe is None else values[cycle, pe]))
+        writer.close()

@@ -1,0 +1,155 @@
+// Runs a host program on the verilated chip and writes down every computing cycle; driven by cosimulation.py.
+//
+//   chip PROGRAM TRACE SUMS [CYCLES]
+//
+// With CYCLES the chip's assertions are left out, and it stops after so many cycles: to see where a fault leads.
+//
+// PROGRAM: words of one byte operation, one byte space, two bytes PE, four bytes address, kDataBytes bytes data.
+//   operation 0 host write, 1 start one scan and clock until it is complete, 2 read the destination file (4 bytes to SUMS)
+// TRACE: per cycle of a scan, the record of cosimulation.trace_type; a scan ends with a record whose `complete` is 1.
+#include <verilated.h>
+
+#include <climits>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <type_traits>
+#include <vector>
+
+#include "Veie.h"
+#include "harness_parameters.h"  // kPes, kCountBits, kDataBytes, kLongestScan
+
+namespace {
+
+// Ports of up to 64 bits are integers, longer ones arrays of 32-bit words.
+template <class Port>
+std::uint64_t bits(const Port& port, int first, int count) {
+  std::uint64_t value = 0;
+  for (int i = 0; i < count; ++i) {
+    const int at = first + i;
+    std::uint64_t bit;
+    if constexpr (std::is_integral_v<Port>) bit = static_cast<std::uint64_t>(port) >> at & 1;
+    else bit = port[at / 32] >> (at % 32) & 1;
+    value |= bit << i;
+  }
+  return value;
+}
+
+template <class Port>
+void set_bytes(Port& port, const std::uint8_t* bytes) {
+  if constexpr (std::is_integral_v<Port>) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, bytes, kDataBytes < 8 ? kDataBytes : 8);
+    port = static_cast<Port>(value);
+  } else {
+    for (int word = 0; word * 4 < kDataBytes; ++word) std::memcpy(&port[word], bytes + 4 * word, 4);
+  }
+}
+
+class Bench {
+ public:
+  Bench(std::FILE* program, std::FILE* trace, std::FILE* sums, long cycles_left)
+      : program_(program), trace_(trace), sums_(sums), cycles_left_(cycles_left) {
+    chip_.reset = 1;
+    chip_.host_write = 0;
+    clock();
+    chip_.reset = 0;
+  }
+
+  void run() {
+    std::uint8_t word[8 + kDataBytes];
+    while (std::fread(word, 1, sizeof word, program_) == sizeof word) {
+      std::uint16_t pe;
+      std::uint32_t address;
+      std::memcpy(&pe, word + 2, 2);
+      std::memcpy(&address, word + 4, 4);
+      chip_.host_write = word[0] != 2;
+      chip_.host_space = word[1];
+      chip_.host_pe = static_cast<std::decay_t<decltype(chip_.host_pe)>>(pe);
+      chip_.host_address = static_cast<std::decay_t<decltype(chip_.host_address)>>(address);
+      set_bytes(chip_.host_data, word + 8);
+      if (word[0] == 2) {
+        chip_.eval();
+        const std::uint32_t sum = chip_.host_read_data;
+        std::fwrite(&sum, sizeof sum, 1, sums_);
+        continue;
+      }
+      clock();
+      chip_.host_write = 0;
+      if (word[0] == 1) scan();
+      if (cycles_left_ <= 0) return;
+    }
+  }
+
+ private:
+  void clock() {
+    chip_.clk = 0;
+    chip_.eval();
+    chip_.clk = 1;
+    chip_.eval();
+  }
+
+  void scan() {
+    for (long cycle = 0; cycle < kLongestScan; ++cycle) {
+      chip_.clk = 0;
+      chip_.eval();
+      if (--cycles_left_ <= 0) return;
+      record();
+      const bool complete = chip_.complete;
+      chip_.clk = 1;
+      chip_.eval();
+      if (complete) return;
+    }
+    std::fprintf(stderr, "the scan is not complete after %ld cycles\n", kLongestScan);
+    std::exit(3);
+  }
+
+  void put(std::uint64_t value, int bytes) { std::fwrite(&value, 1, bytes, trace_); }
+
+  template <class Port>
+  void put_pes(const Port& port) {
+    for (int pe = 0; pe < kPes; ++pe) put(bits(port, pe, 1), 1);
+  }
+
+  void record() {
+    put(chip_.complete, 1);
+    put(chip_.computing, 1);
+    put(chip_.load_enable, 1);
+    put(chip_.found, 1);
+    put(chip_.scan_finished, 1);
+    put(chip_.any_full, 1);
+    put(chip_.broadcast, 1);
+    put(0, 1);
+    put(chip_.broadcast_column, 4);
+    put(chip_.broadcast_value, 4);
+    for (int pe = 0; pe < kPes; ++pe) put(bits(chip_.queue_count, pe * kCountBits, kCountBits), 2);
+    put_pes(chip_.take);
+    put_pes(chip_.stage_valid);
+    put_pes(chip_.entry_valid);
+    put_pes(chip_.weight_valid);
+    put_pes(chip_.row_read);
+    put_pes(chip_.pipeline_busy);
+    put_pes(chip_.write_valid);
+  }
+
+  Veie chip_;
+  std::FILE* program_;
+  std::FILE* trace_;
+  std::FILE* sums_;
+  long cycles_left_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 4 && argc != 5) return 2;
+  if (argc == 5) Verilated::assertOn(false);
+  std::FILE* program = std::fopen(argv[1], "rb");
+  std::FILE* trace = std::fopen(argv[2], "wb");
+  std::FILE* sums = std::fopen(argv[3], "wb");
+  if (!program || !trace || !sums) return 2;
+  Bench(program, trace, sums, argc == 5 ? std::atol(argv[4]) : LONG_MAX).run();
+  return std::fclose(trace) == 0 && std::fclose(sums) == 0 ? 0 : 2;
+}

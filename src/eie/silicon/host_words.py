@@ -1,0 +1,126 @@
+"""The host's steps as words for the chip's host port: what the harness of the verilated chip plays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+
+from eie.model.numerics import Integers
+from eie.program.host import (
+    HostStep,
+    ReadOutputs,
+    RunScan,
+    WriteCodebook,
+    WritePass,
+    WriteSource,
+    WriteSram,
+    host_steps,
+)
+from eie.program.lowering import LoweredLayer, Pass, Program, as_rows
+from eie.silicon.parameters import Parameters
+
+__all__ = ["READ", "SCAN", "WRITE", "host_words", "word_type"]
+
+# Spaces of the host port and settings in space 0: see rtl/eie.sv.
+POINTERS, WEIGHTS, CODEBOOK, SOURCE, DESTINATION, SRAM = range(1, 7)
+ROWS, FIRST_INPUT, FIRST_WORD, FLAGS, START, CLEAR = range(6)
+WRITE, SCAN, READ = range(3)
+
+
+def word_type(data_bits: int) -> np.dtype[np.void]:
+    """Return one word of a program as the harness reads it, for a host port of `data_bits`."""
+    data_bytes = -(-data_bits // 32) * 4
+    return np.dtype(
+        [("operation", "u1"), ("space", "u1"), ("pe", "<u2"), ("address", "<u4"), ("data", "u1", (data_bytes,))]
+    )
+
+
+def host_words(program: Program, parameters: Parameters, inputs: Sequence[Integers]) -> bytes:
+    """Return what the host writes, starts and reads, as the harness reads it.
+
+    `inputs` has each layer's inputs in its Q(fa): the host carries those that do not stay in the register files.
+    """
+    port = _HostPort(parameters)
+    layers = groupby(host_steps(program), lambda step: step.layer)
+    for (layer, steps), vector in zip(layers, inputs, strict=True):
+        rows = as_rows(layer.places(vector), parameters.n_pe)
+        for step in steps:
+            port.play(step, layer, rows)
+    return port.to_bytes()
+
+
+class _HostPort:
+    """Words for the host port, in order."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = parameters
+        self._word = word_type(parameters.data_bits)
+        self._words: list[np.ndarray] = []
+
+    def to_bytes(self) -> bytes:
+        return b"".join(words.tobytes() for words in self._words)
+
+    def play(self, step: HostStep, layer: LoweredLayer, rows: Integers) -> None:
+        """Add the words of one step; `rows` are the layer's inputs in rows of N."""
+        match step:
+            case WriteCodebook():
+                codebook = layer.constants.codebook
+                self._write(CODEBOOK, np.zeros(len(codebook), int), np.arange(len(codebook)), codebook)
+            case WriteSram():
+                self._write_rows(SRAM, rows & ((1 << self.parameters.value_bits) - 1))
+            case WritePass(part=part):
+                self._set_flags(source=step.source)
+                self._write_memories(part)
+                accumulators = np.zeros((self.parameters.register_entries, self.parameters.n_pe), np.int64)
+                bias = as_rows(layer.bias_of(part), self.parameters.n_pe)
+                accumulators[: len(bias)] = bias
+                self._write_rows(DESTINATION, accumulators)
+                self._set(CLEAR, 0)
+            case WriteSource(batch=batch):
+                self._write_rows(SOURCE, rows[batch.first_row :][: batch.rows])
+            case RunScan(batch=batch):
+                self._set(ROWS, batch.rows)
+                self._set(FIRST_INPUT, batch.first_input)
+                self._set(FIRST_WORD, batch.first_row)
+                self._set_flags(source=step.source, relu=step.relu, load=batch.loads)
+                self._set(START, 0, SCAN)
+            case ReadOutputs(part=part):
+                places, pes = np.divmod(np.arange(part.matrix.outputs), self.parameters.n_pe)
+                self._add(READ, DESTINATION, pes, places)
+
+    def _write_memories(self, part: Pass) -> None:
+        p = self.parameters
+        pes, numbers = np.indices(part.matrix.pointers.shape)
+        self._write(POINTERS, pes.ravel(), numbers.ravel(), part.matrix.pointers.ravel().astype(np.int64))
+        for pe in range(p.n_pe):
+            rows = part.weight_rows(pe, p.entries_per_row)
+            words = self._add(WRITE, WEIGHTS, np.full(len(rows), pe), np.arange(len(rows)))
+            row_bytes = p.entries_per_row * p.entry_bits // 8
+            words["data"][:, :row_bytes] = rows.view(np.uint8).reshape(len(rows), row_bytes)
+
+    def _set_flags(self, *, source: int, relu: bool = False, load: bool = False) -> None:
+        self._set(FLAGS, relu << 2 | source << 1 | load)
+
+    def _set(self, setting: int, value: int, operation: int = WRITE) -> None:
+        words = self._add(operation, 0, np.zeros(1, int), np.array([setting]))
+        words["data"][:, :8] = np.array([value], "<i8").view(np.uint8)[: words["data"].shape[1]]
+
+    def _write_rows(self, space: int, rows: Integers) -> None:
+        places, pes = np.indices(rows.shape)
+        self._write(space, pes.ravel(), places.ravel(), rows.ravel())
+
+    def _write(self, space: int, pes: Integers, addresses: Integers, values: Integers) -> None:
+        words = self._add(WRITE, space, pes, addresses)
+        width = min(8, words["data"].shape[1])
+        data_bits = self.parameters.data_bits
+        if data_bits < 64:
+            values = values & ((1 << data_bits) - 1)  # the port has no bits for more of the sign
+        words["data"][:, :width] = np.ascontiguousarray(values, "<i8").view(np.uint8).reshape(-1, 8)[:, :width]
+
+    def _add(self, operation: int, space: int, pes: Integers, addresses: Integers) -> np.ndarray:
+        words = np.zeros(len(addresses), self._word)
+        words["operation"], words["space"], words["pe"], words["address"] = operation, space, pes, addresses
+        self._words.append(words)
+        return words

@@ -1,0 +1,101 @@
+"""The RTL's parameters for some hardware and a network: widths as `Hardware` says, memories as it says or as needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from eie.chip.memories import require_capacity
+from eie.errors import InputError
+from eie.program.lowering import Program
+
+__all__ = ["MAX_RTL_PES", "Parameters"]
+
+MAX_RTL_PES = 256
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Parameters of the top module `eie`, by its names in lower case; rtl/eie.sv tells what each is."""
+
+    n_pe: int
+    queue_depth: int
+    register_entries: int
+    value_bits: int
+    accumulator_bits: int
+    code_bits: int
+    index_bits: int
+    entry_bits: int
+    entries_per_row: int
+    spmat_rows: int
+    pointer_bits: int
+    pointer_words: int
+    sram_words: int
+    column_bits: int
+    data_bits: int
+    host_address_bits: int
+
+    @classmethod
+    def of(cls, program: Program) -> Parameters:
+        """Size the chip of the program's hardware for its layers.
+
+        With `hardware.strict` the memories are as large as the hardware says, and a layer that is larger is refused by
+        name; without, they grow to what the network needs. Raises InputError for what the RTL cannot be.
+        """
+        hardware, lowered = program.hardware, program.layers
+        if hardware.changed_rules:
+            raise InputError(
+                f"the RTL has the paper's rules, and {hardware.changed_rules[0]} is "
+                f"{getattr(hardware, hardware.changed_rules[0])!r}: the recurrence and the stepped chip follow it"
+            )
+        if hardware.n_pe > MAX_RTL_PES:
+            raise InputError(f"the RTL has 1 to {MAX_RTL_PES} PEs, not {hardware.n_pe}")
+        layers = program.network.chain()
+        for name in ("code_bits", "index_bits"):
+            found = {getattr(layer.matrix, name) for layer in layers}
+            if len(found) > 1:
+                raise InputError(f"the RTL runs layers of one {name}, not of {' and '.join(map(str, sorted(found)))}")
+        formats = [one.constants.formats for one in lowered]
+        if len({(one.value_bits, one.accumulator_bits) for one in formats}) > 1:
+            raise InputError("the RTL has one width of values and one of accumulators, but the layers' formats differ")
+        code, index = layers[0].matrix.code_bits, layers[0].matrix.index_bits
+        entry = 8 * -(-(code + index) // 8)
+        entries = hardware.entries_per_row(code + index)
+        if entries & (entries - 1):
+            raise InputError(
+                f"the RTL's weight-memory row holds a power of two of entries, not {entries} "
+                f"({hardware.spmat_width_bits} bits of {entry})"
+            )
+        if hardware.strict:
+            for one in lowered:
+                require_capacity(one.passes, hardware, f"layer {one.layer.name}")
+        longest = max(max(layer.inputs, layer.outputs) for layer in layers)
+        inputs = max(layer.inputs for layer in layers)
+        slices = max(int(part.matrix.pointers[:, -1].max()) for one in lowered for part in one.passes)
+        pointer = max(hardware.pointer_bits, slices.bit_length())
+        pointer_words = max(hardware.pointer_bytes * 8 // hardware.pointer_bits // 2, inputs // 2 + 1)
+        spmat_rows = max(hardware.spmat_bytes * 8 // hardware.spmat_width_bits, -(-slices // entries))
+        sram_words = max(hardware.activation_bytes * 8 // hardware.value_bits, -(-longest // hardware.n_pe))
+        column = max((inputs + 1).bit_length(), (2 * pointer_words - 1).bit_length())
+        addresses = max(2 * pointer_words, spmat_rows, sram_words, hardware.register_entries, 2**code, 8)
+        return cls(
+            n_pe=hardware.n_pe,
+            queue_depth=hardware.queue_depth,
+            register_entries=hardware.register_entries,
+            value_bits=formats[0].value_bits,
+            accumulator_bits=formats[0].accumulator_bits,
+            code_bits=code,
+            index_bits=index,
+            entry_bits=entry,
+            entries_per_row=entries,
+            spmat_rows=spmat_rows,
+            pointer_bits=pointer,
+            pointer_words=pointer_words,
+            sram_words=sram_words,
+            column_bits=column,
+            data_bits=max(entries * entry, formats[0].accumulator_bits, pointer, column),
+            host_address_bits=(addresses - 1).bit_length(),
+        )
+
+    def verilog(self) -> dict[str, int]:
+        """Return the parameters by the names that the SystemVerilog has for them."""
+        return {field.name.upper(): getattr(self, field.name) for field in fields(self)}

@@ -1,0 +1,186 @@
+"""Power of one processing element from a gate-level run of real data: toggles times a cell library's energies.
+
+Per unit, and apart for clock, registers and combinational cells, as the paper's Table II has it. Left out: the SRAM
+macros, wires, and the buffers of a clock tree.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from eie.errors import InputError
+from eie.model.network import Network
+from eie.program.hardware import Hardware
+from eie.program.lowering import lower_run
+from eie.silicon.gates import Netlist, run_gates, synthesise_pe
+from eie.silicon.liberty import CellLibrary, read_library
+from eie.silicon.parameters import Parameters
+from eie.silicon.stimulus import COMPARED, OUTPUTS, record_stimulus
+from eie.silicon.yosys import read_liberty_text, require_yosys
+
+__all__ = ["UNITS", "PePower", "UnitPower", "pe_power"]
+
+# The PE's units by the name of their instance in rtl/pe.sv.
+UNITS = {
+    "queue": "act_queue",
+    "pointers": "ptr_read",
+    "weights": "spmat_read",
+    "arithmetic": "arithm_unit",
+    "activations": "act_rw",
+    "": "between them",
+}
+
+
+@dataclass(frozen=True)
+class UnitPower:
+    """One unit: mW in its clock network, registers and combinational cells; mW of leakage, part of these."""
+
+    unit: str
+    cells: int
+    clock_mw: float
+    register_mw: float
+    combinational_mw: float
+    leakage_mw: float
+
+    @property
+    def total_mw(self) -> float:
+        """All of the unit's power."""
+        return self.clock_mw + self.register_mw + self.combinational_mw
+
+
+@dataclass(frozen=True)
+class PePower:
+    """A PE's units, over how many cycles they were measured, and whether its enables are clock gates.
+
+    `sums_compared` tells whether the run was to the layer's end, so that its results were compared, too.
+    """
+
+    units: tuple[UnitPower, ...]
+    cycles: int
+    gated: bool
+    sums_compared: bool
+
+
+def pe_power(
+    network: Network,
+    inputs: npt.ArrayLike,
+    hardware: Hardware,
+    liberty: Path,
+    *,
+    pe: int = 0,
+    cycles: int = 2000,
+    gated: bool = True,
+    log: Callable[[str], None] = lambda line: None,
+) -> PePower:
+    """Return the power of PE `pe` while the chip runs the network's first layer on one input vector.
+
+    The PE is synthesised for the cell library `liberty`, its gates are run on what the stepped chip shows at its ports
+    for at most `cycles` cycles, and every output of every cycle is compared. A transition's energy is looked up at
+    `eie.silicon.liberty.SLEW_NS` and the net's load, the mean of rise, fall and arcs; a flip-flop's outputs count once.
+    Raises InputError where the gates and the stepped chip differ, and as the steps do; MissingExtra for missing tools.
+    """
+    require_yosys()
+    text = read_liberty_text(liberty)
+    library = read_library(text, liberty)
+    run = lower_run(network, inputs, hardware)
+    parameters = Parameters.of(run.program)
+    stimulus = record_stimulus(run, parameters, pe, cycles)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "cells.lib").write_text(text)
+        log("synthesising the PE")
+        netlist = synthesise_pe(folder, parameters, gated=gated)
+        log(f"building and running its {len(netlist.instances):,} cells")
+        outputs, toggles = run_gates(folder, netlist, library, (stimulus.filling, stimulus.running, stimulus.reading))
+    ran = len(stimulus.running)
+    _compare(outputs[:ran, : len(COMPARED)], stimulus.expected)
+    if stimulus.sums is not None:
+        _compare_sums(outputs[ran:, OUTPUTS.index("read_value")], stimulus.sums, parameters)
+    units = _units(netlist, library, toggles, ran / hardware.clock_mhz * 1000)
+    return PePower(units, ran, gated, stimulus.sums is not None)
+
+
+def _compare(found: npt.NDArray[np.uint64], expected: npt.NDArray[np.uint64]) -> None:
+    different = np.argwhere(found != expected)
+    if len(different):
+        cycle, port = different[0]
+        raise InputError(
+            f"the gates differ from the stepped chip: in cycle {cycle} {COMPARED[port]} is {found[cycle, port]}, "
+            f"expected {expected[cycle, port]}"
+        )
+
+
+def _compare_sums(found: npt.NDArray[np.uint64], expected: npt.NDArray[np.int64], parameters: Parameters) -> None:
+    half = 1 << (parameters.accumulator_bits - 1)
+    sums = ((found.astype(np.int64) + half) & (2 * half - 1)) - half
+    limit = 1 << (parameters.value_bits - 1)
+    sums = np.clip(sums, -limit, limit - 1)
+    if not np.array_equal(sums, expected):
+        row = int(np.flatnonzero(sums != expected)[0])
+        raise InputError(f"the gates differ from the stepped chip: row {row} is {sums[row]}, expected {expected[row]}")
+
+
+def _units(
+    netlist: Netlist, library: CellLibrary, toggles: npt.NDArray[np.int64], duration_ns: float
+) -> tuple[UnitPower, ...]:
+    load: dict[int, float] = defaultdict(float)  # fF on each net
+    clocks: set[int] = set()  # nets that drive a clock pin
+    for one in netlist.instances:
+        for name, net in one.pins.items():
+            pin = library.cells[one.cell].pins[name]
+            if not pin.output and net >= 0:
+                load[net] += pin.capacitance
+                if pin.clock:
+                    clocks.add(net)
+    place = {net: row for row, net in enumerate(sorted(netlist.nets))}
+    energy: dict[tuple[str, str], float] = defaultdict(float)  # fJ by unit and part
+    leakage: dict[tuple[str, str], float] = defaultdict(float)  # nW
+    cells: dict[str, int] = defaultdict(int)
+    for one in netlist.instances:
+        cell = library.cells[one.cell]
+        kind = "clock" if cell.gates_clock else "register" if cell.sequential else "combinational"
+        cells[one.unit] += 1
+        leakage[one.unit, kind] += cell.leakage
+        outputs = []
+        for name, net in one.pins.items():
+            pin = cell.pins[name]
+            changes = int(toggles[place[net]]) if net >= 0 else 0
+            if pin.output:
+                switching = 0.5 * load[net] * library.voltage**2 * changes
+                energy[one.unit, "clock" if net in clocks else kind] += switching
+                outputs.append((0.0 if pin.energy is None else pin.energy.at(load[net])) * changes)
+            elif pin.energy is not None:
+                energy[one.unit, "clock" if pin.clock else kind] += pin.energy.at(0.0) * changes
+        if outputs:  # of a flip-flop's two outputs each has the whole transition's energy
+            energy[one.unit, kind] += max(outputs) if cell.sequential else sum(outputs)
+    # The PE's own clock comes from outside: its pins are charged to the units that they are in.
+    driven = {
+        net for one in netlist.instances for name, net in one.pins.items() if library.cells[one.cell].pins[name].output
+    }
+    for one in netlist.instances:
+        for name, net in one.pins.items():
+            pin = library.cells[one.cell].pins[name]
+            if pin.clock and not pin.output and net >= 0 and net not in driven:
+                energy[one.unit, "clock"] += 0.5 * pin.capacitance * library.voltage**2 * int(toggles[place[net]])
+
+    def milliwatts(unit: str, part: str) -> float:
+        return energy[unit, part] / duration_ns * 1e-3 + leakage[unit, part] * 1e-6  # fJ/ns is uW
+
+    return tuple(
+        UnitPower(
+            name,
+            cells[unit],
+            milliwatts(unit, "clock"),
+            milliwatts(unit, "register"),
+            milliwatts(unit, "combinational"),
+            sum(leakage[unit, part] for part in ("clock", "register", "combinational")) * 1e-6,
+        )
+        for unit, name in UNITS.items()
+    )

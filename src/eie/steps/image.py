@@ -1,0 +1,83 @@
+"""Images as the flat vectors that pass between steps, and the windows that slide over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eie.encoding.csc import MAX_SIDE
+from eie.errors import InputError
+
+__all__ = ["Image", "Window"]
+
+Batch = npt.NDArray[np.floating[Any]]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Image:
+    """The sizes of an image: a vector of `size` numbers, channel by channel, row by row."""
+
+    channels: int
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        """Check the sizes."""
+        if min(self.channels, self.height, self.width) < 1 or self.size > MAX_SIDE:
+            raise InputError(f"an image must have 1 to {MAX_SIDE} values, not {self}")
+
+    def __str__(self) -> str:
+        """Channels, height and width."""
+        return f"{self.channels} x {self.height} x {self.width}"
+
+    @property
+    def size(self) -> int:
+        """Numbers in the image."""
+        return self.channels * self.height * self.width
+
+    def of(self, vectors: Batch) -> Batch:
+        """Return (batch, size) vectors as (batch, channels, height, width)."""
+        return vectors.reshape(-1, self.channels, self.height, self.width)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of `kernel` (height, width) that moves by `stride` over an image padded on each side by `padding`."""
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+
+    def __post_init__(self) -> None:
+        """Check the sizes."""
+        for name, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
+            for value in getattr(self, name):
+                if not least <= value <= 1024:
+                    raise InputError(f"a window's {name} must be {least} to 1024, not {value}")
+
+    def places(self, image: Image) -> Pair:
+        """Return how many places the window has in `image`, down and across; raise InputError where it has none."""
+        height, width = (
+            (size + 2 * padding - kernel) // stride + 1
+            for size, padding, kernel, stride in zip(
+                (image.height, image.width), self.padding, self.kernel, self.stride, strict=True
+            )
+        )
+        if height < 1 or width < 1:
+            raise InputError(f"a window of {self.kernel[0]} x {self.kernel[1]} does not fit an image of {image}")
+        return height, width
+
+    def over(self, images: Batch, fill: float = 0.0) -> Batch:
+        """Return every place's values, shape (batch, channels, down, across, kernel height, kernel width).
+
+        `images` have shape (batch, channels, height, width); what is padded has the value `fill`.
+        """
+        (down, across), (left, right) = self.padding, self.stride
+        padded = np.pad(images, ((0, 0), (0, 0), (down, down), (across, across)), constant_values=fill)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, self.kernel, axis=(2, 3))
+        strided: Batch = windows[:, :, ::left, ::right]
+        return strided

@@ -1,0 +1,99 @@
+"""LSTM and GRU cells: one product per time step, of the step's input and the state before it.
+
+The product's inputs are x_t and h_(t-1), one after the other, and, in the form of the paper's NT-LSTM (1201 x 2400), a
+one whose weights are the biases. Its outputs are the gates' sums, four times the hidden size, in PyTorch's order: LSTM
+i, f, g, o; GRU r, z, and the candidate's two parts, that of x and that of h, which the reset gate keeps apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import scipy  # its parts are imported when first used: most commands need none
+
+from eie.errors import InputError
+from eie.model.network import Batch, Layer, Multiply, Step
+from eie.steps.dense import Dense
+
+__all__ = ["GATES", "Recurrent"]
+
+GATES = 4  # sums per hidden value, in either cell
+
+
+@dataclass(frozen=True, eq=False)
+class Recurrent(Step):
+    """`cell`, "lstm" or "gru", run over `steps` inputs of `features` numbers, its state beginning at zero.
+
+    What goes in is the whole sequence, step after step; what comes out every step's state, or the last with
+    `last_only`. The gates are computed in floating point.
+    """
+
+    name: str
+    cell: Literal["lstm", "gru"]
+    steps: int
+    features: int
+    product: Layer | Dense
+    last_only: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the product against the sizes."""
+        if self.steps < 1 or self.features < 1:
+            raise InputError(
+                f"{self.name} must have 1 step and 1 feature or more, not {self.steps} and {self.features}"
+            )
+        if self.product.outputs % GATES:
+            raise InputError(
+                f"{self.name}: its product must have 4 outputs per hidden value, not {self.product.outputs}"
+            )
+        if self.product.inputs - self.features - self.hidden not in (0, 1) or self.product.relu:
+            raise InputError(
+                f"{self.name}: its product must take {self.features} features, {self.hidden} hidden values and perhaps "
+                f"a one, without ReLU, not {self.product.inputs} inputs"
+            )
+
+    @property
+    def hidden(self) -> int:
+        """Values of the state."""
+        return self.product.outputs // GATES
+
+    @property
+    def inputs(self) -> int:
+        """Values of the whole sequence."""
+        return self.steps * self.features
+
+    @property
+    def outputs(self) -> int:
+        """Values of the states that come out."""
+        return self.hidden * (1 if self.last_only else self.steps)
+
+    @property
+    def products(self) -> tuple[Layer, ...]:
+        """The product, where it is compressed."""
+        return self.product.products
+
+    def with_products(self, products: Sequence[Layer]) -> Recurrent:
+        """Return the cell with another product."""
+        return replace(self, product=self.product.with_products(products))
+
+    def run(self, vectors: Batch, multiply: Multiply) -> Batch:
+        """Multiply once per step."""
+        batch, kind = len(vectors), vectors.dtype
+        sequence = vectors.reshape(batch, self.steps, self.features)
+        ones = np.ones((batch, self.product.inputs - self.features - self.hidden), kind)
+        state, memory = np.zeros((2, batch, self.hidden), kind)
+        states = np.empty((batch, self.steps, self.hidden), kind)
+        for step in range(self.steps):
+            sums = self.product.run(np.concatenate((sequence[:, step], state, ones), axis=1), multiply)
+            one, two, three, four = np.split(sums.astype(kind, copy=False), GATES, axis=1)
+            if self.cell == "lstm":
+                memory = scipy.special.expit(two) * memory + scipy.special.expit(one) * np.tanh(three)
+                state = scipy.special.expit(four) * np.tanh(memory)
+            else:
+                update = scipy.special.expit(two)
+                candidate = np.tanh(three + scipy.special.expit(one) * four)
+                state = (1 - update) * candidate + update * state
+            states[:, step] = state
+        return (states[:, -1] if self.last_only else states).reshape(batch, self.outputs)

@@ -1,0 +1,31 @@
+"""Writing one chart to a file of the kind that its name says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import altair as alt
+
+from eie.errors import InputError
+from eie.support.output_files import atomic_write
+
+__all__ = ["CHART_FORMATS", "write_chart"]
+
+CHART_FORMATS: tuple[Literal["html", "png", "svg", "pdf"], ...] = ("html", "png", "svg", "pdf")
+
+
+def write_chart(chart: alt.TopLevelMixin, path: Path, what: str) -> None:
+    """Write `chart`, which an error calls `what`, as HTML that needs nothing else, PNG, SVG or PDF.
+
+    Raises InputError for a path of another ending.
+    """
+    kind = next((one for one in CHART_FORMATS if path.suffix.lower() == f".{one}"), None)
+    if kind is None:
+        formats = f"{', '.join(CHART_FORMATS[:-1])} or {CHART_FORMATS[-1]}"
+        raise InputError(f"a {what}'s name must end in {formats}, not {path.name}")
+    with atomic_write(path) as temporary:
+        if kind == "html":
+            chart.save(str(temporary), format="html", inline=True)
+        else:
+            chart.save(str(temporary), format=kind, scale_factor=1.5)

@@ -1,0 +1,49 @@
+"""TOML files the user writes, read into checked models; whatever is wrong with one is told in one sentence."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from eie.errors import InputError
+from eie.support.output_files import existing_file
+
+__all__ = ["parse_toml", "read_toml"]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_toml(path: str | Path, model: type[Model], what: str) -> Model:
+    """Read the file `path`, called `what` in errors, into `model`. Raises InputError where it is missing or wrong."""
+    path = existing_file(path, what)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{what} {path} is not UTF-8 text, expected TOML") from error
+    return parse_toml(text, model, f"{what} {path}")
+
+
+def parse_toml(text: str, model: type[Model], what: str) -> Model:
+    """Parse TOML into `model`. InputError names `what`, the first wrong entry, its value and the expectation."""
+    try:
+        return model.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{what} is not TOML: {error}") from error
+    except ValidationError as error:
+        raise InputError(f"{what}: {_first_problem(error)}") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).removeprefix(".")
+    if problem["type"] == "missing":
+        return f"{place} is missing"
+    if problem["type"] == "extra_forbidden":
+        return f"there is no entry called {place}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error":
+        return f"{place}: {message}" if place else message
+    return f"{place} is {problem['input']!r}: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import eie.nn  # noqa: E402  torch may be missing, and eie.nn needs it
+from eie.encoding.clustering import share  # noqa: E402
+from eie.encoding.csc import encode  # noqa: E402
+from eie.errors import InputError  # noqa: E402
+from eie.model.network import Layer, Network  # noqa: E402
+
+
+def pruned(outputs: int, inputs: int) -> torch.nn.Linear:
+    """Return a linear module whose weights are few and shared, so that compressing it loses nothing."""
+    module = torch.nn.Linear(inputs, outputs)
+    with torch.no_grad():
+        weights = torch.randn(outputs, inputs) * (torch.rand(outputs, inputs) < 0.3)
+        codes, codebook = share(weights.numpy())
+        module.weight.copy_(torch.from_numpy(codebook[codes]))
+    return module
+
+
+def compressed(module: torch.nn.Linear, name: str = "layer", relu: bool = False) -> Layer:
+    """Return the module's weights and bias as a compressed layer."""
+    matrix = encode(*share(module.weight.detach().numpy()))
+    return Layer(name, matrix, module.bias.detach().numpy().copy(), relu)
+
+
+@pytest.fixture
+def model() -> torch.nn.Module:
+    """A small network with a convolution in front of two linear layers."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        pruned(50, 4 * 6 * 6),
+        torch.nn.ReLU(),
+        pruned(10, 50),
+    ).eval()
+
+
+@pytest.mark.parametrize("shape", [(30,), (4, 30), (2, 3, 30), (0, 30)])
+def test_linear_is_the_torch_layer(shape: tuple[int, ...]) -> None:
+    """The module gives what torch.nn.Linear gives with the same weights, for any leading dimensions."""
+    torch.manual_seed(1)
+    module = pruned(20, 30)
+    x = torch.randn(shape)
+    ours = eie.nn.Linear(compressed(module), numerics="float32")(x)
+    torch.testing.assert_close(ours, module(x).detach(), rtol=1e-5, atol=1e-5)
+
+
+def test_converted_model_gives_the_same_outputs(model: torch.nn.Module) -> None:
+    """Both linear layers are swapped in place; the convolution before them stays."""
+    x = torch.randn(5, 1, 8, 8)
+    expected = model(x).detach()
+    network = Network((compressed(model[3], "3", relu=True), compressed(model[5], "5")))
+    assert eie.nn.convert_(model, network, numerics="float32") is model
+    assert isinstance(model[0], torch.nn.Conv2d)
+    assert isinstance(model[3], eie.nn.Linear)
+    torch.testing.assert_close(model(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_nested_modules_are_found_by_their_dotted_names(model: torch.nn.Module) -> None:
+    """A mapping names modules as named_modules() does."""
+    outer = torch.nn.ModuleDict({"classifier": model})
+    eie.nn.convert_(outer, {"classifier.5": compressed(model[5])})
+    assert isinstance(outer["classifier"][5], eie.nn.Linear)
+
+
+def test_copies_work_by_themselves() -> None:
+    """A deep copy of a module makes its own session and gives the same outputs."""
+    module = eie.nn.Linear(compressed(pruned(20, 30)), kernel="columns")
+    x = torch.randn(30)
+    assert torch.equal(copy.deepcopy(module)(x), module(x))
+
+
+def test_printed_form_tells_the_layer() -> None:
+    """The module prints its size, weights, numerics and kernel."""
+    layer = compressed(pruned(20, 30))
+    text = repr(eie.nn.Linear(layer, kernel="columns"))
+    assert text == (
+        f"Linear(in_features=30, out_features=20, weights={layer.matrix.nnz}, numerics=int16, kernel=columns)"
+    )
+
+
+def test_wrong_names_and_sizes_leave_the_model_as_it_is(model: torch.nn.Module) -> None:
+    """What cannot be replaced is named, and nothing has been replaced then."""
+    good, bad = compressed(model[5]), compressed(model[5])
+    for name, message in (
+        ("7", "the model has no module called '7', expected a torch.nn.Linear or Conv2d"),
+        ("0", "module 0 is 4 x 9, but the compressed layer is 10 x 50"),
+        ("1", "the model has a ReLU called '1', expected a torch.nn.Linear or Conv2d"),
+        ("", "the model has no module called '', expected a torch.nn.Linear or Conv2d"),
+        ("3", "module 3 is 50 x 144, but the compressed layer is 10 x 50"),
+    ):
+        with pytest.raises(InputError) as caught:
+            eie.nn.convert_(model, {"5": good, name: bad})
+        assert str(caught.value) == message
+        assert type(model[5]) is torch.nn.Linear
+
+
+def test_wrong_inputs_are_named() -> None:
+    """Tensors whose last dimension is not the layer's inputs are refused."""
+    module = eie.nn.Linear(compressed(pruned(20, 30)))
+    with pytest.raises(InputError) as caught:
+        module(torch.zeros(2, 31))
+    assert str(caught.value) == "inputs must have shape (..., 30), not (2, 31)"
+
+
+def test_numpy_and_torch_agree_in_type() -> None:
+    """Half precision goes in, float32 comes out."""
+    module = eie.nn.Linear(compressed(pruned(20, 30)))
+    assert module(torch.zeros(30, dtype=torch.float16)).dtype == torch.float32
+    assert np.isfinite(module(torch.zeros(30)).numpy()).all()
+
+
+class Branches(torch.nn.Module):
+    """A model that no chain can hold: two convolutions of one image, joined."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = torch.nn.Conv2d(2, 3, 3, padding=1, stride=2)
+        self.right = torch.nn.Conv2d(2, 4, 1, stride=2, bias=False)
+        self.fc = torch.nn.Linear(7, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return five numbers per pixel."""
+        return self.fc(torch.cat((self.left(x), self.right(x)), dim=1).permute(0, 2, 3, 1))
+
+
+def test_a_model_that_is_no_chain_runs_on_compressed_layers() -> None:
+    """Compressed in place, its convolutions and linear layers are swapped: the same outputs, any size of image."""
+    torch.manual_seed(1)
+    model = Branches().eval()
+    layers = eie.compress_(model, eie.compress.Recipe.model_validate({"prune": {"density": 0.6}})).layers
+    images = [torch.randn(2, 2, 7, 6), torch.randn(1, 2, 4, 9)]
+    with torch.no_grad():
+        expected = [model(image) for image in images]
+    eie.nn.convert_(model, layers, numerics="float32")
+    for image, outputs in zip(images, expected, strict=True):
+        assert torch.allclose(model(image), outputs, atol=1e-5)
+    with pytest.raises(InputError) as error:
+        model.left(torch.zeros(1, 3, 4, 4))
+    assert str(error.value) == "inputs must have shape (batch, 2, height, width), not (1, 3, 4, 4)"

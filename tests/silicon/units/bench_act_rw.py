@@ -1,0 +1,76 @@
+"""Activation read and write beside its twin: files that swap roles, sums beyond B bits, batches out of the SRAM."""
+
+import random
+
+import cocotb
+import numpy as np
+from cocotb.handle import HierarchyObject
+
+from eie.chip.stepped.act_rw import ActRw
+from silicon.units.lockstep import Lockstep
+
+
+@cocotb.test()
+async def equals_twin(dut: HierarchyObject) -> None:
+    """Every output of every cycle, over layers and batches as the host and the control unit make them."""
+    value_bits, accumulator_bits, registers, words = (
+        int(getattr(dut, name).value) for name in ("VALUE_BITS", "ACCUMULATOR_BITS", "REGISTER_ENTRIES", "SRAM_WORDS")
+    )
+    twin = ActRw(1, registers, value_bits)
+    both = Lockstep(dut, twin)
+
+    def sums(count: int) -> np.ndarray:
+        bits = random.choices((value_bits - 1, value_bits, accumulator_bits - 1), k=count)
+        return np.array([[random.randint(-(2**one), 2**one - 1)] for one in bits])
+
+    async def write(port: str, rows: np.ndarray, first: int = 0) -> None:
+        for place, value in enumerate(rows[:, 0].tolist()):
+            await both.drive(**{port: 1}, host_address=first + place, host_data=value % 2**accumulator_bits)
+        await both.drive(**{port: 0})
+
+    async def scan(rows: int) -> None:
+        """As many cycles as there are rows load them, later ones write sums."""
+        for cycle in range(rows + 40):
+            reads = random.randrange(registers)
+            both.propagate(row_address=random.randrange(registers), read_row=random.choice((reads, 0)))
+            loads = cycle < rows
+            await both.step(
+                ports={"load_read": cycle + 1 < rows, "load_address": (first_word + cycle + 1) % words},
+                write_valid=not loads and random.random() < 0.7,
+                write_row=random.randrange(registers),
+                write_value=int(sums(1)[0, 0]),
+                load_enable=loads,
+                load_row=cycle if loads else random.randrange(registers),
+            )
+
+    ports = (
+        "host_write_source",
+        "host_write_destination",
+        "host_write_sram",
+        "load_read",
+        "load_enable",
+        "write_valid",
+    )
+    await both.drive(source=0, relu=0, **dict.fromkeys(ports, 0))
+    first_word, source = 0, 0
+    for layer in range(20):
+        whole, relu = sums(registers), layer % 3 == 0
+        twin.preset(whole)
+        await write("host_write_destination", whole)
+        if layer == 0 or random.random() < 0.3:
+            inputs = sums(registers)
+            twin.write_source(inputs)
+            dut.relu.value = 0
+            await write("host_write_source", inputs)
+        await scan(0)
+        if random.random() < 0.5:  # a second batch
+            batch = np.array([[random.randint(-(2 ** (value_bits - 1)), 2 ** (value_bits - 1) - 1)] for _ in whole])
+            first_word = random.randrange(words - registers + 1)
+            twin.write_batch(batch)
+            dut.relu.value = 0
+            await write("host_write_sram", batch, first_word)
+            await both.drive(load_read=1, load_address=first_word)  # the start's edge reads the first row's word
+            await scan(registers)
+        twin.swap(relu)
+        source = 1 - source
+        await both.drive(source=source, relu=int(relu), load_read=0, load_enable=0, write_valid=0)

@@ -1,0 +1,47 @@
+"""Weight-memory read beside its twin: entries in a row, jumps and gaps, and layers that begin with an empty buffer."""
+
+import random
+
+import cocotb
+import numpy as np
+from cocotb.handle import HierarchyObject
+
+from eie.chip.stepped.spmat_read import SpmatRead
+from silicon.units.lockstep import Lockstep
+from silicon.units.slices import random_slice
+
+
+@cocotb.test()
+async def equals_twin(dut: HierarchyObject) -> None:
+    """Every output of every cycle; a memory row is read again after `clear`, and only then."""
+    twin = SpmatRead(1)
+    fields = ("weight_code", "weight_index", "weight_activation", "weight_first")
+    both = Lockstep(dut, twin, meaningful=dict.fromkeys(fields, "weight_valid"))
+    per_row = int(dut.ENTRIES_PER_ROW.value)
+    memory = per_row * int(dut.SPMAT_ROWS.value)
+    await both.drive(reset=1, host_write=0, entry_valid=0, clear=0)
+    dut.reset.value = 0
+    reads = 0
+    for _layer in range(4):
+        matrix = random_slice(30, 60, most=memory)
+        padded = np.pad(matrix.entries, (0, -len(matrix.entries) % per_row)).astype(np.uint8)
+        for row, entries in enumerate(padded.reshape(-1, per_row)):
+            await both.drive(host_write=1, host_address=row, host_data=int.from_bytes(entries.tobytes(), "little"))
+        await both.drive(host_write=0, clear=1)
+        dut.clear.value = 0
+        twin.write_memory(matrix, per_row)
+        address = 0
+        for cycle in range(600):
+            if cycle % 50 == 0:
+                issued = random.choice((0.1, 0.9, 1.0))
+            jumps = random.random() < 0.1
+            address = random.randrange(len(matrix.entries)) if jumps else (address + 1) % len(matrix.entries)
+            reads += bool(both.propagate()["row_read"][0])
+            await both.step(
+                # The last cycle issues nothing, so that the unit is at rest when the next layer is written.
+                entry_valid=cycle < 599 and random.random() < issued,
+                entry_address=address,
+                entry_activation=random.getrandbits(len(dut.entry_activation)),
+                entry_first=random.random() < 0.3,
+            )
+    assert reads > 100
