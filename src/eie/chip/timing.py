@@ -41,7 +41,7 @@ __all__ = [
     "workload",
 ]
 
-PIPELINE_CYCLES = 5  # from the pointer-read stage: the weight-memory stage, then four of arithmetic
+PIPELINE_CYCLES = 5  # from the pointer-read stage: weight memory, then four of arithmetic (docs/hardware.md, D1)
 
 Cycles = npt.NDArray[np.int64]
 
@@ -106,7 +106,7 @@ class Simulation:
 
 
 def scan(activations: npt.ArrayLike, n_pe: int, rule: ScanRule = PAPERS_SCAN) -> Scan:
-    """Return the scan of `activations`, (inputs,), under `rule`; zeros are skipped."""
+    """Return the scan of `activations`, (inputs,), under `rule`; zeros are skipped (docs/hardware.md, S1 to S7)."""
     active = np.asarray(activations) != 0
     return rule.scan(as_rows(active, n_pe))
 
@@ -130,7 +130,7 @@ def schedule_reference(gaps: npt.NDArray[np.integer], durations: npt.NDArray[np.
 
 
 def completion(scan_ends: int, left: Cycles, last_entry_left: Cycles) -> int:
-    """Return the first cycle in which nothing of a scan is left anywhere.
+    """Return the first cycle in which nothing of a scan is left anywhere (docs/hardware.md, D2).
 
     `left`, (N,), is when each PE's pointer stage is left for good; `last_entry_left`, (N,), when its last entry leaves
     it, or 0 where it has none. From there an entry takes PIPELINE_CYCLES until its sum is written.
