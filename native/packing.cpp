@@ -2,8 +2,8 @@
 //
 // The flat stream is Deep Compression's: the matrix row by row as one vector, each entry a code and the number of zeros
 // since the entry before; a gap too long for its bits is bridged by fillers (code 0, the largest index), as in
-// the chip's columns (docs/hardware.md, E4). Huffman codes are canonical: shorter ones first, equal lengths in the order of their symbols, most
-// significant bit first; so the lengths alone describe them.
+// the chip's columns (docs/hardware.md, E4). Huffman codes are canonical: shorter ones first, equal lengths in the order
+// of their symbols, most significant bit first; so the lengths alone describe them.
 
 #include <algorithm>
 #include <array>

@@ -50,11 +50,12 @@ def readable_cycles(matrix: eie.InterleavedCSC, activations: npt.NDArray[Any], h
     cycles = 0
     for block in matrix.row_blocks(size):
         for first in range(0, matrix.inputs, size):
-            columns = scan(activations[first : first + size], hardware.n_pe)
+            batch = activations[first : first + size]
+            columns = scan(batch, hardware.n_pe)
             counts = block.counts[:, columns.columns + first].T.astype(np.int64)
             cycles += scan_cycles(columns, counts, hardware.queue_depth)
-            if first:
-                cycles += -(-min(size, matrix.inputs - first) // hardware.n_pe)
+            if first > 0:
+                cycles += -(-len(batch) // hardware.n_pe)
     return cycles
 
 
@@ -68,7 +69,7 @@ def stepped_layer(
     if activations.dtype.kind == "f":
         activations = quantise(activations, fraction_bits(activations))
     program = lower(eie.Network((layer,)), replace(hardware, batched=True))
-    (found,) = Chip(hardware).run(program, activations, observe)
+    (found,) = Chip(program.hardware).run(program, activations, observe)
     assert np.array_equal(found.outputs, chip_layer(layer, activations).values)
     return found
 

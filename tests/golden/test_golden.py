@@ -12,17 +12,18 @@ from implementations import INSTRUCTION_SETS, readable_cycles, stepped_layer
 SMALL_LAYERS = small_layers()
 
 
-def check(layer: GoldenLayer, cycles: int, counts: eie.chip.Counts) -> None:
+def check(golden: GoldenLayer, cycles: int, counts: eie.chip.Counts) -> None:
     found = {"cycles": cycles} | vars(counts)
-    assert {name: found[name] for name in layer.counts} == layer.counts, layer.name
+    assert {name: found[name] for name in golden.counts} == golden.counts, golden.name
 
 
-def check_recurrences(layer: GoldenLayer) -> None:
+def check_recurrences(golden: GoldenLayer) -> None:
     """The readable recurrence gives the cycles; the native one, with each instruction set, all counts."""
-    assert readable_cycles(layer.layer.matrix, layer.activations, layer.hardware) == layer.counts["cycles"], layer.name
+    matrix = golden.layer.matrix
+    assert readable_cycles(matrix, golden.activations, golden.hardware) == golden.counts["cycles"], golden.name
     for instruction_set in INSTRUCTION_SETS:
-        result = simulate_matrix(layer.layer.matrix, layer.activations, layer.hardware, instruction_set=instruction_set)
-        check(layer, result.cycles, result.counts)
+        result = simulate_matrix(matrix, golden.activations, golden.hardware, instruction_set=instruction_set)
+        check(golden, result.cycles, result.counts)
 
 
 def test_all_golden_layers_are_there() -> None:
@@ -30,12 +31,12 @@ def test_all_golden_layers_are_there() -> None:
     assert (len(GENERATED), len(SMALL_LAYERS)) == (11, 17)
 
 
-@pytest.mark.parametrize("layer", SMALL_LAYERS, ids=lambda layer: f"{layer.name}, R {layer.hardware.register_entries}")
-def test_small_layers(layer: GoldenLayer) -> None:
+@pytest.mark.parametrize("golden", SMALL_LAYERS, ids=lambda layer: f"{layer.name}, R {layer.hardware.register_entries}")
+def test_small_layers(golden: GoldenLayer) -> None:
     """Both recurrences, and the stepped chip with its outputs."""
-    check_recurrences(layer)
-    found = stepped_layer(layer.layer, layer.activations, layer.hardware)
-    check(layer, found.cycles, found.counts)
+    check_recurrences(golden)
+    found = stepped_layer(golden.layer, golden.activations, golden.hardware)
+    check(golden, found.cycles, found.counts)
 
 
 @pytest.mark.parametrize("row", GENERATED, ids=lambda row: f"{row['layer']}-{row['seed']}")
@@ -48,9 +49,9 @@ def test_generated_layers(row: dict) -> None:
 @pytest.mark.parametrize("row", GENERATED, ids=lambda row: f"{row['layer']}-{row['seed']}")
 def test_generated_layers_stepped(row: dict) -> None:
     """The same on the stepped chip, in register files that hold the layer; every output is the reference's."""
-    layer = generated_layer(row)
-    matrix = layer.layer.matrix
+    golden = generated_layer(row)
+    matrix = golden.layer.matrix
     whole = -(-max(matrix.shape) // matrix.n_pe)
     hardware = eie.Hardware(**row["hardware"], register_entries=whole)
-    found = stepped_layer(layer.layer, layer.activations, hardware)
-    check(layer, found.cycles, found.counts)
+    found = stepped_layer(golden.layer, golden.activations, hardware)
+    check(golden, found.cycles, found.counts)

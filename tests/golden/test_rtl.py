@@ -22,23 +22,23 @@ def verilated(request: pytest.FixtureRequest) -> Path:
     return request.config.cache.mkdir("verilated")
 
 
-def chip_of(layer: GoldenLayer) -> eie.Hardware:
+def chip_of(golden: GoldenLayer) -> eie.Hardware:
     """Return the layer's hardware; one size of register file for all that run in one scan, so that builds are few."""
-    in_one_scan = layer.hardware.register_entries * layer.hardware.n_pe >= max(layer.layer.matrix.shape)
-    return replace(layer.hardware, register_entries=40) if in_one_scan else layer.hardware
+    in_one_scan = golden.hardware.register_entries * golden.hardware.n_pe >= max(golden.layer.matrix.shape)
+    return replace(golden.hardware, register_entries=40) if in_one_scan else golden.hardware
 
 
 def check(layers: Iterable[GoldenLayer], verilated: Path) -> None:
-    for layer in layers:
-        found = verify(eie.Network((layer.layer,)), layer.activations.astype(np.float64), chip_of(layer), verilated)
-        assert found.equal, (layer.name, found.difference)
-        assert found.rtl_cycles == layer.counts["cycles"], layer.name
+    for golden in layers:
+        found = verify(eie.Network((golden.layer,)), golden.activations.astype(np.float64), chip_of(golden), verilated)
+        assert found.equal, (golden.name, found.difference)
+        assert found.rtl_cycles == golden.counts["cycles"], golden.name
 
 
 def test_layers_of_one_chip(verilated: Path) -> None:
     """Four PEs, queues of three: the last position of a row alone, and empty rows before, between and after."""
     chip = eie.Hardware(n_pe=4, queue_depth=3, register_entries=40, batched=True)
-    layers = [layer for layer in small_layers() if chip_of(layer) == chip]
+    layers = [golden for golden in small_layers() if chip_of(golden) == chip]
     assert len(layers) == 4
     check(layers, verilated)
 

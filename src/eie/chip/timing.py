@@ -1,8 +1,8 @@
 """The chip's cycles, exactly: which activation is broadcast when, and when each processing element (PE) takes it up.
 
-A matrix, a vector of activations and the hardware go in; cycles and counts come out. The rules are S1 to D3 of
-docs/hardware.md, batches B1 to B4 and passes P1 to P4. `schedule_reference` is the recurrence as it is read there; the
-native one (native/timing) is held equal to it by the tests, and both to the stepped simulator.
+A matrix, a vector of activations and the hardware go in; cycles and counts come out. `schedule_reference` is the
+recurrence of docs/hardware.md, T3 and T4, as it is read there; the native one (native/timing) is held equal to it by
+the tests, and both to the stepped simulator.
 """
 
 from __future__ import annotations
@@ -42,8 +42,7 @@ __all__ = [
     "workload",
 ]
 
-# From the pointer-read stage: the weight-memory stage, then four of arithmetic (docs/hardware.md, D1).
-PIPELINE_CYCLES = 5
+PIPELINE_CYCLES = 5  # from the pointer-read stage: weight memory, then four of arithmetic (docs/hardware.md, D1)
 
 Cycles = npt.NDArray[np.int64]
 
@@ -132,7 +131,7 @@ def schedule_reference(gaps: npt.NDArray[np.integer], durations: npt.NDArray[np.
 
 
 def completion(scan_ends: int, left: Cycles, last_entry_left: Cycles) -> int:
-    """Return the first cycle in which nothing of a scan is left anywhere.
+    """Return the first cycle in which nothing of a scan is left anywhere (docs/hardware.md, D2).
 
     `left`, (N,), is when each PE's pointer stage is left for good; `last_entry_left`, (N,), when its last entry leaves
     it, or 0 where it has none. From there an entry takes PIPELINE_CYCLES until its sum is written.

@@ -1,7 +1,7 @@
 """What the chip computes, as plain NumPy, bit for bit: the reference for kernels, stepped chip and RTL.
 
 A layer and a vector of activations in Q(fa) go in; its outputs in Q(fo) come out. Each product is rounded, sums wrap to
-A bits, outputs saturate to B (docs/hardware.md, A1 to A12).
+A bits, outputs saturate to B (docs/hardware.md, A4 to A7).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A layer's constants as the chip holds them: codebook and bias as integers in the layer's Q formats."""
+"""A layer's constants as the chip holds them: codebook and bias in the layer's Q formats (docs/hardware.md, A3, A6)."""
 
 from __future__ import annotations
 

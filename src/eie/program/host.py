@@ -1,4 +1,7 @@
-"""What the host does to run a program: the steps in order, as plain data; the stepped chip and the RTL play them."""
+"""What the host does to run a program: the steps in order, as plain data; the stepped chip and the RTL play them.
+
+Its rules: docs/hardware.md, H1 to H3.
+"""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Batch:
 
     @property
     def loads(self) -> bool:
-        """Whether the chip loads the batch from the activation SRAM, a row a cycle: every batch but a pass's first."""
+        """Whether the chip loads it from the activation SRAM: every batch but a pass's first (docs/hardware.md, B3)."""
         return self.first_input > 0
 
 
@@ -65,7 +65,7 @@ class Pass:
     batches: tuple[Batch, ...]
 
     def pointer_banks(self) -> Integers:
-        """Return the pointers as the two banks hold them, even and odd columns: (2, N, words)."""
+        """Return the pointers as the two banks hold them (docs/hardware.md, M3), even and odd: (2, N, words)."""
         pointers = self.matrix.pointers.astype(np.int64)
         pointers = np.pad(pointers, ((0, 0), (0, pointers.shape[1] % 2)))
         return pointers.reshape(len(pointers), -1, 2).transpose(2, 0, 1)
@@ -135,7 +135,7 @@ def passes_of(matrix: InterleavedCSC, hardware: Hardware) -> tuple[Pass, ...]:
     """Cut a matrix into passes over its rows and each into batches over its inputs.
 
     With `hardware.batched` both are limited by the R N activations of a register file; without, there is one of each.
-    Raises InputError where the encoding is not valid.
+    Raises InputError where the encoding is not valid. Rules: docs/hardware.md, B1, B2, P1 and P2.
     """
     matrix.validate()
     limit = hardware.register_inputs if hardware.batched else max(matrix.shape)

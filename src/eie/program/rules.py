@@ -45,7 +45,7 @@ class RowAssignment(ABC):
 
 @dataclass(frozen=True)
 class RoundRobin(RowAssignment):
-    """The paper's rule: row i belongs to PE i mod N."""
+    """The paper's rule: row i belongs to PE i mod N (docs/hardware.md, E1)."""
 
     def order(self, matrix: InterleavedCSC) -> None:
         """Return None: the rows stay as they are."""
@@ -118,7 +118,8 @@ class ScanRule(ABC):
 class InOrderScan(ScanRule):
     """A row of N activations at a time, `per_cycle` of its non-zeros broadcast in a cycle; the paper's is 1.
 
-    A row takes a cycle for each `per_cycle` non-zeros, and one more unless its last non-zero stands at position N - 1.
+    A row takes a cycle for each `per_cycle` non-zeros, and one more unless its last non-zero stands at position N - 1
+    (docs/hardware.md, S1 to S7).
     """
 
     per_cycle: int = 1
