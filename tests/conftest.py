@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["data_sets", "skips"]
 
-# `make test` draws the same examples every time and asserts no speed; `make fuzz` draws others, and more of them.
-settings.register_profile("test", derandomize=True, deadline=None)
-settings.register_profile("fuzz", max_examples=2000, deadline=None, print_blob=True)
+# `make test` draws the same examples every time, `make fuzz` others and more; neither asks how fast the machine is.
+# A fixture may serve all examples of a test: those that write do so under a folder of the test's own.
+QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
+settings.register_profile("test", derandomize=True, **QUIET)
+settings.register_profile("fuzz", max_examples=2000, print_blob=True, **QUIET)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))

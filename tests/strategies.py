@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 import eie
 
 
-def examples(count: int, **others: Any) -> settings:
+def examples(count: int) -> settings:
     """Settings for a test that needs other than a hundred examples: `count`, and as many times more in `make fuzz`."""
     usual = settings.get_profile("test").max_examples
-    return settings(max_examples=count * settings.default.max_examples // usual, **others)
+    return settings(max_examples=count * settings.default.max_examples // usual)
 
 
 class Case(NamedTuple):

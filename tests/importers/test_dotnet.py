@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import eie
@@ -41,7 +41,6 @@ def layout_of(cases: list[Case], names: list[str]) -> Layout:
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cases=st.lists(st.one_of(layers(code_bits=(4, 4)), layers(code_bits=(8, 8))), min_size=1, max_size=3))
 def test_any_layers_come_back(tmp_path: Path, cases: list[Case]) -> None:
     """Of 4 or 8 bits, empty ones and odd numbers of entries too."""

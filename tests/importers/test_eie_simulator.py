@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 
 import eie
 from data_sets import DataSet
@@ -31,7 +31,7 @@ def write_streams(folder: Path, matrix: eie.InterleavedCSC, activations: np.ndar
         matrix.pointers[pe].astype("<u4").tofile(folder / "ptr" / f"ptr{pe}.dat")
 
 
-@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(30)
 @given(case=layers(max_pe=6))
 def test_streams_of_any_layer_come_back(tmp_path: Path, case: Case) -> None:
     """Written as the authors do and read again: the same codes, without trailing rows that have no weight."""

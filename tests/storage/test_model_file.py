@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import eie
@@ -51,7 +51,6 @@ def test_what_goes_in_comes_out(model: Path) -> None:
     assert eie.load(model).name == "two layers"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=layers(code_bits=(1, 8), index_bits=(1, 8)))
 def test_any_layer_survives(tmp_path: Path, case: Case) -> None:
     """Empty layers, one PE, one weight: all come back as they were."""
@@ -184,7 +183,7 @@ def test_hostile_files(model: Path, attack: str) -> None:
     assert str(error.value).startswith(f"{model}: {sentence}")
 
 
-@examples(200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(200)
 @given(data=st.data())
 def test_any_damage_is_refused_or_harmless(model: Path, data: st.DataObject) -> None:
     """A file cut short, or with bytes changed anywhere, never gets further than a sentence or a valid network."""

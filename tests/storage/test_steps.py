@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import eie
@@ -38,7 +38,6 @@ def test_any_network_survives(tmp_path: Path, make: Any, packed: bool) -> None:
         assert np.array_equal(*runs)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=layers(code_bits=(1, 8), index_bits=(1, 8)))
 def test_any_layer_packs(tmp_path: Path, case: Case) -> None:
     """Empty layers, one weight, 8-bit codes: all come back as they were."""
@@ -125,7 +124,7 @@ def test_hostile_steps(tmp_path: Path, change: Any, sentence: str) -> None:
     assert str(error.value).startswith(f"{path}: {sentence}")
 
 
-@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150)
 @given(data=st.data())
 def test_any_damage_is_refused_or_harmless(tmp_path: Path, data: st.DataObject) -> None:
     """Bytes changed anywhere in a packed file never get further than a sentence or a valid network."""
