@@ -2,7 +2,7 @@
 
 The paper's machine is the default of both. Another one is a small frozen dataclass given to `Hardware`; the recurrence,
 the stepped chip, costs and sweeps follow it, and the RTL, which has the paper's rules only, refuses it by name.
-docs/change-the-machine.md leads through one.
+docs/how-to/change-the-machine.md leads through one.
 """
 
 from __future__ import annotations
