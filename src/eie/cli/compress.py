@@ -17,6 +17,7 @@ from eie.model.network import Network
 from eie.pytorch.recipe import Recipe, read_recipe
 from eie.storage import save
 from eie.storage.sizes import layer_size, total
+from eie.support.output_files import require_output
 from eie.support.stopwatch import median_us
 from eie.workloads.data import Data, load_data
 
@@ -74,10 +75,7 @@ def command(
         raise MissingExtra("eie compress", "torch", "torch") from error
 
     steps = Recipe() if recipe is None else read_recipe(recipe)
-    if output.suffix != ".safetensors":
-        raise InputError(f"a model file's name must end in .safetensors, not {output.name}")
-    if not output.parent.is_dir():
-        raise InputError(f"cannot write {output}: the folder {output.parent} does not exist")
+    require_output(output, "a model file", (".safetensors",))
     _seed(steps.seed)
     trained = load_model(model, weights, unpickle=unpickle)
     found = None if data is None else load_data(data, steps.input_shape, steps.seed)

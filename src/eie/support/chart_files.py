@@ -7,12 +7,12 @@ from typing import Literal
 
 import altair as alt
 
-from eie.errors import InputError
-from eie.support.output_files import atomic_write
+from eie.support.output_files import atomic_write, require_output
 
-__all__ = ["CHART_FORMATS", "write_chart"]
+__all__ = ["CHART_ENDINGS", "CHART_FORMATS", "write_chart"]
 
 CHART_FORMATS: tuple[Literal["html", "png", "svg", "pdf"], ...] = ("html", "png", "svg", "pdf")
+CHART_ENDINGS = tuple(f".{one}" for one in CHART_FORMATS)
 
 
 def write_chart(chart: alt.TopLevelMixin, path: Path, what: str) -> None:
@@ -20,10 +20,8 @@ def write_chart(chart: alt.TopLevelMixin, path: Path, what: str) -> None:
 
     Raises InputError for a path of another ending.
     """
-    kind = next((one for one in CHART_FORMATS if path.suffix.lower() == f".{one}"), None)
-    if kind is None:
-        formats = f"{', '.join(CHART_FORMATS[:-1])} or {CHART_FORMATS[-1]}"
-        raise InputError(f"a {what}'s name must end in {formats}, not {path.name}")
+    require_output(path, f"a {what}", CHART_ENDINGS)
+    kind = next(one for one in CHART_FORMATS if path.suffix.lower() == f".{one}")
     with atomic_write(path) as temporary:
         if kind == "html":
             chart.save(str(temporary), format="html", inline=True)
