@@ -18,6 +18,7 @@ from eie.chip import Hardware, LayerSimulation, simulate_network
 from eie.encoding.clustering import share
 from eie.encoding.csc import encode
 from eie.engine import InferenceSession
+from eie.engine.accuracy import top1_accuracy
 from eie.model.network import Layer, Network
 from eie.model.reference import calibrate
 from eie.support.extras import needed_for
@@ -82,9 +83,7 @@ def compress_digits(log: Callable[[str], None], hardware: Hardware) -> DigitsRes
     log("sharing the weights through 16-entry codebooks and encoding them")
     network = calibrate(_encode(model, hardware.n_pe), x_train)
     sessions = {numerics: InferenceSession(network, numerics=numerics) for numerics in ("float32", "int16", "chip")}
-    accuracy = {
-        numerics: float(np.mean(session.run(x_test).argmax(axis=1) == y_test)) for numerics, session in sessions.items()
-    }
+    accuracy = {numerics: top1_accuracy(session, x_test, y_test) for numerics, session in sessions.items()}
     log("timing and simulating one digit")
     digit = np.ascontiguousarray(x_test[0])
     return DigitsResult(

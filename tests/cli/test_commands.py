@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import typer
+from rich.text import Text
 
 import eie
 from data_sets import DataSet
+from eie.cli.commands import app
 
 
 def run(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -138,7 +143,7 @@ def test_refusals(model: Path, tmp_path: Path) -> None:
         "queue_depth must be an integer from 2 to 4096, not 1"
     )
     assert refusal("simulate", model, inputs, "--trace", tmp_path / "trace.txt") == (
-        "a trace's name must end in .json, .vcd or .fst, not trace.txt"
+        "the name of a trace must end in .json, .vcd or .fst, not trace.txt"
     )
     assert refusal("simulate", model, inputs, "--pes", 0) == "n_pe must be an integer from 1 to 1024, not 0"
     assert refusal("import", "eie-simulator", tmp_path / "no", "-o", tmp_path / "x.safetensors") == (
@@ -146,6 +151,18 @@ def test_refusals(model: Path, tmp_path: Path) -> None:
     )
     assert refusal("run", model, inputs, "-o", tmp_path / "no" / "out.npy") == (
         f"cannot write {tmp_path / 'no' / 'out.npy'}: the folder {tmp_path / 'no'} does not exist"
+    )
+    assert refusal("simulate", model, inputs, "--cycles", "0:9") == (
+        "--cycles and --trace-pes are for --trace and --timeline: give one of these, too"
+    )
+    assert refusal("simulate", model, inputs, "--timeline", tmp_path / "a.html", "--trace-pes", "9:") == (
+        "the PEs 9: are none of the 8 there are, 0:8"
+    )
+    assert refusal("run", model, inputs, "-o", tmp_path / "out.txt") == (
+        "the name of a file of outputs must end in .npy, not out.txt"
+    )
+    assert refusal("explore", "paper", "--workers", 2, "--scheduler", "tcp://127.0.0.1:1") == (
+        "--workers and --scheduler exclude each other: a cluster has workers of its own"
     )
     assert refusal("simulate", model, inputs, EIE_INSTRUCTION_SET="mmx") == (
         "environment variable EIE_INSTRUCTION_SET: the instruction set must be portable, avx2 or avx512, not mmx"
@@ -169,6 +186,44 @@ def test_portable_code_gives_the_same(model: Path) -> None:
         assert run(*arguments, EIE_INSTRUCTION_SET=instruction_set).returncode == 0
         outputs.append(np.load(out))
     assert np.array_equal(*outputs)
+
+
+WORKS_LONG = {
+    "bench": ("--layers", "NT-We", "--chart", "x.txt"),
+    "demo": ("--out", "no/report.html"),
+    "reproduce": ("all", "--out", "report.txt"),
+    "compress": ("no.py:model", "-o", "model.onnx"),
+    "sensitivity": ("no.py:model", "--data", "digits", "-o", "x.txt"),
+    "export": ("no.safetensors", "x.txt"),
+    "import": ("eie-simulator", "no", "-o", "x.txt"),
+    "rtl": ("verify", "no.safetensors", "no.npy", "--waveform", "x.txt"),
+}
+
+
+@pytest.mark.parametrize("command", WORKS_LONG)
+def test_outputs_are_looked_at_before_any_work(command: str, tmp_path: Path) -> None:
+    """An ending that is none, or a folder that is not there, is told before the inputs are even read."""
+    done = run(command, *WORKS_LONG[command], cwd=tmp_path)
+    assert done.returncode == 2
+    assert re.search(r" must end in \.|the folder no does not exist", done.stderr), done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def every_help(command: Any) -> Iterator[str]:
+    yield command.help or ""
+    for parameter in command.params:
+        yield getattr(parameter, "help", None) or ""
+    for one in getattr(command, "commands", {}).values():
+        yield from every_help(one)
+
+
+def test_no_help_text_is_lost_to_markup() -> None:
+    """What stands in brackets, as an extra's name, is printed."""
+    texts = list(every_help(typer.main.get_command(app)))
+    assert len(texts) > 100
+    for text in texts:
+        assert Text.from_markup(text).plain == text.replace("\\[", "[")
 
 
 @pytest.mark.slow

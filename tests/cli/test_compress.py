@@ -147,7 +147,7 @@ def test_refusals(folder: Path) -> None:
     (folder / "wrong.toml").write_text("[prune]\ndensity = 0\n")
     (folder / "layer.toml").write_text("[layers.3]\ndensity = 0.1\n")
     assert refusal("compress", model, "-o", folder / "small.onnx") == (
-        "a model file's name must end in .safetensors, not small.onnx"
+        "the name of a model file must end in .safetensors, not small.onnx"
     )
     assert refusal("compress", model, "-o", folder / "no" / "small.safetensors") == (
         f"cannot write {folder / 'no' / 'small.safetensors'}: the folder {folder / 'no'} does not exist"

@@ -28,7 +28,7 @@ def main() -> None:
     try:
         app()
     except EieError as error:
-        log.print(f"eie: {error}", style="red", markup=False)
+        log.print(f"eie: {error}", style="red")
         sys.exit(2 if isinstance(error, InputError | MissingExtra) else 1)
 
 

@@ -14,8 +14,9 @@ from eie.paper.study import real_layer
 from eie.peers.libraries import PEERS, available, set_threads
 from eie.peers.measure import Settings, bandwidth_gb_per_s, measure_layer
 from eie.peers.report import STACKS, chart, geometric_means, limits, measure_stack
-from eie.support.chart_files import write_chart
+from eie.support.chart_files import CHART_ENDINGS, write_chart
 from eie.support.extras import require
+from eie.support.output_files import require_output
 from eie.support.processor import processor
 from eie.workloads.layers import benchmarks, generate
 
@@ -47,12 +48,13 @@ def command(
     """Time M x V on the paper's layers: this engine, and every library installed that can do it.
 
     Contenders take turns, so that what else the machine does meets all; medians and quartiles are given.
-    The peers come with: pip install 'eie[bench]'
+    The peers come with: pip install 'eie\\[bench]'
 
     Example: eie bench --layers Alex-7,NT-LSTM --rotate
     """
     if chart_file is not None:
         require("a chart", "altair", "vl_convert")
+    require_output(chart_file, "a chart", CHART_ENDINGS)
     chosen = _layers(layers)
     there, missing = available()
     wanted = [peer for peer in there if peers == "all" or any(part in peer.name for part in peers.split(",") if part)]
@@ -119,7 +121,7 @@ def command(
     result.print(f"Memory gives one thread {bandwidth:.1f} GB/s; ours cannot be faster, rotated, than (us):")
     result.print(", ".join(f"{name} {bound:.1f}" for name, bound in bounds.items()))
     for line in (*(f"missing: {name}" for name in missing), *(f"failed: {text}" for text in failed)):
-        log.print(line, style="yellow", markup=False)
+        log.print(line, style="yellow")
 
 
 def _layers(names: str) -> list[str]:

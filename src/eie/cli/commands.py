@@ -39,7 +39,7 @@ class _Commands(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            log.print(f"eie: {str(error) or 'interrupted'}", style="yellow", markup=False)
+            log.print(f"eie: {str(error) or 'interrupted'}", style="yellow")
             raise typer.Exit(130) from None
 
 

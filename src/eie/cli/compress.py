@@ -11,19 +11,18 @@ import typer
 from eie.cli.inspect import size_table
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.engine import InferenceSession
+from eie.engine.accuracy import top1_accuracy
 from eie.engine.saturation import saturation
-from eie.errors import InputError
 from eie.model.network import Network
 from eie.pytorch.recipe import Recipe, read_recipe
 from eie.storage import save
 from eie.storage.sizes import layer_size, total
 from eie.support.extras import needed_for
+from eie.support.output_files import require_output
 from eie.support.stopwatch import median_us
 from eie.workloads.data import Data, load_data
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from eie.pytorch.pipeline import Compression
 
 __all__ = ["command"]
@@ -71,17 +70,15 @@ def command(
     with needed_for("eie compress"):
         from eie.pytorch.pipeline import compress_, discard_checkpoints
         from eie.pytorch.sources import load_model
+        from eie.pytorch.timing import one_input_us
 
     steps = Recipe() if recipe is None else read_recipe(recipe)
-    if output.suffix != ".safetensors":
-        raise InputError(f"a model file's name must end in .safetensors, not {output.name}")
-    if not output.parent.is_dir():
-        raise InputError(f"cannot write {output}: the folder {output.parent} does not exist")
+    require_output(output, "a model file", (".safetensors",))
     _seed(steps.seed)
     trained = load_model(model, weights, unpickle=unpickle)
     found = None if data is None else load_data(data, steps.input_shape, steps.seed)
     folder = checkpoints or output.with_name(f"{output.name}.checkpoints")
-    dense_us = _dense_us(trained, found)
+    dense_us = None if found is None else one_input_us(trained, found.x_test[:1], TIMED_CALLS)
     done = compress_(
         trained,
         steps,
@@ -104,7 +101,7 @@ def _seed(seed: int) -> None:
 def _report(done: Compression, output: Path, data: Data | None, dense_us: float | None, as_json: bool) -> None:
     network = done.network
     sizes = [layer_size(layer) for layer in network.layers]
-    accuracies = {} if data is None else {one: _accuracy(network, data, one) for one in NUMERICS}
+    accuracies = {} if data is None else _accuracies(network, data)
     ours_us = None if data is None else _session_us(network, data)
     saturated = () if data is None else saturation(network, _vectors(data.x_test[:SATURATION_INPUTS], network))
     dense_bytes, file_bytes = total(sizes).dense_bytes, output.stat().st_size
@@ -169,33 +166,12 @@ def _vectors(x: np.ndarray[Any, np.dtype[np.float32]], network: Network) -> np.n
     return np.ascontiguousarray(x.reshape(-1, network.inputs))
 
 
-def _accuracy(network: Network, data: Data, numerics: str) -> float:
-    outputs = InferenceSession(network, numerics=numerics).run(_vectors(data.x_test, network))
-    return float(np.mean(outputs.argmax(axis=1) == data.y_test))
+def _accuracies(network: Network, data: Data) -> dict[str, float]:
+    sessions = {numerics: InferenceSession(network, numerics=numerics) for numerics in NUMERICS}
+    return {name: top1_accuracy(session, data.x_test, data.y_test) for name, session in sessions.items()}
 
 
 def _session_us(network: Network, data: Data) -> float:
     session = InferenceSession(network)
     vector = _vectors(data.x_test[:1], network)[0]
     return median_us(lambda: session.run(vector), TIMED_CALLS)
-
-
-def _dense_us(model: nn.Module, data: Data | None) -> float | None:
-    if data is None:
-        return None
-    import torch
-
-    one = torch.from_numpy(data.x_test[:1])
-    threads = torch.get_num_threads()
-    training = model.training
-    model.eval()
-    torch.set_num_threads(1)
-    try:
-        with torch.no_grad():
-            return median_us(lambda: model(one), TIMED_CALLS)
-    except Exception as error:  # whatever the model's own code raises
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"the model does not run on one input of shape {data.input_shape}: {reason}") from error
-    finally:
-        torch.set_num_threads(threads)
-        model.train(training)

@@ -11,6 +11,7 @@ from eie.chip import Hardware
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.cli.reproduce import print_reproduction
 from eie.paper import Study, reproduce
+from eie.support.output_files import require_output
 
 __all__ = ["command"]
 
@@ -28,6 +29,8 @@ def command(
     from eie.demo import compress_digits  # scikit-learn and Altair take longer to import than other commands to run
     from eie.report import reproduction_report
     from eie.report.digits import digits_headline, digits_section, digits_table
+
+    require_output(out, "a report", (".html",))
 
     def progress(line: str) -> None:
         log.print(line, style="dim")

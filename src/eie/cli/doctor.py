@@ -68,9 +68,9 @@ def command(as_json: JsonOption = False) -> None:
         ],
     )
     for kernel, reason in unusable.items():
-        result.print(f"not usable here: {kernel}: {reason}", markup=False)
+        result.print(f"not usable here: {kernel}: {reason}")
     for name in missing:
-        result.print(f"not installed: {name}, for eie bench", markup=False)
+        result.print(f"not installed: {name}, for eie bench")
 
 
 def _layer(density: float) -> Layer:

@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from eie.cli.output import JsonOption, log, print_json, print_table, result
+from eie.errors import InputError
 
 __all__ = ["command"]
 
@@ -31,6 +32,8 @@ def command(
     """
     from eie.explore import PARAMETERS, explore, load_space, pareto_front  # polars is slow to import
 
+    if workers is not None and scheduler is not None:
+        raise InputError("--workers and --scheduler exclude each other: a cluster has workers of its own")
     points = load_space(space)
     started = time.perf_counter()
     columns = (TextColumn("exploring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

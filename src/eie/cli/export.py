@@ -11,6 +11,7 @@ from eie.cli.output import JsonOption, print_json, result
 from eie.exporters.dotnet import write_dotnet
 from eie.exporters.state_dict import write_state_dict
 from eie.storage import load
+from eie.support.output_files import require_output
 
 __all__ = ["command"]
 
@@ -28,10 +29,11 @@ def command(
 
     Example: eie export lenet.safetensors lenet.onnx
     """
+    require_output(output, "a file for other tools", (".onnx", ".pt", ".pth", ".safetensors", ".npz", ".net"))
     network = load(model)
-    if output.suffix == ".net":
+    if output.suffix.lower() == ".net":
         write_dotnet(network.layers, output)
-    elif output.suffix == ".onnx":
+    elif output.suffix.lower() == ".onnx":
         from eie.exporters.onnx import write_onnx  # needs the package onnx
 
         write_onnx(network, output)

@@ -9,10 +9,10 @@ import typer
 
 from eie.cli.inspect import print_file_size, size_document, size_table
 from eie.cli.output import JsonOption, print_json, result
-from eie.errors import InputError
 from eie.exporters.state_dict import write_arrays
 from eie.importers.dotnet import LAYOUTS, load_layout, read_dotnet
 from eie.storage.sizes import layer_size, total
+from eie.support.output_files import require_output
 
 __all__ = ["command"]
 
@@ -32,8 +32,7 @@ def command(
 
     Example: eie import dotnet compressed_SqueezeNet.net -o squeezenet.npz
     """
-    if output is not None and output.suffix != ".npz":
-        raise InputError(f"weights are written to a .npz file, not to {output.name}")
+    require_output(output, "a file of weights", (".npz",))
     shapes = load_layout(layout)
     layers = read_dotnet(file, shapes)
     sizes = [layer_size(layer) for layer in layers]

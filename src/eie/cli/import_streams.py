@@ -11,7 +11,7 @@ import typer
 from eie.cli.output import JsonOption, print_json, result
 from eie.importers.eie_simulator import read_eie_simulator
 from eie.storage import save
-from eie.support.output_files import atomic_write
+from eie.support.output_files import atomic_write, require_output
 
 __all__ = ["command"]
 
@@ -20,7 +20,7 @@ def command(
     folder: Annotated[Path, typer.Argument(help="The folder with act.dat, arithm.dat, ptr/ and spm/.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write (.safetensors).")],
     outputs: Annotated[
-        int | None, typer.Option(help="Rows of the layer; by default up to the last that has a weight.")
+        int | None, typer.Option(min=1, help="Rows of the layer; by default up to the last that has a weight.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -28,6 +28,7 @@ def command(
 
     The activations are written beside the model: alex8.safetensors gets alex8.activations.npy.
     """
+    require_output(output, "a model file", (".safetensors",))
     network, activations = read_eie_simulator(folder, outputs, output.stem)
     input_file = output.with_name(f"{output.stem}.activations.npy")
     save(network, output)

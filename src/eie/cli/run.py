@@ -14,7 +14,7 @@ from eie.cli.output import JsonOption, log, print_json, print_table, read_array,
 from eie.engine import AccumulatorOverflow, InferenceSession
 from eie.model.reference import calibrate
 from eie.storage import load
-from eie.support.output_files import atomic_write
+from eie.support.output_files import atomic_write, require_output
 from eie.support.stopwatch import median_us
 
 __all__ = ["command"]
@@ -48,6 +48,7 @@ def command(
 
     Example: eie run alex8.safetensors alex8.activations.npy --numerics chip
     """
+    require_output(output, "a file of outputs", (".npy",))
     vectors = read_array(inputs, "input file")
     network = load(model)
     if numerics is Numerics.CHIP and any(layer.formats is None for layer in network.layers):
@@ -66,7 +67,7 @@ def command(
     largest = [np.argsort(-item, kind="stable")[:top] for item in batch]
     kernels = {plan.name: plan.kernel for plan in session.plan}
     for message in overflows:
-        log.print(f"warning: {message}", style="yellow", markup=False)
+        log.print(f"warning: {message}", style="yellow")
     if as_json:
         print_json(
             {

@@ -9,8 +9,9 @@ import typer
 
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.pytorch.recipe import Recipe, read_recipe
-from eie.support.chart_files import write_chart
+from eie.support.chart_files import CHART_ENDINGS, write_chart
 from eie.support.extras import needed_for, require
+from eie.support.output_files import require_output
 from eie.workloads.data import load_data
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["command"]
 def command(
     model: Annotated[str, typer.Argument(help="As eie compress takes it; trained, or trained first by the recipe.")],
     data: Annotated[str, typer.Option(help="digits, an .npz file, or a folder of train.npz and test.npz.")],
-    recipe: Annotated[Path | None, typer.Option(help="A recipe, of which [train] and input_shape are used.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe, of which \\[train] and input_shape are used.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Trained weights for a factory's model.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write a chart: .html, .png, .svg or .pdf.")
@@ -45,6 +46,7 @@ def command(
     def progress(line: str) -> None:
         log.print(line, style="dim")
 
+    require_output(output, "a chart", CHART_ENDINGS)
     steps = Recipe() if recipe is None else read_recipe(recipe)
     torch.manual_seed(steps.seed)
     trained = load_model(model, weights)

@@ -17,7 +17,9 @@ from eie.cli.output import JsonOption, log, print_json, print_table, read_array,
 from eie.errors import InputError
 from eie.model.network import Network
 from eie.storage import load
+from eie.support.chart_files import CHART_ENDINGS
 from eie.support.extras import require
+from eie.support.output_files import require_output
 
 __all__ = ["command"]
 
@@ -60,6 +62,11 @@ def command(
         require(f"a {trace.suffix} trace", TRACE_MODULES[trace.suffix])
     if timeline is not None:
         require("a timeline", "altair", "vl_convert")
+    window = _window(cycles, trace_pes)
+    require_output(trace, "a trace", (".json", ".vcd", ".fst"))
+    require_output(timeline, "a timeline", CHART_ENDINGS)
+    if window != Window() and trace is None and timeline is None:
+        raise InputError("--cycles and --trace-pes are for --trace and --timeline: give one of these, too")
     network = load(model)
     hardware = Hardware(
         n_pe=network.n_pe if pes is None else pes,
@@ -70,6 +77,7 @@ def command(
         batched=batched,
         strict=strict,
     )
+    window.pes(hardware.n_pe)
     vector = read_array(inputs, "input file")
     layers = simulate_network(network, vector, hardware)
     for one in layers:
@@ -78,7 +86,6 @@ def command(
                 log.print(f"note: layer {one.layer.name} would not fit the chip: {requirement}", style="yellow")
         if one.overflows:
             log.print(f"warning: {one.overflows} sums of layer {one.layer.name} overflowed and wrapped", style="yellow")
-    window = _window(cycles, trace_pes)
     if trace is not None:
         _write_trace(trace, layers, network, vector, hardware, window)
     if timeline is not None:
@@ -162,18 +169,16 @@ def _write_trace(
     hardware: Hardware,
     window: Window,
 ) -> None:
-    if path.suffix == ".json":
+    if path.suffix.lower() == ".json":
         found = activity(layers, hardware, window)
         events = event_count(found)
         log.print(f"trace: about {events:,} events, {events * BYTES_PER_EVENT / 1e6:,.0f} MB", style="dim")
         write_chrome(found, path)
-    elif path.suffix in (".vcd", ".fst"):
+    else:
         stepped = hardware if hardware.batched else replace(hardware, register_entries=_whole(layers, hardware))
         log.print("trace: stepping the chip, every cycle of it", style="dim")
-        write = write_vcd if path.suffix == ".vcd" else write_fst
+        write = write_vcd if path.suffix.lower() == ".vcd" else write_fst
         write(network, vector, stepped, path, window)
-    else:
-        raise InputError(f"a trace's name must end in .json, .vcd or .fst, not {path.name}")
     log.print(f"trace: {path}", style="dim")
 
 

@@ -60,13 +60,14 @@ def write_state_dict(network: Network, path: Path) -> None:
 
 def write_arrays(arrays: Arrays, path: Path) -> None:
     """Write arrays by name to `path`: .pt or .pth (torch.save), .safetensors or .npz. Raises InputError otherwise."""
-    if path.suffix == ".npz":
+    ending = path.suffix.lower()
+    if ending == ".npz":
         with atomic_write(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-    elif path.suffix == ".safetensors":
+    elif ending == ".safetensors":
         with atomic_write(path) as temporary:
             temporary.write_bytes(safetensors.numpy.save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
-    elif path.suffix in (".pt", ".pth"):
+    elif ending in (".pt", ".pth"):
         with needed_for("a PyTorch file"):
             import torch
         data = io.BytesIO()  # torch.save to a file has an error of its own for a full disk

@@ -72,12 +72,10 @@ def calibrate(
 ) -> Network:
     """Return a network, a layer or a matrix as a network with each layer's formats chosen from `inputs`.
 
-    `inputs` are one vector or a (batch, inputs) array.
-
-    A layer's activations get the finest format that holds its inputs, or, where it follows another layer directly, the
-    format of that one's outputs; each codebook the finest that fits it and the sums seen
-    (`eie.model.numerics.choose_formats`). A layer inside another step gets them from all that the step multiplies with
-    it.
+    `inputs` are one vector or a (batch, inputs) array. A layer's activations get the finest format that holds its
+    inputs, or, where it follows another layer directly, the format of that one's outputs; each codebook the finest
+    that fits it and the sums seen (`eie.model.numerics.choose_formats`). A layer inside another step gets them from
+    all that the step multiplies with it.
     """
     network = Network.of(network)
     vectors: npt.NDArray[np.floating] = input_batch(inputs, network.inputs).astype(np.float64)

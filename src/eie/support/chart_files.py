@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from eie.errors import InputError
 from eie.support.extras import require
-from eie.support.output_files import atomic_write
+from eie.support.output_files import atomic_write, require_output
 
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["CHART_FORMATS", "write_chart"]
+__all__ = ["CHART_ENDINGS", "CHART_FORMATS", "write_chart"]
 
 CHART_FORMATS: tuple[Literal["html", "png", "svg", "pdf"], ...] = ("html", "png", "svg", "pdf")
+CHART_ENDINGS = tuple(f".{one}" for one in CHART_FORMATS)
 
 
 def write_chart(chart: alt.TopLevelMixin, path: Path, what: str) -> None:
@@ -22,11 +22,9 @@ def write_chart(chart: alt.TopLevelMixin, path: Path, what: str) -> None:
 
     Raises InputError for a path of another ending, and MissingExtra without vl-convert-python.
     """
-    kind = next((one for one in CHART_FORMATS if path.suffix.lower() == f".{one}"), None)
-    if kind is None:
-        formats = f"{', '.join(CHART_FORMATS[:-1])} or {CHART_FORMATS[-1]}"
-        raise InputError(f"a {what}'s name must end in {formats}, not {path.name}")
+    require_output(path, f"a {what}", CHART_ENDINGS)
     require(f"a {what}", "vl_convert")
+    kind = next(one for one in CHART_FORMATS if path.suffix.lower() == f".{one}")
     with atomic_write(path) as temporary:
         if kind == "html":
             chart.save(str(temporary), format="html", inline=True)

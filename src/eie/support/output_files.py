@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from eie.errors import InputError
 
-__all__ = ["atomic_write", "existing_file"]
+__all__ = ["atomic_write", "existing_file", "require_folder", "require_output"]
 
 
 @contextmanager
@@ -20,10 +20,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     Raises InputError where the folder is missing or cannot be written, or the disk is full.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"cannot write {path}: the folder {path.parent} does not exist")
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder, expected the name of a file")
+    _require_place(path)
     temporary: Path | None = None
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
@@ -37,6 +34,39 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def require_output(path: Path | None, what: str, endings: Sequence[str] = ()) -> None:
+    """Raise InputError where `path`, which an error calls `what`, cannot be written or has none of the `endings`.
+
+    For a command to call before it works for long; None, an output that is not asked for, is as it should be.
+    """
+    if path is None:
+        return
+    if endings and path.suffix.lower() not in endings:
+        expected = f"{', '.join(endings[:-1])} or {endings[-1]}" if len(endings) > 1 else endings[0]
+        raise InputError(f"the name of {what} must end in {expected}, not {path.name}")
+    _require_place(path)
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"cannot write {path}: the folder {path.parent} is read-only")
+
+
+def require_folder(path: Path | None) -> None:
+    """Raise InputError where the folder `path` is not there and cannot be made; None is as it should be."""
+    if path is None or path.is_dir():
+        return
+    if path.exists():
+        raise InputError(f"cannot write into {path}: it is a file, expected a folder")
+    above = next(one for one in path.absolute().parents if one.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise InputError(f"cannot make the folder {path}: {above} is no folder that can be written")
+
+
+def _require_place(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: the folder {path.parent} does not exist")
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder, expected the name of a file")
 
 
 def existing_file(path: str | Path, what: str) -> Path:

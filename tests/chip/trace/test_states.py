@@ -194,4 +194,4 @@ def test_refusals(tmp_path: Path, run: tuple) -> None:  # type: ignore[type-arg]
     assert str(error.value) == "the PEs 2:2 are none of the 4 there are, 0:4"
     with pytest.raises(InputError) as error:
         write_timeline(activity(ran, hardware), tmp_path / "timeline.bmp")
-    assert str(error.value) == "a timeline's name must end in html, png, svg or pdf, not timeline.bmp"
+    assert str(error.value) == "the name of a timeline must end in .html, .png, .svg or .pdf, not timeline.bmp"

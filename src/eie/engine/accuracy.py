@@ -1,0 +1,18 @@
+"""How often a session is right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eie.engine.session import InferenceSession
+
+__all__ = ["top1_accuracy"]
+
+
+def top1_accuracy(session: InferenceSession, x: npt.NDArray[np.float32], labels: npt.NDArray[Any]) -> float:
+    """Return the part of the inputs `x`, (items, ...), whose largest output is number `labels`, (items,); 0 to 1."""
+    outputs = session.run(np.ascontiguousarray(x.reshape(len(x), -1)))
+    return float(np.mean(outputs.argmax(axis=1) == labels))
