@@ -129,7 +129,7 @@ def calibrate(
                 product,
                 formats=choose_formats(
                     largest_input.get(product.name, 0.0),
-                    product.matrix.codebook,
+                    product.matrix.codebook[np.unique(product.matrix.codes)],  # what no weight uses sets no scale
                     largest_sum.get(product.name, 0.0),
                     activation_fraction=fraction,
                     value_bits=value_bits,
