@@ -25,7 +25,7 @@ clumps = st.builds(
 )
 hostile = st.one_of(
     st.lists(finite, min_size=1, max_size=8),
-    st.lists(clumps, min_size=1, max_size=3).map(lambda parts: sum(parts, [])),
+    st.lists(clumps, min_size=1, max_size=3).map(lambda parts: [one for part in parts for one in part]),
 )
 
 
