@@ -6,14 +6,15 @@
 //
 // The exact one is the dynamic programme F_j(p) = min over q of F_(j-1)(q) + c(q, p), border j at p. c satisfies the
 // quadrangle inequality, c(a, c) + c(b, d) <= c(a, d) + c(b, c) for a <= b <= c <= d: let y be the best float32 for the
-// run (a, d) and z for (b, c), which lies within that run. If y <= z, then y for (a, c) and z for (b, d) cost no more, as
-// the values after c are nearer to z than to y; else exchange left and right. So the best q never runs backwards as p
-// grows, and each F_j takes O(n log n) by divide and conquer. Costs are right to some 2^-53 of themselves; where that
+// run (a, d) and z for (b, c), which lies within that run. If y <= z, then y for (a, c) and z for (b, d) cost no more,
+// as the values after c are nearer to z than to y; else exchange left and right. So the best q never runs backwards as
+// p grows, and each F_j takes O(n log n) by divide and conquer. Costs are right to some 2^-53 of themselves; where that
 // makes a q the best that is not, the same inequality says that what is lost for other p is no more. So the result is
-// the least there is but for about k log n such errors. For many values it is run on buckets of places first: charging a cluster only for what lies between the
-// buckets of its two borders gives a lower bound for every "border j lies in bucket t" (F from the left and B from the
-// right); any clustering gives an upper bound; buckets whose lower bound exceeds the upper one are out. What is left of
-// each border's range is split finer, until buckets are single places, and the programme exact.
+// the least there is but for about k log n such errors. For many values it is run on buckets of places first: charging
+// a cluster only for what lies between the buckets of its two borders gives a lower bound for every "border j lies in
+// bucket t" (F from the left and B from the right); any clustering gives an upper bound; buckets whose lower bound
+// exceeds the upper one are out. What is left of each border's range is split finer, until buckets are single places,
+// and the programme exact.
 
 #include <algorithm>
 #include <array>
@@ -254,7 +255,8 @@ nb::tuple cluster_lloyd(Vector<float> values, Vector<double> initial, int most_i
     lloyd(points, centroids, most_iterations, iterations);
     return Result(points, centroids);
   }();
-  return nb::make_tuple(to_numpy(std::vector<float>(result.centroids), {result.centroids.size()}), result.wcss, iterations);
+  return nb::make_tuple(to_numpy(std::vector<float>(result.centroids), {result.centroids.size()}), result.wcss,
+                        iterations);
 }
 
 }  // namespace

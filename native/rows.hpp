@@ -19,8 +19,8 @@ __extension__ typedef unsigned __int128 Wide;
 inline std::size_t affordable(const std::string& what, Wide bytes, std::uint64_t most) {
   if (bytes > most)
     throw std::invalid_argument(what + " would take " +
-                                (bytes >> 64 ? "2^64 bytes or more" : number(static_cast<std::uint64_t>(bytes)) + " bytes") +
-                                ", more than the limit of " + number(most));
+                                (bytes >> 64 ? "2^64 or more" : number(static_cast<std::uint64_t>(bytes))) +
+                                " bytes, more than the limit of " + number(most));
   return static_cast<std::size_t>(bytes);
 }
 

@@ -110,7 +110,8 @@ Scan scan_of(Matrix<Duration> durations, Vector<std::uint32_t> columns, Vector<s
              int queue_depth) {
   const std::size_t lanes = durations.shape(1);
   if (n_pe < 1 || n_pe > lanes || (sizeof(Duration) == 1 && lanes != lanes_for(lanes)) || lanes > kMostLanes)
-    throw std::invalid_argument(std::to_string(n_pe) + " PEs do not fit durations of " + std::to_string(lanes) + " lanes");
+    throw std::invalid_argument(std::to_string(n_pe) + " PEs do not fit durations of " + std::to_string(lanes) +
+                                " lanes");
   if (queue_depth < 2 || queue_depth > kDeepestQueue)
     throw std::invalid_argument("queue_depth must be 2 to " + std::to_string(kDeepestQueue) + ", not " +
                                 std::to_string(queue_depth));

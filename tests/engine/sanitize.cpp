@@ -1,9 +1,13 @@
 // Runs networks of random layers through every kernel and numerics, in buffers with nothing to spare, for the
-// sanitizers to watch. Prints how many ran; says nothing about results, which the Python tests compare with the
-// reference.
+// sanitizers to watch. Prints how many ran, and how many calls at the same time as others gave other bits; what
+// the results should be is for the Python tests, which compare them with the reference.
+#include <atomic>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <random>
 #include <stdexcept>
+#include <thread>
 
 #include "kernels/choose.hpp"
 #include "kernels/network.hpp"
@@ -34,9 +38,40 @@ struct RandomLayer {
   Rows rows() const { return {outputs, inputs, starts.data(), columns.data(), codes.data(), 4}; }
 };
 
+// Eight threads call one network of `threads` threads `runs` times each; returns how many calls gave other bits than
+// the first one.
+int disturbed(const Codebook& codebook, const char* numerics, std::size_t threads, int runs) {
+  std::mt19937 draw(2);
+  const RandomLayer first(draw, 96, 64, 0.3), second(draw, 40, 96, 0.3);
+  LayerSettings settings;
+  settings.relu = true;
+  settings.activation_fraction = settings.output_fraction = 8;
+  const auto network = make_network(numerics, threads);
+  network->add(first.rows(), codebook, settings, "");
+  network->add(second.rows(), codebook, settings, "");
+  std::vector<float> x(3 * 64), expected(3 * 40);
+  for (float& value : x) value = draw() % 3 ? 0.0f : static_cast<float>(draw() % 200) / 16 - 6;
+  std::vector<std::uint64_t> overflows(2);
+  network->run(x.data(), 3, expected.data(), overflows.data());
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 8; ++caller)
+    callers.emplace_back([&] {
+      std::vector<float> y(expected.size());
+      std::vector<std::uint64_t> own(2);
+      for (int run = 0; run < runs; ++run) {
+        network->run(x.data(), 3, y.data(), own.data());
+        wrong += std::memcmp(y.data(), expected.data(), y.size() * sizeof y[0]) != 0;
+      }
+    });
+  for (std::thread& caller : callers) caller.join();
+  return wrong;
+}
+
 }  // namespace
 
-int main() {
+// Arguments: how often each of eight callers runs a network at the same time as the others.
+int main(int, char** arguments) {
   std::mt19937 draw(1);
   Codebook codebook;
   for (int code = 0; code < 16; ++code) {
@@ -74,5 +109,9 @@ int main() {
             ++ran;
           }
   std::printf("%d networks ran\n", ran);
-  return ran == 0;
+  int wrong = 0;
+  for (const char* numerics : {"int16", "chip", "float32"})
+    for (std::size_t threads : {1, 2, 4}) wrong += disturbed(codebook, numerics, threads, std::atoi(arguments[1]));
+  std::printf("%d calls were disturbed\n", wrong);
+  return ran == 0 || wrong > 0;
 }

@@ -42,13 +42,12 @@ def cluster(
 ) -> Clusters:
     """Return `clusters` centroids for the real numbers `values`, of any shape, with little sum of squared distances.
 
-    "optimal" has the least that float32 centroids can have (to float64's rounding): native/clustering.cpp tells how.
-    The others are Lloyd's k-means begun as Deep Compression does (section 3.2): "linear" with centroids evenly over
-    [min, max], "density" at even steps of the values' distribution, "random" at values chosen by `seed` (Forgy). Where
-    there are fewer distinct values than clusters, the last centroid is repeated ("optimal"), or some stay where they
-    began. `bucket_limit`, 0 for a good one, is how finely the exact algorithm first divides the values. Raises
-    InputError for no values, for more than 2**31, for NaN and infinite ones, an unknown method, and clusters outside 1
-    to 255.
+    "optimal" has the least that float32 centroids can have, to float64's rounding: native/clustering.cpp tells how. The
+    others are Lloyd's k-means begun as Deep Compression does (section 3.2): "linear" with centroids evenly over [min,
+    max], "density" at even steps of the values' distribution, "random" at values chosen by `seed` (Forgy). Where there
+    are fewer distinct values than clusters, the last centroid is repeated ("optimal"), or some stay where they began.
+    `bucket_limit`, 0 for a good one, is how finely the exact algorithm first divides the values. Raises InputError for
+    no values, for more than 2**31, for NaN and infinite ones, an unknown method, and clusters outside 1 to 255.
     """
     if np.size(values) > MOST_VALUES:
         raise InputError(f"values must be at most {MOST_VALUES}, but there are {np.size(values)}")

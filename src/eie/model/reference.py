@@ -97,7 +97,7 @@ def calibrate(
                 layer,
                 formats=choose_formats(
                     largest_input.get(layer.name, 0.0),
-                    layer.matrix.codebook,
+                    layer.matrix.codebook[np.unique(layer.matrix.codes)],  # what no weight uses sets no scale
                     largest_sum.get(layer.name, 0.0),
                     activation_fraction=fraction,
                     value_bits=value_bits,
