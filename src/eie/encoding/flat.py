@@ -7,6 +7,7 @@ can start in the middle: it is decoded as a whole.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,9 @@ from eie import _native
 from eie.encoding.csc import InterleavedCSC, RowCodes, from_rows
 from eie.errors import InputError
 
-__all__ = ["FlatStream", "flatten", "unflatten"]
+__all__ = ["FlatCounts", "FlatStream", "flat_counts", "flatten", "unflatten"]
+
+LARGEST_STREAM = 2**31  # entries: a few weights far apart would have fillers without end
 
 
 class FlatStream(NamedTuple):
@@ -26,8 +29,46 @@ class FlatStream(NamedTuple):
     gaps: npt.NDArray[np.uint8]
 
 
+class FlatCounts(NamedTuple):
+    """How often each code and each gap is in a flat stream: int64 (2**code_bits,) and (2**index_bits,)."""
+
+    codes: npt.NDArray[np.int64]
+    gaps: npt.NDArray[np.int64]
+
+    @property
+    def entries(self) -> int:
+        """Entries of the stream, fillers included."""
+        return int(self.codes.sum())
+
+
+def flat_counts(matrix: InterleavedCSC, index_bits: Iterable[int]) -> dict[int, FlatCounts]:
+    """Return what is in the flat stream of `matrix`, for each number of bits of a gap, without making the stream."""
+    starts, columns, codes = matrix.rows
+    places = np.repeat(np.arange(matrix.outputs), np.diff(starts)) * matrix.inputs + columns
+    zeros = np.diff(places, prepend=-1) - 1
+    code_counts = np.bincount(codes, minlength=2**matrix.code_bits)
+    found = {}
+    for bits in index_bits:
+        fillers = int((zeros >> bits).sum())
+        gaps = np.bincount(zeros & (2**bits - 1), minlength=2**bits)
+        gaps[-1] += fillers
+        with_fillers = code_counts.copy()
+        with_fillers[0] += fillers
+        found[bits] = FlatCounts(with_fillers, gaps)
+    return found
+
+
 def flatten(matrix: InterleavedCSC, index_bits: int) -> FlatStream:
-    """Return `matrix` as a flat stream with gaps of `index_bits` bits, 1 to 8."""
+    """Return `matrix` as a flat stream with gaps of `index_bits` bits, 1 to 8.
+
+    Raises InputError for weights so far apart that the stream would have more than LARGEST_STREAM entries.
+    """
+    entries = flat_counts(matrix, [index_bits])[index_bits].entries
+    if entries > LARGEST_STREAM:
+        raise InputError(
+            f"a flat stream of {matrix.outputs} x {matrix.inputs} weights with gaps of {index_bits} bits has "
+            f"{entries:,} entries, expected {LARGEST_STREAM:,} at most"
+        )
     return FlatStream(*_native.flat_encode(*matrix.rows, matrix.inputs, index_bits))
 
 

@@ -63,12 +63,14 @@ class Affine(Step):
     shift: npt.NDArray[np.float32] = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Check the shapes."""
+        """Check the shapes, and that all is finite."""
         if self.scale.ndim != 1 or self.scale.shape != self.shift.shape or self.scale.size * self.pixels < 1:
             raise InputError(
                 f"{self.name}: scale and shift must be one value per channel, not {self.scale.shape} and "
                 f"{self.shift.shape}"
             )
+        if not (np.isfinite(self.scale).all() and np.isfinite(self.shift).all()):
+            raise InputError(f"{self.name}: scale and shift must be finite, but some are NaN or infinite")
 
     @property
     def inputs(self) -> int:

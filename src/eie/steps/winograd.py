@@ -87,6 +87,14 @@ class Winograd(Step):
         return self.image_out.size
 
     @property
+    def working_values(self) -> int:
+        """The padded image, and sixteen numbers per patch and channel, before and after each transform."""
+        out = self.image_out
+        patches = -(-out.height // 2) * -(-out.width // 2)
+        padded = Window((3, 3), (1, 1), self.padding).values(self.image)
+        return self.inputs + padded + 2 * PLACES * patches * (self.image.channels + out.channels) + self.outputs
+
+    @property
     def products(self) -> tuple[Layer, ...]:
         """The sixteen places."""
         return self.places

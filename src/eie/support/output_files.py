@@ -20,12 +20,12 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     Raises InputError where the folder is missing or cannot be written, or the disk is full.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"cannot write {path}: the folder {path.parent} does not exist")
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder, expected the name of a file")
     temporary: Path | None = None
     try:
+        if not path.parent.is_dir():
+            raise InputError(f"cannot write {path}: the folder {path.parent} does not exist")
+        if path.is_dir():
+            raise InputError(f"cannot write {path}: it is a folder, expected the name of a file")
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
@@ -42,10 +42,15 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 def existing_file(path: str | Path, what: str) -> Path:
     """Return `path` as a Path; raise InputError, calling it `what`, where it is not a file."""
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{what} {path} is a folder, expected a file")
-    if not path.is_file():
-        raise InputError(f"{what} {path} does not exist")
+    try:
+        if path.is_dir():
+            raise InputError(f"{what} {path} is a folder, expected a file")
+        if not path.is_file():
+            raise InputError(f"{what} {path} does not exist")
+    except OSError as error:  # a name too long, say
+        raise InputError(f"{what} {path} cannot be read: {error.strerror}") from error
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{what} {path} cannot be read: permission denied")
     return path
 
 
