@@ -18,10 +18,10 @@ from eie.encoding.flat import flatten
 from eie.errors import InputError
 from eie.steps import Activation, Convolution, Image, Pooling, Window
 from eie.storage import huffman
-from eie.storage.budget import BUDGET_BYTES, budget
 from eie.storage.sizes import layer_size
+from eie.support.budget import BUDGET_BYTES, budget
 
-ADVICE = "where you trust it, set EIE_BUDGET_BYTES or load's budget_bytes"
+ADVICE = "where you trust it, set the environment variable EIE_BUDGET_BYTES"
 
 
 def write_empty(path: Path, *, outputs: int, inputs: int, n_pe: int, layers: int = 1, **others: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from eie.chip import Hardware
-from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
+from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.literature import reported
 from eie.model.network import Network
 from eie.silicon import source_files, verify
@@ -18,6 +18,7 @@ from eie.silicon.export import export
 from eie.silicon.power import pe_power
 from eie.silicon.synthesis import SYNTHESISED, synthesise
 from eie.storage import load
+from eie.support.arrays import read_npy
 
 __all__ = ["app"]
 
@@ -90,7 +91,7 @@ def verify_command(
     """
     network = load(model)
     hardware = _hardware(network, pes, queue_depth, spmat_width, register_entries, strict)
-    vector = read_array(inputs, "input file")
+    vector = read_npy(inputs, "input file")
     log.print(f"building the chip with {hardware.n_pe} PEs, unless it has been built before", style="dim")
     found = verify(network, vector, hardware)
     facts = [
@@ -174,7 +175,7 @@ def power_command(
     )
     found = pe_power(
         network,
-        read_array(inputs, "input file"),
+        read_npy(inputs, "input file"),
         hardware,
         liberty,
         pe=pe,

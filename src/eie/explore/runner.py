@@ -53,10 +53,14 @@ def explore(
         rows |= {_key(row): row for row in new}
         finished += len(new)
         progress(finished, len(runs))
-    table = pl.DataFrame([rows[_key(run.parameters)] for run in runs], infer_schema_length=None)
+    try:
+        table = pl.DataFrame([rows[_key(run.parameters)] for run in runs], infer_schema_length=None)
+        front = pareto_front(table)
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"the runs in {journal.path} have other columns or values: give another folder") from error
     with atomic_write(folder / "runs.parquet") as path:
         table.write_parquet(path)
-    for name, written in (("runs.csv", table), ("pareto.csv", pareto_front(table))):
+    for name, written in (("runs.csv", table), ("pareto.csv", front)):
         with atomic_write(folder / name) as path:
             written.write_csv(path)
     return table

@@ -55,7 +55,11 @@ class Winograd(Step):
         Window((3, 3), (1, 1), self.padding).places(self.image)
         if len(self.places) != PLACES:
             raise InputError(f"convolution {self.name} must have {PLACES} places, not {len(self.places)}")
-        for place in self.places:
+        for number, place in enumerate(self.places):
+            if place.name != f"{self.name}.{number}":
+                raise InputError(
+                    f"convolution {self.name}: place {number} must be called {self.name}.{number}, not {place.name}"
+                )
             if place.inputs != self.image.channels or place.outputs != self.bias.size:
                 raise InputError(
                     f"convolution {self.name}: place {place.name} must be {self.bias.size} x {self.image.channels}, "

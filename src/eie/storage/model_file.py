@@ -20,7 +20,7 @@ from eie.model.network import Layer, Network, Step
 from eie.model.numerics import Formats
 from eie.steps import Activation, Affine, Convolution, Dense, Image, Pooling, Recurrent, Window, Winograd
 from eie.steps.winograd import PLACES
-from eie.storage.budget import budget, check_budget, loading_bytes, running_bytes
+from eie.storage.budget import loading_bytes, running_bytes
 from eie.storage.container import Tensors, map_tensors, read_metadata
 from eie.storage.documents import (
     FORMAT_VERSION,
@@ -43,6 +43,7 @@ from eie.storage.documents import (
     read_document,
 )
 from eie.storage.packing import Packed, pack, unpack
+from eie.support.budget import budget, check_budget
 from eie.support.output_files import atomic_write, existing_file
 
 __all__ = ["load", "save"]
@@ -71,7 +72,8 @@ def save(path: str | Path, network: Network | Layer, *, packed: bool = False) ->
 def load(path: str | Path, *, budget_bytes: int | None = None) -> Network:
     """Read a network from `path`, its arrays mapped from the file where they lie in it, and read-only.
 
-    `budget_bytes` is the most memory that loading and running it may take, as `eie.storage.budget` counts it. Raises
+    `budget_bytes` is the most memory that loading and running it may take, as
+    `eie.storage.budget` counts it; without it EIE_BUDGET_BYTES is, or 2 GiB. Raises
     InputError, naming the file and what is wrong with it, for anything that `save` does not write, and for a file that
     may take more than its budget.
     """
@@ -82,14 +84,16 @@ def load(path: str | Path, *, budget_bytes: int | None = None) -> Network:
         document = read_document(text)
         tensors = map_tensors(path)
         loading = loading_bytes(document, {name: array.size for name, array in tensors.items()})
-        check_budget(loading, allowed)
+        check_budget("loading and running it", loading, allowed)
         steps = tuple(_read_step(step, f"layers.{number}", tensors) for number, step in enumerate(document.layers))
         if tensors:
             raise InputError(f"tensor {next(iter(tensors))} belongs to no layer")
         network = Network(steps, document.name)
-        check_budget(loading + running_bytes(network), allowed)
+        check_budget("loading and running it", loading + running_bytes(network), allowed)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    except MemoryError as error:
+        raise InputError(f"{path}: there is not enough memory to load it") from error
     return network
 
 
