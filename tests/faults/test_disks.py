@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from children import assert_one_sentence, run_eie
 
 import eie
+from faults.children import assert_one_sentence, run_eie
 from networks import image_network
 
 SPACE = """
