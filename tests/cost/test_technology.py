@@ -73,3 +73,15 @@ def test_scaling_follows_the_papers_own_column() -> None:
     there = here.scaled(28)
     assert there.fastest_clock_mhz / here.fastest_clock_mhz == pytest.approx(1.6, rel=0.01)
     assert there.scale**2 == pytest.approx(1.6**2, rel=0.01)
+
+
+def test_files_that_build_on_each_other(tmp_path: Path) -> None:
+    """Two files that take their memories from each other are one sentence, not a recursion."""
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    for path, other in ((first, second), (second, first)):
+        path.write_text(f'memories = "m"\nmemories_from = "{other}"\n{SMALL}')
+    with pytest.raises(InputError) as error:
+        load_technology(first).memory_set()
+    assert str(error.value) == (
+        f"technology mine takes its memories from a file that takes them from itself: mine, {second}, {first}, {second}"
+    )

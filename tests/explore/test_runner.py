@@ -155,3 +155,39 @@ def test_two_broadcasts_a_cycle_keep_the_counts(tmp_path: Path) -> None:
     single, double = explore(space, tmp_path, workers=1).to_dicts()
     assert double["cycles"] <= single["cycles"]
     assert double["spmat_reads"] == single["spmat_reads"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("5\n", "{path} holds runs of another version, technology or layer, expected "),
+        ("{header}\n5\n", "line 2 of {path} is no run of a sweep: give another folder"),
+        ("{header}\n{{\n", "line 2 of {path} is not JSON: "),
+        ('{header}\n{{"layer": [3]}}\n', "line 2 of {path} is no run of a sweep: give another folder"),
+        ("[" * 100_000 + "\n", "line 1 of {path} is not JSON: "),
+        ("notes of mine", "{path} is no journal of a sweep: give another folder"),
+    ],
+)
+def test_a_journal_that_is_none(tmp_path: Path, text: str, sentence: str) -> None:
+    """Lines that no sweep has written are refused, and the file stays as it is."""
+    explore(SPACE, tmp_path, workers=1)
+    path = tmp_path / "runs.jsonl"
+    header = path.read_text().splitlines()[0]
+    path.write_text(text.format(header=header) if "{header}" in text else text)
+    before = path.read_bytes()
+    with pytest.raises(InputError) as error:
+        explore(SPACE, tmp_path, workers=1)
+    assert str(error.value).startswith(sentence.format(path=path))
+    assert path.read_bytes() == before
+
+
+def test_a_whole_row_without_its_end_is_run_again(tmp_path: Path) -> None:
+    """A last line of which only the newline is missing is not glued to the next one, and an empty journal is begun."""
+    explore(SPACE, tmp_path / "fresh", workers=1)
+    lines = (tmp_path / "fresh" / "runs.jsonl").read_bytes().splitlines(keepends=True)
+    for number, start in enumerate((b"", lines[0][:20], b"".join(lines[:2]) + lines[2].rstrip())):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "runs.jsonl").write_bytes(start)
+        explore(SPACE, folder, workers=1)
+        assert sorted((folder / "runs.jsonl").read_bytes().splitlines()) == sorted(line.rstrip() for line in lines)

@@ -103,3 +103,23 @@ def test_an_unknown_layer_lists_those_there_are() -> None:
     """The nine of the paper."""
     with pytest.raises(ValueError, match="there is no layer called 'Alex-9'; there are Alex-6, Alex-7"):
         Space(name="s", layers=("Alex-9",))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            'layers = ["NT-We"]\nstrategy = "list"\n[[runs]]\nlayer = "Alex-9"\nn_pe = 4',
+            "runs name a layer 'Alex-9' that layers do not; those are NT-We",
+        ),
+        ('layers = ["NT-We"]\nseed = -1', "seed is -1: input should be greater than or equal to 0"),
+        ('layers = ["NT-We"]\nseed = 9223372036854775808', "seed is 9223372036854775808: input should be less than "),
+    ],
+)
+def test_runs_and_seeds_that_no_sweep_can_have(tmp_path: Path, text: str, sentence: str) -> None:
+    """Refused when the space is read, not in the middle of the sweep."""
+    path = tmp_path / "space.toml"
+    path.write_text(f'name = "x"\n{text}')
+    with pytest.raises(InputError) as error:
+        load_space(path)
+    assert str(error.value).startswith(f"space file {path}: {sentence}")

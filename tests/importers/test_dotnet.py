@@ -106,3 +106,22 @@ def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         load_layout("alexnet")
     assert str(error.value) == "there is no layout called alexnet: it must be squeezenet or a TOML file"
+
+
+@pytest.mark.parametrize(
+    ("layers", "sentence"),
+    [
+        ("{name='a',shape=[2,3],code_bits=4},{name='a',shape=[2,3],code_bits=4}", "2 layers are called 'a', expected"),
+        (
+            "{name='a',shape=[2,16777216,16777216],code_bits=4}",
+            "layer 'a' has 281474976710656 inputs, expected 16777216 at most",
+        ),
+    ],
+)
+def test_layouts_that_no_file_has(tmp_path: Path, layers: str, sentence: str) -> None:
+    """Two layers of one name, of which one would be lost; and inputs without end."""
+    path = tmp_path / "layout.toml"
+    path.write_text(f"layers = [{layers}]")
+    with pytest.raises(InputError) as error:
+        load_layout(str(path))
+    assert str(error.value).startswith(f"layout {path}: {sentence}")

@@ -97,6 +97,10 @@ def broken(name: str, content: bytes | None) -> Callable[[Path], None]:
             "{folder}/spm/spm0.dat holds 6 entries, but its pointers end at 3",
         ),
         (
+            broken("ptr/ptr0.dat", np.array([0, 7, 9, 6], "<u4").tobytes()),
+            "{folder}/spm/spm0.dat holds 6 entries, but a column starts at 7",
+        ),
+        (
             broken("ptr/ptr0.dat", np.array([0, 4, 2, 6], "<u4").tobytes()),
             "{folder}: not a valid encoding: ",
         ),

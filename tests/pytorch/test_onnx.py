@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +191,93 @@ def test_files_that_are_no_onnx(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         read_onnx(tmp_path / "text.onnx")
     assert str(error.value).startswith(f"model {tmp_path / 'text.onnx'} is not a whole ONNX file: ")
+
+
+def hostile(change: str) -> onnx.ModelProto:
+    """A graph that ONNX's checker lets pass and that is wrong in one way."""
+    node = onnx.helper.make_node
+    rng = np.random.default_rng(1)
+    matrix, bias = rng.normal(size=(3, 4)).astype(np.float32), np.ones(3, np.float32)
+    image = rng.normal(size=(2, 2, 3, 3)).astype(np.float32)
+    gemm = [node("Gemm", ["x", "w", "b"], ["y"], "fc", transB=1)]
+    floats = {"scale": bias, "shift": bias, "mean": bias, "variance": bias[:2]}
+    conv = {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [0, 0, 0, 0], "group": 1}
+
+    def convolution(**others: Any) -> onnx.ModelProto:
+        return graph([node("Conv", ["x", "w"], ["y"], "conv", **conv | others)], {"w": image}, [1, 2, 8, 8])
+
+    def long(model: onnx.ModelProto) -> onnx.ModelProto:
+        model.graph.initializer[0].raw_data += bytes(4)
+        return model
+
+    def other_output(model: onnx.ModelProto) -> onnx.ModelProto:
+        model.graph.node.append(node("Relu", ["y"], ["z"], "after"))
+        return model
+
+    return {
+        "an initialiser of another size": lambda: long(graph(gemm, {"w": matrix, "b": bias}, [1, 4])),
+        "an initialiser of another type": lambda: graph(gemm, {"w": matrix.astype(np.int64), "b": bias}, [1, 4]),
+        "lengths of batch normalisation": lambda: graph(
+            [node("BatchNormalization", ["x", *floats], ["y"], "norm")], floats, [1, 3, 4, 4]
+        ),
+        "rank of a Gemm": lambda: graph(gemm, {"w": image, "b": bias}, [1, 4]),
+        "order of a Gemm": lambda: graph([node("Gemm", ["w", "x"], ["y"], "fc")], {"w": matrix}, [4, 3]),
+        "bias of a Gemm": lambda: graph(gemm, {"w": matrix, "b": bias[:2]}, [1, 4]),
+        "pads": lambda: convolution(pads=[0, 0]),
+        "pads without end": lambda: convolution(pads=[2**40] * 4),
+        "strides": lambda: convolution(strides=[1, 1, 1]),
+        "a stride of 0": lambda: convolution(strides=[0, 0]),
+        "groups": lambda: convolution(group=5),
+        "a Constant's attribute": lambda: graph(
+            [node("Constant", [], ["w"], "value", value_float=3.0), *gemm], {"b": bias}, [1, 4]
+        ),
+        "a Reshape to what is computed": lambda: graph(
+            [node("Reshape", ["x", "s"], ["y"], "shape")], {"s": np.array([2, 2, -1])}, [1, 4]
+        ),
+        "the axis of a Softmax": lambda: graph([node("Softmax", ["x"], ["y"], "soft", axis=0)], {}, [1, 4]),
+        "an output in the middle": lambda: other_output(graph(gemm, {"w": matrix, "b": bias}, [1, 4])),
+    }[change]()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("an initialiser of another size", "initialiser w has values that cannot be read: "),
+        ("an initialiser of another type", "node fc has constants of int64, expected real numbers"),
+        (
+            "lengths of batch normalisation",
+            "node norm has scale, shift, mean and variance of (3,), (3,), (3,), (2,), ex",
+        ),
+        ("rank of a Gemm", "node fc must multiply its input with a matrix, not (2, 2, 3, 3)"),
+        ("order of a Gemm", "node fc must multiply its input with a matrix, not (3, 4)"),
+        ("bias of a Gemm", "node fc has a bias of shape (2,), expected (3,)"),
+        ("pads", "node conv has pads [0, 0], expected four, each 0 to 1024"),
+        ("pads without end", "node conv has pads [1099511627776, 1099511627776, "),
+        ("strides", "node conv has strides (1, 1, 1), expected two, each 1 to 1024"),
+        ("a stride of 0", "node conv has strides (0, 0), expected two, each 1 to 1024"),
+        ("groups", "node conv has weights of (2, 2, 3, 3) in 5 groups and no bias, which do not fit each other"),
+        ("a Constant's attribute", "node value is a Constant, expected a tensor as its one attribute"),
+        ("a Reshape to what is computed", "node shape must reshape to two numbers that are in the file: (batch, -1)"),
+        ("the axis of a Softmax", "node soft runs over axis 0, expected 1, the values of a vector"),
+        ("an output in the middle", "the graph gives y, expected z alone"),
+    ],
+)
+def test_graphs_that_the_checker_lets_pass(tmp_path: Path, change: str, sentence: str) -> None:
+    """What is wrong with a node is a sentence that names the file and the node."""
+    path = tmp_path / "hostile.onnx"
+    path.write_bytes(hostile(change).SerializeToString())
+    with pytest.raises(InputError) as error:
+        read_onnx(path)
+    assert str(error.value).startswith(f"model {path}: {sentence}")
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_names_that_collide_in_a_graph(tmp_path: Path) -> None:
+    """Layers called as our own reshapes and outputs are stay themselves."""
+    network = image_network(winograd=False)
+    names = {"fc1": "conv1.image", "tanh": "conv1.out.relu", "dense": "conv1.vector", "fc2": "input"}
+    network = replace(network, layers=tuple(replace(one, name=names.get(one.name, one.name)) for one in network.layers))
+    path = tmp_path / "names.onnx"
+    write_onnx(network, path)
+    x = np.random.default_rng(1).normal(size=(2, network.inputs)).astype(np.float32)
+    assert np.allclose(runtime(path, x), eie.InferenceSession(network, numerics="float32").run(x), atol=1e-5)

@@ -121,7 +121,7 @@ def test_a_hostile_pickle_does_nothing(tmp_path: Path, monkeypatch: pytest.Monke
             "no_such_module:model could not make a model: ModuleNotFoundError: No module named 'no_such_module'",
         ),
         ("missing.npz", "model missing.npz does not exist"),
-        ("broken.npz", "weights broken.npz are not a whole .npz file of numbers: File is not a zip file"),
+        ("broken.npz", "file of weights broken.npz is not a whole .npz file of numbers: File is not a zip file"),
         ("weights.txt", "a file of weights must end in .safetensors, .npz, .pt, .pth, not weights.txt"),
     ],
 )
@@ -155,3 +155,62 @@ def test_weights_that_are_no_row(tmp_path: Path, factory: Path) -> None:
     with pytest.raises(InputError) as error:
         load_model(str(file), file)
     assert str(error.value) == (f"weights {file} need a model to be loaded into: give module:factory, not {file}")
+
+
+def test_names_that_are_alike_after_mangling_stay_apart(tmp_path: Path) -> None:
+    """`a.b` and `a_b` are two layers, `relu1` is not replaced by a ReLU, and a module's own words are no hindrance."""
+    rng = np.random.default_rng(1)
+    names = ["a.b", "a_b", "relu1", "relu2", "forward", "training", "a.b_2"]
+    arrays = {f"{name}.weight": rng.normal(size=(4, 4)).astype(np.float32) for name in names}
+    arrays["weight"] = rng.normal(size=(4, 4)).astype(np.float32)
+    model = load_model(str(write(tmp_path / "alike.npz", arrays)))
+    linear = [one for one in model.modules() if isinstance(one, nn.Linear)]
+    assert [one.weight.detach().numpy().tolist() for one in linear] == [one.tolist() for one in arrays.values()]
+    kinds = [type(one) for one in model.children()]
+    assert kinds == [nn.Linear, *[nn.ReLU, nn.Linear] * 7]
+    assert next(model.named_children())[0] == "a_b"
+    assert "relu1" in dict(model.named_children())
+    assert isinstance(model.get_submodule("relu1"), nn.Linear)
+
+
+def test_a_file_as_one_weight_alone_is_a_layer(tmp_path: Path) -> None:
+    """Tensors called `weight` and `bias`, as one linear layer's own state_dict has them."""
+    model = load_model(str(write(tmp_path / "one.npz", {"weight": np.eye(3, 4, dtype=np.float32), "bias": np.ones(3)})))
+    (linear,) = model.children()
+    assert isinstance(linear, nn.Linear)
+    assert linear.bias.tolist() == [1, 1, 1]
+
+
+def deflated(path: Path, method: int, flags: int = 0) -> Path:
+    """Write an .npz whose one member claims a compression method and flags that it does not have."""
+    np.savez(path, **{"a.weight": np.eye(3, dtype=np.float32)})
+    data = bytearray(path.read_bytes())
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = data.index(signature) + at
+        data[place : place + 4] = flags.to_bytes(2, "little") + method.to_bytes(2, "little")
+    path.write_bytes(data)
+    return path
+
+
+def test_files_that_numpy_and_torch_trip_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An encrypted npz, an odd method, a bomb, empty layers, numbers as names, sparse and meta tensors: sentences."""
+    one = torch.eye(3)
+    torch.save({3: one}, tmp_path / "numbers.pt")
+    torch.save({"a.weight": one.to_sparse()}, tmp_path / "sparse.pt")
+    torch.save({"a.weight": torch.empty(3, 3, device="meta")}, tmp_path / "meta.pt")
+    np.savez_compressed(tmp_path / "bomb.npz", **{"a.weight": np.zeros((1000, 1000))})
+    monkeypatch.setenv("EIE_BUDGET_BYTES", "1000000")
+    whole = "is not a whole .npz file of numbers:"
+    for path, sentence in (
+        (deflated(tmp_path / "encrypted.npz", 0, 1), f"{whole} File 'a.weight.npy' is encrypted, password required"),
+        (deflated(tmp_path / "odd.npz", 77), f"{whole} That compression method is not supported"),
+        (tmp_path / "bomb.npz", "may take 8,000,128 bytes, more than the budget of 1,000,000: where you trust it"),
+        (write(tmp_path / "empty.npz", {"a.weight": np.zeros((0, 3), np.float32)}), "a.weight of shape (0, 3) is not "),
+        (tmp_path / "numbers.pt", "call a tensor 3, expected its name, a text"),
+        (tmp_path / "sparse.pt", "a.weight is a sparse_coo tensor of torch.float32 on cpu, expected a dense one with"),
+        (tmp_path / "meta.pt", "a.weight is a strided tensor of torch.float32 on meta, expected a dense one with"),
+    ):
+        with pytest.raises(InputError) as error:
+            load_model(str(path))
+        assert sentence in str(error.value)
+        assert len(str(error.value).splitlines()) == 1

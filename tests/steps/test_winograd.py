@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -111,4 +113,8 @@ def test_refusals() -> None:
     assert str(error.value) == "convolution conv must have 16 places, not 1"
     with pytest.raises(InputError) as error:
         Winograd("conv", Image(2, 5, 5), (0, 0), (layer,) * 16, np.zeros(5, np.float32))
-    assert str(error.value) == "convolution conv: place a must be 5 x 2, not 5 x 3"
+    assert str(error.value) == "convolution conv: place 0 must be called conv.0, not a"  # so it is when read again
+    places = tuple(replace(layer, name=f"conv.{number}") for number in range(16))
+    with pytest.raises(InputError) as error:
+        Winograd("conv", Image(2, 5, 5), (0, 0), places, np.zeros(5, np.float32))
+    assert str(error.value) == "convolution conv: place conv.0 must be 5 x 2, not 5 x 3"

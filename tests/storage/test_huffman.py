@@ -32,7 +32,7 @@ def test_symbols_come_back(values: np.ndarray) -> None:
     text = "".join(f"{byte:08b}" for byte in data[16:])
     expected = bits(values, data[:16])
     assert text[: len(expected)] == expected
-    assert huffman.coded_bits(values, 16) == len(expected)
+    assert huffman.coded_bits(np.bincount(values, minlength=16)) == len(expected)
     assert len(text) - len(expected) < 8
 
 
@@ -71,6 +71,13 @@ def test_any_bytes_are_symbols_or_an_error(data: bytes, count: int) -> None:
         return
     assert len(found) == count
     assert found.max(initial=0) < 16
+
+
+def test_bytes_past_the_last_symbol_are_refused() -> None:
+    """Nothing else may be in a file."""
+    data = huffman.encode(np.array([1, 2, 1], np.uint8), 16)
+    with pytest.raises(ValueError, match="there are 18 bytes, expected 17"):
+        huffman.decode(np.append(data, np.uint8(0)), 16, 3)
 
 
 @pytest.mark.parametrize(

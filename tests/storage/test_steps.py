@@ -76,8 +76,8 @@ def damage(path: Path, change: Any) -> None:
     ("change", "sentence"),
     [
         (
-            lambda d, t: d["layers"][5]["packed"].update(entries=10**9),
-            "layer fc1: packed codes: 1000000000 symbols do not fit ",
+            lambda d, t: d["layers"][5]["packed"].update(entries=10**7),
+            "layer fc1: packed codes: 10000000 symbols do not fit ",
         ),
         (
             lambda d, t: t.update({"layers.5.codes": t["layers.5.codes"][:20]}),
@@ -90,7 +90,7 @@ def damage(path: Path, change: Any) -> None:
         ),
         (
             lambda d, t: d["layers"][5].update(n_pe=1024, inputs=2**24),
-            "layer fc1: 16777216 inputs on 1024 PEs have more than 1073741824 pointers",
+            "loading and running it may take 68,719,493,060 bytes, more than the budget of 2,147,483,648: ",
         ),
         (
             lambda d, t: d["layers"][0]["image"].update(height=2**20, width=2**20),

@@ -9,20 +9,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from eie.errors import InputError
-from eie.support.output_files import existing_file
+__all__ = ["JsonOption", "log", "print_json", "print_table", "result"]
 
-__all__ = ["JsonOption", "log", "print_json", "print_table", "read_array", "result"]
-
-# Into a file or a pipe, tables are as wide as they need to be; 240 is more than any of ours.
-result = Console(markup=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
-log = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+# Names come from files, so nothing in a text is markup. Into a file or a pipe, tables are as wide as they need to be;
+# 240 is more than any of ours.
+result = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
+log = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
@@ -41,18 +38,6 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     result.print(table)
-
-
-def read_array(path: Path, what: str) -> npt.NDArray[Any]:
-    """Read a .npy file of numbers; raise InputError, calling it `what`, where it is not one."""
-    existing_file(path, what)
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{what} {path} is not a whole .npy file of numbers: {error}") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{what} {path} is an archive of arrays, expected a single .npy array")
-    return array
 
 
 def _cell(value: object) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from eie.chip import Hardware
-from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
+from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.errors import InputError
 from eie.literature import reported
 from eie.model.network import Network
@@ -20,6 +20,7 @@ from eie.silicon.power import pe_power
 from eie.silicon.synthesis import SYNTHESISED, synthesise
 from eie.storage import load
 from eie.support.extras import require
+from eie.support.numpy_files import read_npy
 from eie.support.output_files import require_output
 
 __all__ = ["app"]
@@ -95,7 +96,7 @@ def verify_command(
     require_output(waveform, "a waveform", (".vcd",))
     network = load(model)
     hardware = _hardware(network, pes, queue_depth, spmat_width, register_entries, strict)
-    vector = read_array(inputs, "input file")
+    vector = read_npy(inputs, "input file")
     log.print(f"building the chip with {hardware.n_pe} PEs, unless it has been built before", style="dim")
     found = verify(network, vector, hardware)
     facts = [
@@ -181,7 +182,7 @@ def power_command(
         raise InputError(f"--pe must be below {hardware.n_pe}, the chip's processing elements, not {pe}")
     found = pe_power(
         network,
-        read_array(inputs, "input file"),
+        read_npy(inputs, "input file"),
         hardware,
         liberty,
         pe=pe,

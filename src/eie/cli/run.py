@@ -10,10 +10,11 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
+from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.engine import AccumulatorOverflow, InferenceSession
 from eie.model.reference import calibrate
 from eie.storage import load
+from eie.support.numpy_files import read_npy
 from eie.support.output_files import atomic_write, require_output
 from eie.support.stopwatch import median_us
 
@@ -49,7 +50,7 @@ def command(
     Example: eie run alex8.safetensors alex8.activations.npy --numerics chip
     """
     require_output(output, "a file of outputs", (".npy",))
-    vectors = read_array(inputs, "input file")
+    vectors = read_npy(inputs, "input file")
     network = load(model)
     if numerics is Numerics.CHIP and any(layer.formats is None for layer in network.layers):
         log.print("note: the model has no fixed-point formats; they are chosen from this input", style="yellow")

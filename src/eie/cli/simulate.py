@@ -13,17 +13,19 @@ import typer
 from eie.chip import Hardware, LayerSimulation, Simulation, capacity, simulate_network
 from eie.chip.trace import Window, activity, event_count, write_chrome, write_fst, write_timeline, write_vcd
 from eie.chip.trace.chrome import BYTES_PER_EVENT
-from eie.cli.output import JsonOption, log, print_json, print_table, read_array, result
+from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.errors import InputError
 from eie.model.network import Network
 from eie.storage import load
 from eie.support.chart_files import CHART_ENDINGS
 from eie.support.extras import require
+from eie.support.numpy_files import read_npy
 from eie.support.output_files import require_output
 
 __all__ = ["command"]
 
 TRACE_MODULES = {".vcd": "vcd", ".fst": "pylibfst"}
+LONGEST_NUMBER = 18  # digits
 
 
 def command(
@@ -78,7 +80,7 @@ def command(
         strict=strict,
     )
     window.pes(hardware.n_pe)
-    vector = read_array(inputs, "input file")
+    vector = read_npy(inputs, "input file")
     layers = simulate_network(network, vector, hardware)
     for one in layers:
         for requirement in capacity(one.layer.matrix, hardware):
@@ -156,8 +158,10 @@ def _window(cycles: str, pes: str) -> Window:
 
 def _ends(option: str, text: str) -> tuple[int, int | None]:
     first, colon, end = text.partition(":")
-    if not colon or not all(part == "" or part.isdecimal() for part in (first, end)):
+    if not colon or not all(part == "" or (part.isascii() and part.isdecimal()) for part in (first, end)):
         raise InputError(f"{option} must be A:B, two numbers of which either may be left out, not {text!r}")
+    if len(first) > LONGEST_NUMBER or len(end) > LONGEST_NUMBER:
+        raise InputError(f"{option} must be A:B of at most {LONGEST_NUMBER} digits each, not {len(text) - 1} in all")
     return int(first or 0), int(end) if end else None
 
 

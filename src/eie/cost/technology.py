@@ -107,13 +107,20 @@ class Technology(BaseModel):
     def memory_set(self, name: str | None = None) -> MemorySet:
         """The memory set called `name`, by default the file's own choice. Raises InputError where there is none."""
         wanted = name or self.memories
-        if self.memories_from is not None:
-            return load_technology(self.memories_from).memory_set(wanted)
-        for one in self.memory_sets:
+        source, files = self, [self.name]
+        while source.memories_from is not None:
+            if source.memories_from in files:
+                raise InputError(
+                    f"technology {self.name} takes its memories from a file that takes them from itself: "
+                    f"{', '.join([*files, source.memories_from])}"
+                )
+            files.append(source.memories_from)
+            source = load_technology(source.memories_from)
+        for one in source.memory_sets:
             if one.name == wanted:
                 return one
-        there = ", ".join(repr(one.name) for one in self.memory_sets) or "none"
-        raise InputError(f"technology {self.name} has no memory set {wanted!r}; it has {there}")
+        there = ", ".join(repr(one.name) for one in source.memory_sets) or "none"
+        raise InputError(f"technology {source.name} has no memory set {wanted!r}; it has {there}")
 
     def memory(self, which: Memory, hardware: Hardware) -> MemoryFigures:
         """One PE's weight, pointer (both banks) or activation memory at the hardware's size and width."""

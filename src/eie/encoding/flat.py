@@ -7,6 +7,7 @@ can start in the middle: it is decoded as a whole.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from eie import _native
 from eie.encoding.csc import MAX_BYTES, InterleavedCSC, RowCodes, from_rows
 from eie.errors import InputError
 
-__all__ = ["FlatStream", "flatten", "unflatten"]
+__all__ = ["FlatCounts", "FlatStream", "flat_counts", "flatten", "unflatten"]
 
 
 class FlatStream(NamedTuple):
@@ -24,6 +25,35 @@ class FlatStream(NamedTuple):
 
     codes: npt.NDArray[np.uint8]
     gaps: npt.NDArray[np.uint8]
+
+
+class FlatCounts(NamedTuple):
+    """How often each code and each gap is in a flat stream: int64 (2**code_bits,) and (2**index_bits,)."""
+
+    codes: npt.NDArray[np.int64]
+    gaps: npt.NDArray[np.int64]
+
+    @property
+    def entries(self) -> int:
+        """Entries of the stream, fillers included."""
+        return int(self.codes.sum())
+
+
+def flat_counts(matrix: InterleavedCSC, index_bits: Iterable[int]) -> dict[int, FlatCounts]:
+    """Return what is in the flat stream of `matrix`, for each number of bits of a gap, without making the stream."""
+    starts, columns, codes = matrix.rows
+    places = np.repeat(np.arange(matrix.outputs), np.diff(starts)) * matrix.inputs + columns
+    zeros = np.diff(places, prepend=-1) - 1
+    code_counts = np.bincount(codes, minlength=2**matrix.code_bits)
+    found = {}
+    for bits in index_bits:
+        fillers = int((zeros >> bits).sum())
+        gaps = np.bincount(zeros & (2**bits - 1), minlength=2**bits)
+        gaps[-1] += fillers
+        with_fillers = code_counts.copy()
+        with_fillers[0] += fillers
+        found[bits] = FlatCounts(with_fillers, gaps)
+    return found
 
 
 def flatten(matrix: InterleavedCSC, index_bits: int) -> FlatStream:

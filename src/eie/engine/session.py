@@ -22,7 +22,8 @@ __all__ = ["KERNELS", "NUMERICS", "AccumulatorOverflow", "InferenceSession", "La
 NUMERICS = ("int16", "chip", "float32")
 KERNELS = tuple(_native.kernel_names())  # of this build; native/kernels/README.md tells what each is
 
-_STAGED_BATCH = 256  # a convolution's windows take many times the memory of its image
+_STAGED_BATCH = 256  # inputs at a time: a convolution's windows take many times the memory of its image
+_STAGED_BYTES = 2**28
 
 Floats = npt.NDArray[np.float32]
 
@@ -71,6 +72,8 @@ class InferenceSession:
                     self._inner[layer.name] = Chain([layer], numerics, threads, forced)
                     chains.append(self._inner[layer.name])
         self.plan = tuple(plan for chain in chains for plan in chain.plan)
+        values = max(step.working_values for step in self.network)
+        self._staged = max(1, min(_STAGED_BATCH, _STAGED_BYTES // (4 * values)))
         self._inputs, self._outputs = self.network.inputs, self.network.outputs
 
     def run(self, inputs: npt.ArrayLike, out: Floats | None = None) -> Floats:
@@ -99,8 +102,8 @@ class InferenceSession:
             return out
         input_batch(array, self._inputs)
         vectors, results = np.atleast_2d(array), out.reshape(-1, self._outputs)
-        for first in range(0, len(vectors), _STAGED_BATCH):
-            results[first : first + _STAGED_BATCH] = self._run_stages(vectors[first : first + _STAGED_BATCH])
+        for first in range(0, len(vectors), self._staged):
+            results[first : first + self._staged] = self._run_stages(vectors[first : first + self._staged])
         return out
 
     def _run_stages(self, vectors: Floats) -> Floats:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from eie.encoding.csc import InterleavedCSC, encode
 from eie.errors import InputError
 from eie.storage import load
-from eie.support.output_files import existing_file
+from eie.support.numpy_files import read_npy
 from eie.workloads.layers import Benchmark, LayerData, benchmarks, draw
 
 __all__ = ["BENCHMARK_NAMES", "GeneratedLayer", "ModelLayer", "OwnLayer", "encoded", "layer_data"]
@@ -33,7 +33,7 @@ class GeneratedLayer(BaseModel):
     weight_density: Density
     activation_density: Density
     skew: float = Field(default=0.0, ge=0, le=4)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
 
 class ModelLayer(BaseModel):
@@ -58,15 +58,15 @@ class ModelLayer(BaseModel):
         if self.layer not in layers:
             raise InputError(f"model {self.model} has no layer {self.layer!r}; it has {', '.join(layers)}")
         matrix = layers[self.layer].matrix
-        existing_file(self.activations, "activations")
-        try:
-            activations = np.load(self.activations, allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            raise InputError(f"activations {self.activations} are not a whole .npy file of numbers: {error}") from error
-        if getattr(activations, "shape", None) != (matrix.inputs,):
+        activations = read_npy(self.activations, "activations")
+        if activations.shape != (matrix.inputs,):
             raise InputError(
                 f"activations {self.activations} must have shape ({matrix.inputs},), the inputs of layer {self.layer}"
             )
+        if activations.dtype.kind not in "fiub":
+            raise InputError(f"activations {self.activations} must be real numbers, not {activations.dtype}")
+        if not np.isfinite(activations).all():
+            raise InputError(f"activations {self.activations} must be finite, but some are NaN or infinite")
         return LayerData(self.name, matrix.decode(), matrix.codebook, activations)
 
 

@@ -62,10 +62,14 @@ def explore(
     except KeyboardInterrupt:
         kept = f"what is done is kept in {folder}, and the same command goes on from there"
         raise Interrupted(f"interrupted after {finished} of {len(runs)} runs: {kept}") from None
-    table = pl.DataFrame([rows[_key(run.parameters)] for run in runs], infer_schema_length=None)
+    try:
+        table = pl.DataFrame([rows[_key(run.parameters)] for run in runs], infer_schema_length=None)
+        front = pareto_front(table)
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"the runs in {journal.path} have other columns or values: give another folder") from error
     with atomic_write(folder / "runs.parquet") as path:
         table.write_parquet(path)
-    for name, written in (("runs.csv", table), ("pareto.csv", pareto_front(table))):
+    for name, written in (("runs.csv", table), ("pareto.csv", front)):
         with atomic_write(folder / name) as path:
             written.write_csv(path)
     return table

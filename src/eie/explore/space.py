@@ -87,7 +87,7 @@ class Space(BaseModel):
     model_layers: tuple[ModelLayer, ...] = ()
     strategy: Literal["grid", "random", "list"] = "grid"
     samples: int | None = Field(default=None, ge=1)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     technology: str = "eie-paper-45nm"
     parameters: dict[str, tuple[Value, ...]] = {}
     run_list: tuple[dict[str, Value], ...] = Field(default=(), alias="runs")
@@ -116,6 +116,9 @@ class Space(BaseModel):
                 raise ValueError(f"there is no layer called {name!r}; there are {', '.join(BENCHMARK_NAMES)}, and all")
             if names.count(name) > 1:
                 raise ValueError(f"layer {name} is named {names.count(name)} times, expected once")
+        for run in self.run_list:
+            if "layer" in run and run["layer"] not in names:
+                raise ValueError(f"runs name a layer {run['layer']!r} that layers do not; those are {', '.join(names)}")
         if self.samples is not None and self.samples > self._grid_size:
             raise ValueError(f"samples is {self.samples}, but the space has only {self._grid_size} points")
         return self

@@ -12,6 +12,7 @@ from eie.errors import InputError
 from eie.model.network import Layer, Network, Step
 from eie.steps import Activation, Affine, Convolution, Dense, Pooling
 from eie.support.extras import needed_for
+from eie.support.names import unique_name
 from eie.support.output_files import atomic_write
 
 with needed_for("writing ONNX"):
@@ -66,6 +67,7 @@ class _Writer:
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
         self.last = "input"
+        self._taken = {"input", "output"}  # names of values, tensors and nodes
 
     def add(self, step: Step) -> None:
         match step:
@@ -105,7 +107,13 @@ class _Writer:
         return names
 
     def _tensor(self, name: str, array: npt.NDArray[Any]) -> str:
+        name = self._unique(name)
         self.tensors.append(onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def _unique(self, wanted: str) -> str:
+        name = unique_name(wanted, self._taken)
+        self._taken.add(name)
         return name
 
     def _relu(self, wanted: bool) -> None:
@@ -119,8 +127,9 @@ class _Writer:
         self._node("Flatten", f"{name}.vector", axis=1)
 
     def _node(self, kind: str, name: str, *tensors: str, **arguments: Any) -> None:
-        self.nodes.append(onnx.helper.make_node(kind, [self.last, *tensors], [f"{name}.out"], name, **arguments))
-        self.last = f"{name}.out"
+        out = self._unique(f"{name}.out")
+        self.nodes.append(onnx.helper.make_node(kind, [self.last, *tensors], [out], self._unique(name), **arguments))
+        self.last = out
 
 
 def _window(step: Convolution | Pooling) -> dict[str, Any]:

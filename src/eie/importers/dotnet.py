@@ -7,19 +7,22 @@ entries are the flat stream of `eie.encoding.flat`. The file does not say which 
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib import resources
 from math import prod
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eie.encoding.csc import MAX_SIDE
 from eie.encoding.flat import FlatStream, unflatten
+from eie.encoding.sizes import matrix_bytes
 from eie.errors import InputError
 from eie.model.network import Layer
+from eie.support.budget import check_budget
 from eie.support.output_files import existing_file
 from eie.support.toml import parse_toml, read_toml
 
@@ -47,6 +50,18 @@ class Layout(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     layers: tuple[LayerLayout, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = Counter(layer.name for layer in self.layers)
+        for layer in self.layers:
+            if names[layer.name] > 1:
+                raise ValueError(f"{names[layer.name]} layers are called {layer.name!a}, expected one")
+            if prod(layer.shape[1:]) > MAX_SIDE:
+                raise ValueError(
+                    f"layer {layer.name!a} has {prod(layer.shape[1:])} inputs, expected {MAX_SIDE} at most"
+                )
+        return self
 
 
 def load_layout(source: str) -> Layout:
@@ -107,6 +122,7 @@ def _read_layer(reader: _Reader, layout: LayerLayout, entries: int, n_pe: int) -
     codes = reader.take_codes(f"the codes of {name}", layout.code_bits, entries)
     gaps = reader.take_codes(f"the gaps of {name}", GAP_BITS, entries)
     shape = (layout.shape[0], prod(layout.shape[1:]))
+    check_budget(f"reading layer {name}", matrix_bytes(*shape, n_pe, layout.code_bits, GAP_BITS, entries))
     try:
         return Layer(name, unflatten(FlatStream(codes, gaps), shape, codebook, n_pe, GAP_BITS), bias)
     except InputError as error:

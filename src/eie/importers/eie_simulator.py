@@ -78,16 +78,9 @@ def read_eie_simulator(folder: str | Path, outputs: int | None = None, name: str
         streams.append((pairs[:, 0] | pairs[:, 1] << 4).astype(np.uint8))
         if len(pairs):
             last_row = max(last_row, _last_local_row(pairs[:, 1], pointers[pe], path) * n_pe + pe)
-    matrix = InterleavedCSC(
-        (last_row + 1 if outputs is None else outputs, inputs),
-        n_pe,
-        4,
-        4,
-        codebook,
-        np.concatenate(streams),
-        np.array(pointers, np.uint32),
-    )
+    shape = (last_row + 1 if outputs is None else outputs, inputs)
     try:
+        matrix = InterleavedCSC(shape, n_pe, 4, 4, codebook, np.concatenate(streams), np.array(pointers, np.uint32))
         matrix.validate()
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
@@ -108,4 +101,6 @@ def _last_local_row(indices: npt.NDArray[np.uint32], pointers: npt.NDArray[np.ui
     starts = np.unique(pointers[:-1][np.diff(pointers.astype(np.int64)) > 0])
     if len(starts) == 0 or starts[0] != 0 or int(pointers[-1]) != len(indices):
         raise InputError(f"{path} holds {len(indices)} entries, but its pointers end at {int(pointers[-1])}")
+    if starts[-1] >= len(indices):
+        raise InputError(f"{path} holds {len(indices)} entries, but a column starts at {int(starts[-1])}")
     return int(np.add.reduceat(indices.astype(np.int64) + 1, starts).max()) - 1

@@ -8,6 +8,7 @@ recurrent cell, pooling). All are plain data: the engine runs them, the chip sim
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
@@ -47,6 +48,11 @@ class Step(ABC):
     @abstractmethod
     def outputs(self) -> int:
         """Length of the vector that comes out."""
+
+    @property
+    def working_values(self) -> int:
+        """Numbers made while one vector passes through, those that go in and come out among them."""
+        return self.inputs + self.outputs
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -130,9 +136,9 @@ class Network:
         if not self.steps:
             raise InputError(f"network {self.name} has no steps, expected at least one")
         for names in ([step.name for step in self.steps], [layer.name for layer in self.layers]):
-            for name in names:
-                if names.count(name) > 1:
-                    raise InputError(f"network {self.name} has {names.count(name)} layers called {name}, expected one")
+            name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+            if times > 1:
+                raise InputError(f"network {self.name} has {times} layers called {name}, expected one")
         for before, after in zip(self.steps, self.steps[1:], strict=False):
             if before.outputs != after.inputs:
                 raise InputError(

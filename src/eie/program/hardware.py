@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 
 from eie.encoding.csc import MAX_PES
@@ -27,6 +26,7 @@ _LIMITS = {
     "arithmetic_units": (1, 64),
 }
 _RULES = {"row_assignment": RowAssignment, "scan_rule": ScanRule}
+_CLOCK_MHZ = (1e-6, 1e6)  # a cycle per second to one per picosecond
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,9 @@ class Hardware:
                 if not isinstance(value, _RULES[name]):
                     raise InputError(f"{name} must be a {_RULES[name].__name__} of eie.program, not {value!r}")
             elif name == "clock_mhz":
-                if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-                    raise InputError(f"clock_mhz must be a positive number of MHz, not {value!r}")
+                least, most = _CLOCK_MHZ
+                if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+                    raise InputError(f"clock_mhz must be a number from {least:g} to {most:g} MHz, not {value!r}")
             else:
                 least, most = _LIMITS[name]
                 if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:

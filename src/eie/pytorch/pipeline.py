@@ -147,10 +147,13 @@ def compress_(
 
 def discard_checkpoints(folder: Path) -> None:
     """Remove a run's checkpoints from `folder`, and the folder where nothing else is in it."""
-    for name in (*(f"{training}.pt" for training in TRAININGS), OWNER):
-        (folder / name).unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+    try:
+        for name in (*(f"{training}.pt" for training in TRAININGS), OWNER):
+            (folder / name).unlink(missing_ok=True)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    except OSError as error:
+        raise InputError(f"cannot remove the checkpoints in {folder}: {error.strerror}") from error
 
 
 class _Run:
@@ -179,12 +182,16 @@ class _Run:
             digest.update(tensor.detach().contiguous().numpy().tobytes())
         if self.data is not None:
             digest.update(f"{self.data.x_train.shape} {self.data.x_train.sum(dtype=float)}".encode())
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
         owner = self.checkpoints / OWNER
-        if not owner.exists():
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            known = owner.read_text(encoding="utf-8", errors="replace") if owner.exists() else None
+        except OSError as error:
+            raise InputError(f"cannot use the checkpoints' folder {self.checkpoints}: {error.strerror}") from error
+        if known is None:
             with atomic_write(owner) as temporary:
                 temporary.write_text(digest.hexdigest())
-        elif owner.read_text() != digest.hexdigest():
+        elif known != digest.hexdigest():
             raise InputError(
                 f"the checkpoints in {self.checkpoints} are of another recipe, model or data: remove the folder to "
                 "begin anew, or name another"

@@ -97,7 +97,7 @@ class Recipe(_Table):
     """The whole recipe, its tables in the order in which they are carried out."""
 
     name: str = "network"
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     input_shape: tuple[int, ...] | None = None
     train: Train = Train()
     prune: Prune = Prune()

@@ -5,18 +5,18 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import safetensors
 import safetensors.torch
 import torch
 from torch import nn
 
 from eie.errors import InputError
+from eie.pytorch.names import module_name
+from eie.support.numpy_files import read_npz
 from eie.support.output_files import existing_file
 
 __all__ = ["load_model", "mlp_of", "read_weights"]
@@ -95,15 +95,24 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: torch.from_numpy(archive[name]) for name in archive.files}
-    except (safetensors.SafetensorError, zipfile.BadZipFile, ValueError, TypeError, OSError, EOFError) as error:
+            return {name: torch.from_numpy(array) for name, array in read_npz(path, "file of weights").items()}
+    except InputError:
+        raise
+    except (safetensors.SafetensorError, ValueError, TypeError, OSError) as error:
         raise InputError(f"weights {path} are not a whole {path.suffix} file of numbers: {error}") from error
     if path.suffix not in WEIGHT_FILES:
         raise InputError(f"a file of weights must end in {', '.join(WEIGHT_FILES)}, not {path.name}")
     found = _torch_load(path, weights_only=True)
     if not isinstance(found, Mapping) or not all(isinstance(one, torch.Tensor) for one in found.values()):
         raise InputError(f"weights {path} hold a {type(found).__name__}, expected tensors by name (a state_dict)")
+    for name, tensor in found.items():
+        if not isinstance(name, str):
+            raise InputError(f"weights {path} call a tensor {name!r}, expected its name, a text")
+        if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+            raise InputError(
+                f"weights {path}: {name} is a {str(tensor.layout).removeprefix('torch.')} tensor of {tensor.dtype} on "
+                f"{tensor.device}, expected a dense one with values"
+            )
     return dict(found)
 
 
@@ -126,14 +135,19 @@ def mlp_of(weights: Weights, source: str) -> nn.Sequential:
     Raises InputError, naming the tensor, for weights that make no such row.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
+    names: dict[str, str] = {}  # the module of each weight, named before any ReLU is
+    for name in weights:
+        if name.rpartition(".")[2] == "weight":
+            names[name] = module_name(name.removesuffix("weight"), names.values())
     outputs = 0
     for name, tensor in weights.items():
-        layer, _, part = name.rpartition(".")
-        if part == "bias" and f"{layer}.weight" in weights:
+        part = name.rpartition(".")[2]
+        if part == "bias" and name.removesuffix("bias") + "weight" in weights:
             continue
         if (
             part != "weight"
             or tensor.ndim != 2
+            or 0 in tensor.shape
             or not tensor.is_floating_point()
             or (layers and tensor.shape[1] != outputs)
         ):
@@ -143,16 +157,21 @@ def mlp_of(weights: Weights, source: str) -> nn.Sequential:
                 "give the model that they belong to as module:factory, and these with --weights"
             )
         outputs = tensor.shape[0]
-        bias = weights.get(f"{layer}.bias")
-        if bias is not None and bias.shape != (outputs,):
-            raise InputError(f"weights {source}: {layer}.bias must have shape ({outputs},), not {tuple(bias.shape)}")
+        bias_name = name.removesuffix("weight") + "bias"
+        bias = weights.get(bias_name)
+        if bias is not None and (bias.shape != (outputs,) or not bias.is_floating_point()):
+            raise InputError(
+                f"weights {source}: {bias_name} must be real numbers of shape ({outputs},), not {bias.dtype} of "
+                f"{tuple(bias.shape)}"
+            )
         if layers:
-            layers[f"relu{len(layers) // 2 + 1}"] = nn.ReLU()
+            taken = {*names.values(), *layers}
+            layers[module_name(f"relu{len(layers) // 2 + 1}", taken)] = nn.ReLU()
         linear = nn.Linear(tensor.shape[1], outputs, bias is not None)
         linear.weight.data.copy_(tensor)
         if bias is not None:
             linear.bias.data.copy_(bias)
-        layers[layer.replace(".", "_")] = linear
+        layers[names[name]] = linear
     if not layers:
         raise InputError(f"weights {source} hold no tensor, expected at least one layer's weight")
     return nn.Sequential(layers)

@@ -33,6 +33,7 @@ from eie.steps import (
     Window,
     Winograd,
 )
+from eie.support.names import unique_name
 
 __all__ = ["Target", "network_of", "products_of"]
 
@@ -230,16 +231,23 @@ class _Chain:
         elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             self.steps.append(_affine(module, name, shape))
         elif isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+            name = self._unique(node, name)
             if module.ceil_mode or getattr(module, "dilation", 1) not in (1, (1, 1)):
                 raise InputError(f"pooling {name} must round down and have no dilation")
             pool = "max" if isinstance(module, nn.MaxPool2d) else "average"
             self._pool(name, pool, shape, module.kernel_size, module.stride, module.padding)
         elif isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size in (1, (1, 1)):
-            self._pool(name, "average", shape, shape[2:], None, 0)
+            self._pool(self._unique(node, name), "average", shape, shape[2:], None, 0)
         elif kind is not None:
             self._function(node, kind, shape)
         elif not isinstance(module, _NOTHING):
             raise _unknown(name, type(module).__name__)
+
+    def _unique(self, node: torch.fx.Node, name: str) -> str:
+        """Return a name for a step without weights, which a model may call again, that no step or other module has."""
+        own = {str(node.target)} if node.op == "call_module" else set()
+        taken = {step.name for step in self.steps} | (self.modules.keys() - own)
+        return unique_name(name, taken)
 
     def _products(self, module: Target, name: str) -> tuple[Layer | Dense, ...]:
         return products_of(module, name, self.n_pe, self.index_bits)
@@ -251,13 +259,13 @@ class _Chain:
             kernel, stride, padding = (
                 node.kwargs.get(key, arguments[place]) for place, key in enumerate(("kernel_size", "stride", "padding"))
             )
-            self._pool(node.name, kind, shape, kernel, stride, padding or 0)
+            self._pool(self._unique(node, node.name), kind, shape, kernel, stride, padding or 0)
         elif kind == "relu" and self.steps and (rectified := _rectified(self.steps[-1])) is not None:
             self.steps[-1] = rectified
         elif kind in ACTIVATIONS:
             if "softmax" in kind and len(shape) != 2:
                 raise InputError(f"{node.name} gets inputs of shape {shape[1:]}, expected one vector: flatten it first")
-            self.steps.append(Activation(node.name, size, kind))
+            self.steps.append(Activation(self._unique(node, node.name), size, kind))
 
     def _pool(self, name: str, kind: str, shape: tuple[int, ...], kernel: Any, stride: Any, padding: Any) -> None:
         window = Window(_pair(kernel), _pair(stride or kernel), _pair(padding))

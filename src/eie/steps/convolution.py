@@ -55,6 +55,11 @@ class Convolution(Step):
         return self.image_out.size
 
     @property
+    def working_values(self) -> int:
+        """The image, its windows, and what comes of them."""
+        return self.inputs + self.window.values(self.image) + 2 * self.outputs
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """The product, where it is compressed."""
         return self.product.layers

@@ -64,7 +64,7 @@ class Affine(Step):
     shift: npt.NDArray[np.float32] = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Check the shapes, and copy what anyone else could write to."""
+        """Check shapes and values, and copy what anyone else could write to."""
         if self.scale.ndim != 1 or self.scale.shape != self.shift.shape or self.scale.size * self.pixels < 1:
             raise InputError(
                 f"{self.name}: scale and shift must be one value per channel, not {self.scale.shape} and "
@@ -72,6 +72,8 @@ class Affine(Step):
             )
         object.__setattr__(self, "scale", owned(self.scale))
         object.__setattr__(self, "shift", owned(self.shift))
+        if not (np.isfinite(self.scale).all() and np.isfinite(self.shift).all()):
+            raise InputError(f"{self.name}: scale and shift must be finite, but some are NaN or infinite")
 
     @property
     def inputs(self) -> int:

@@ -71,6 +71,12 @@ class Window:
             raise InputError(f"a window of {self.kernel[0]} x {self.kernel[1]} does not fit an image of {image}")
         return height, width
 
+    def values(self, image: Image) -> int:
+        """Return how many numbers the padded image and all windows over it have together."""
+        down, across = self.places(image)
+        padded = (image.height + 2 * self.padding[0]) * (image.width + 2 * self.padding[1])
+        return image.channels * (padded + down * across * self.kernel[0] * self.kernel[1])
+
     def over(self, images: Batch, fill: float = 0.0) -> Batch:
         """Return every place's values, shape (batch, channels, down, across, kernel height, kernel width).
 

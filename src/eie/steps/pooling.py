@@ -45,6 +45,11 @@ class Pooling(Step):
         """Values of the image that comes out."""
         return self.image_out.size
 
+    @property
+    def working_values(self) -> int:
+        """The image, its windows, which are read one by one, and what comes of them."""
+        return self.inputs + self.window.values(self.image) + self.outputs
+
     def run(self, vectors: Batch, multiply: Multiply) -> Batch:
         """Pool in the vectors' own precision."""
         windows = self.window.over(self.image.of(vectors), -np.inf if self.kind == "max" else 0.0)

@@ -70,6 +70,11 @@ class Recurrent(Step):
         return self.hidden * (1 if self.last_only else self.steps)
 
     @property
+    def working_values(self) -> int:
+        """The sequence, and every step's vector and sums."""
+        return self.inputs + self.outputs + self.steps * (self.product.inputs + self.product.outputs)
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """The product, where it is compressed."""
         return self.product.layers

@@ -57,7 +57,11 @@ class Winograd(Step):
         Window((3, 3), (1, 1), self.padding).places(self.image)
         if len(self.places) != PLACES:
             raise InputError(f"convolution {self.name} must have {PLACES} places, not {len(self.places)}")
-        for place in self.places:
+        for number, place in enumerate(self.places):
+            if place.name != f"{self.name}.{number}":
+                raise InputError(
+                    f"convolution {self.name}: place {number} must be called {self.name}.{number}, not {place.name}"
+                )
             if place.inputs != self.image.channels or place.outputs != self.bias.size:
                 raise InputError(
                     f"convolution {self.name}: place {place.name} must be {self.bias.size} x {self.image.channels}, "
@@ -88,6 +92,14 @@ class Winograd(Step):
     def outputs(self) -> int:
         """Values of the image that comes out."""
         return self.image_out.size
+
+    @property
+    def working_values(self) -> int:
+        """The padded image, and sixteen numbers per patch and channel, before and after each transform."""
+        out = self.image_out
+        patches = -(-out.height // 2) * -(-out.width // 2)
+        padded = Window((3, 3), (1, 1), self.padding).values(self.image)
+        return self.inputs + padded + 2 * PLACES * patches * (self.image.channels + out.channels) + self.outputs
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from eie.encoding.csc import MAX_PES, MAX_SIDE
 from eie.errors import InputError
@@ -27,6 +27,7 @@ __all__ = [
     "StepDocument",
     "WindowDocument",
     "WinogradDocument",
+    "first_problem",
     "read_document",
 ]
 
@@ -35,6 +36,15 @@ METADATA_KEY = "eie"
 
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 Bits = Annotated[int, Field(ge=1, le=8)]
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError(f"a name must have printable characters only, not {name!a}")
+    return name
+
+
+Name = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
 
 
 class _Document(BaseModel):
@@ -61,7 +71,7 @@ class LinearDocument(_Document):
     """A compressed layer; `packed` is null where its entries lie in the file as the chip has them."""
 
     kind: Literal["linear"]
-    name: str
+    name: Name
     outputs: Side
     inputs: Side
     n_pe: int = Field(ge=1, le=MAX_PES)
@@ -77,7 +87,7 @@ class DenseDocument(_Document):
     """A layer of float32 weights."""
 
     kind: Literal["dense"]
-    name: str
+    name: Name
     relu: bool
 
 
@@ -101,7 +111,7 @@ class ConvolutionDocument(_Document):
     """A product for each place of a window."""
 
     kind: Literal["convolution"]
-    name: str
+    name: Name
     image: ImageDocument
     window: WindowDocument
     product: LinearDocument | DenseDocument = Field(discriminator="kind")
@@ -111,7 +121,7 @@ class WinogradDocument(_Document):
     """Sixteen products for each patch of a 3 x 3 convolution, their rows after each other in one matrix."""
 
     kind: Literal["winograd"]
-    name: str
+    name: Name
     image: ImageDocument
     padding: tuple[int, int] = Field(strict=False)
     relu: bool
@@ -123,7 +133,7 @@ class RecurrentDocument(_Document):
     """A product for each step of a sequence."""
 
     kind: Literal["lstm", "gru"]
-    name: str
+    name: Name
     steps: Side
     features: Side
     last_only: bool
@@ -134,7 +144,7 @@ class PoolingDocument(_Document):
     """The largest or mean value of each window."""
 
     kind: Literal["max_pooling", "average_pooling"]
-    name: str
+    name: Name
     image: ImageDocument
     window: WindowDocument
 
@@ -143,7 +153,7 @@ class ActivationDocument(_Document):
     """A function of each value."""
 
     kind: Literal["activation"]
-    name: str
+    name: Name
     size: Side
     function: str
 
@@ -152,7 +162,7 @@ class AffineDocument(_Document):
     """A scale and shift for each channel."""
 
     kind: Literal["affine"]
-    name: str
+    name: Name
     pixels: Side
 
 
@@ -173,14 +183,14 @@ class NetworkDocument(_Document):
     """The whole document."""
 
     format_version: int
-    name: str
+    name: Name
     layers: list[StepDocument]
 
 
 def read_document(text: str) -> NetworkDocument:
     """Parse the document; InputError says what is wrong with it."""
     try:
-        raw: Any = json.loads(text)
+        raw: Any = json.loads(text, object_pairs_hook=_once_each)
     except (ValueError, RecursionError) as error:
         raise InputError(f"the '{METADATA_KEY}' document is not JSON: {error}") from error
     version = raw.get("format_version") if isinstance(raw, dict) else None
@@ -193,6 +203,20 @@ def read_document(text: str) -> NetworkDocument:
     try:
         return NetworkDocument.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the document"
-        raise InputError(f"{place} in the '{METADATA_KEY}' document is wrong: {first['msg']}") from error
+        raise InputError(first_problem(error)) from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return the first thing that is wrong with a document, and where."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the document"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{ascii(place)[1:-1]} in the '{METADATA_KEY}' document is wrong: {message}"
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!a} is there twice")
+    return found

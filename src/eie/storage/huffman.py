@@ -45,9 +45,8 @@ def _huffman(counts: npt.NDArray[np.int64]) -> Bytes:
     return lengths
 
 
-def coded_bits(symbols: Bytes, alphabet: int) -> int:
-    """Return the bits of `symbols`, each below `alphabet`, in their best code, without the code itself."""
-    counts = np.bincount(symbols, minlength=alphabet)
+def coded_bits(counts: npt.NDArray[np.int64]) -> int:
+    """Return the bits of symbols, of which each occurs as often as `counts` says, in their best code, without it."""
     return int(counts @ code_lengths(counts).astype(np.int64))
 
 
@@ -61,4 +60,9 @@ def decode(data: Bytes, alphabet: int, symbols: int) -> Bytes:
     """Return the `symbols` symbols that `encode` made `data` of. Raises ValueError where it is not such data."""
     if len(data) < alphabet:
         raise ValueError(f"there are {len(data)} bytes, expected {alphabet} code lengths at least")
-    return _native.huffman_decode(np.ascontiguousarray(data[alphabet:]), np.ascontiguousarray(data[:alphabet]), symbols)
+    lengths = np.ascontiguousarray(data[:alphabet])
+    found = _native.huffman_decode(np.ascontiguousarray(data[alphabet:]), lengths, symbols)
+    expected = alphabet - (-int(np.bincount(found, minlength=alphabet) @ lengths.astype(np.int64)) // 8)
+    if len(data) != expected:
+        raise ValueError(f"there are {len(data)} bytes, expected {expected}")
+    return found

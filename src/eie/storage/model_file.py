@@ -6,15 +6,13 @@ the container (by safetensors), the document, sizes, and every pointer and entry
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import safetensors
 import safetensors.numpy
+from pydantic import ValidationError
 
 from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
@@ -22,6 +20,8 @@ from eie.model.network import Layer, Network, Step
 from eie.model.numerics import Formats
 from eie.steps import Activation, Affine, Convolution, Dense, Image, Pooling, Recurrent, Window, Winograd
 from eie.steps.winograd import PLACES
+from eie.storage.budget import loading_bytes, running_bytes
+from eie.storage.container import Tensors, map_tensors, read_metadata
 from eie.storage.documents import (
     FORMAT_VERSION,
     METADATA_KEY,
@@ -39,17 +39,16 @@ from eie.storage.documents import (
     StepDocument,
     WindowDocument,
     WinogradDocument,
+    first_problem,
     read_document,
 )
 from eie.storage.packing import Packed, pack, unpack
+from eie.support.budget import budget, check_budget
 from eie.support.output_files import atomic_write, existing_file
 
 __all__ = ["load", "save"]
 
 LARGEST_BIAS_CODEBOOK = 256
-LARGEST_UNPACKED_POINTERS = 2**30  # a small packed file may not ask for more memory than this
-
-Tensors = dict[str, npt.NDArray[Any]]
 
 
 def save(network: Network | Layer | InterleavedCSC, path: str | Path, *, packed: bool = False) -> None:
@@ -60,56 +59,41 @@ def save(network: Network | Layer | InterleavedCSC, path: str | Path, *, packed:
     """
     network = Network.of(network)
     tensors: Tensors = {}
-    layers = [_write_step(step, f"layers.{number}", tensors, packed) for number, step in enumerate(network)]
-    document = NetworkDocument(format_version=FORMAT_VERSION, name=network.name, layers=layers)
+    try:
+        layers = [_write_step(step, f"layers.{number}", tensors, packed) for number, step in enumerate(network)]
+        document = NetworkDocument(format_version=FORMAT_VERSION, name=network.name, layers=layers)
+    except ValidationError as error:
+        raise InputError(f"a model file cannot hold network {network.name!r}: {first_problem(error)}") from error
     with atomic_write(path) as temporary:
         temporary.write_bytes(safetensors.numpy.save(tensors, {METADATA_KEY: document.model_dump_json()}))
 
 
-def load(path: str | Path) -> Network:
+def load(path: str | Path, *, budget_bytes: int | None = None) -> Network:
     """Read a network from `path`, its arrays mapped from the file where they lie in it, and read-only.
 
-    Raises InputError, naming the file and what is wrong with it, for anything that `save` does not write.
+    `budget_bytes` is the most memory that loading and running it may take, as
+    `eie.storage.budget` counts it; without it EIE_BUDGET_BYTES is, or 2 GiB. Raises
+    InputError, naming the file and what is wrong with it, for anything that `save` does not write, and for a file that
+    may take more than its budget.
     """
+    allowed = budget(budget_bytes)
     path = existing_file(path, "model file")
+    text = read_metadata(path)
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-    except (safetensors.SafetensorError, OSError) as error:
-        raise InputError(f"{path} is not a whole safetensors file: {error}") from error
-    if METADATA_KEY not in metadata:
-        raise InputError(f"{path} is a safetensors file without an '{METADATA_KEY}' document: not a model of ours")
-    try:
-        document = read_document(metadata[METADATA_KEY])
-        tensors = _map_tensors(path)
+        document = read_document(text)
+        tensors = map_tensors(path)
+        loading = loading_bytes(document, {name: array.size for name, array in tensors.items()})
+        check_budget("loading and running it", loading, allowed)
         steps = tuple(_read_step(step, f"layers.{number}", tensors) for number, step in enumerate(document.layers))
         if tensors:
             raise InputError(f"tensor {next(iter(tensors))} belongs to no layer")
-        return Network(steps, document.name)
+        network = Network(steps, document.name)
+        check_budget("loading and running it", loading + running_bytes(network), allowed)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-
-
-def _map_tensors(path: Path) -> Tensors:
-    """Return every tensor as a view of the mapped file, whose header safetensors has checked."""
-    data = np.memmap(path, np.uint8, mode="r")
-    (header_bytes,) = struct.unpack("<Q", data[:8].tobytes())
-    header = json.loads(data[8 : 8 + header_bytes].tobytes())
-    header.pop("__metadata__", None)
-    dtypes: dict[str, np.dtype[Any]] = {
-        "U8": np.dtype("u1"),
-        "U16": np.dtype("<u2"),
-        "U32": np.dtype("<u4"),
-        "F32": np.dtype("<f4"),
-    }
-    tensors = {}
-    for name, facts in header.items():
-        if facts["dtype"] not in dtypes:
-            raise InputError(f"tensor {name} has type {facts['dtype']}, expected one of {', '.join(dtypes)}")
-        first, end = (8 + header_bytes + offset for offset in facts["data_offsets"])
-        array = data[first:end].view(np.ndarray).view(dtypes[facts["dtype"]]).reshape(facts["shape"])
-        tensors[name] = array if array.flags.aligned else array.copy()
-    return tensors
+    except MemoryError as error:
+        raise InputError(f"{path}: there is not enough memory to load it") from error
+    return network
 
 
 def _take(tensors: Tensors, name: str) -> npt.NDArray[Any]:
@@ -183,12 +167,7 @@ def _read_step(document: StepDocument, place: str, tensors: Tensors) -> Step:
                     _read_product(document.product, f"{place}.product", tensors),
                 )
             case WinogradDocument():
-                stacked = _read_layer(document.places, f"{place}.places", tensors).matrix
-                blocks = stacked.row_blocks(max(1, stacked.outputs // PLACES))
-                places = tuple(
-                    Layer(f"{document.name}.{number}", block, formats=_formats(formats))
-                    for number, (block, formats) in enumerate(zip(blocks, document.formats, strict=False))
-                )
+                places = _read_places(document, place, tensors)
                 bias = _floats(tensors, f"{place}.bias")
                 return Winograd(document.name, _image(document.image), document.padding, places, bias, document.relu)
             case RecurrentDocument():
@@ -206,6 +185,21 @@ def _read_step(document: StepDocument, place: str, tensors: Tensors) -> Step:
                 return Affine(document.name, document.pixels, scale, shift)
     except InputError as error:
         raise InputError(f"layer {document.name}: {error}") from error
+
+
+def _read_places(document: WinogradDocument, place: str, tensors: Tensors) -> tuple[Layer, ...]:
+    stacked = _read_layer(document.places, f"{place}.places", tensors)
+    if stacked.outputs % PLACES:
+        raise InputError(
+            f"its places must have {PLACES} times as many rows as there are filters, not {stacked.outputs}"
+        )
+    if stacked.bias is not None or stacked.relu or stacked.formats is not None:
+        raise InputError("its places must have no bias, no ReLU and no formats: those are the convolution's")
+    blocks = stacked.matrix.row_blocks(stacked.outputs // PLACES)
+    return tuple(
+        Layer(f"{document.name}.{number}", block, formats=_formats(formats))
+        for number, (block, formats) in enumerate(zip(blocks, document.formats, strict=True))
+    )
 
 
 def _formats_document(formats: Formats | None) -> FormatsDocument | None:
@@ -298,10 +292,6 @@ def _read_matrix(document: LinearDocument, place: str, tensors: Tensors) -> Inte
         return InterleavedCSC(shape, document.n_pe, document.index_bits, document.code_bits, codebook, *arrays)
     if codebook.shape != (2**document.code_bits,):
         raise InputError(f"codebook must have shape {(2**document.code_bits,)}, not {codebook.shape}")
-    if document.inputs * document.n_pe > LARGEST_UNPACKED_POINTERS:
-        raise InputError(
-            f"{document.inputs} inputs on {document.n_pe} PEs have more than {LARGEST_UNPACKED_POINTERS} pointers"
-        )
     codes, gaps = (_take(tensors, f"{place}.{part}") for part in ("codes", "gaps"))
     stream = Packed(document.packed.index_bits, document.packed.entries, codes, gaps)
     return unpack(stream, shape, codebook, document.n_pe, document.index_bits)
@@ -313,6 +303,8 @@ def _read_bias(document: LinearDocument, place: str, tensors: Tensors) -> npt.ND
     if document.bias == "float32":
         return _floats(tensors, f"{place}.bias")
     values, places = _floats(tensors, f"{place}.bias_codebook"), _take(tensors, f"{place}.bias_codes")
+    if not 1 <= values.size <= LARGEST_BIAS_CODEBOOK or not np.isfinite(values).all():
+        raise InputError(f"bias_codebook must be 1 to {LARGEST_BIAS_CODEBOOK} finite values, not {values.size}")
     if values.ndim != 1 or places.dtype != np.uint8 or places.max(initial=0) >= len(values):
         raise InputError(f"bias_codes must be uint8 and below {values.size}, the values of bias_codebook")
     bias: npt.NDArray[np.float32] = values[places]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from eie.encoding.csc import InterleavedCSC
-from eie.encoding.flat import FlatStream, flatten, unflatten
+from eie.encoding.flat import FlatStream, flat_counts, flatten, unflatten
 from eie.errors import InputError
 from eie.storage import huffman
 
@@ -28,15 +27,14 @@ class Packed(NamedTuple):
 def best_index_bits(matrix: InterleavedCSC) -> int:
     """Return the bits of a gap, 1 to 8, for which the Huffman-coded stream is smallest."""
 
-    def size(index_bits: int) -> float:
-        try:
-            stream = flatten(matrix, index_bits)
-        except InputError:  # too many fillers
-            return math.inf
-        table: int = 8 * 2**index_bits
-        return table + huffman.coded_bits(stream.codes, 256) + huffman.coded_bits(stream.gaps, 256)
+    counts = flat_counts(matrix, range(1, 9))
 
-    return min(range(1, 9), key=size)
+    def size(index_bits: int) -> int:
+        found = counts[index_bits]
+        table: int = 8 * 2**index_bits
+        return table + huffman.coded_bits(found.codes) + huffman.coded_bits(found.gaps)
+
+    return min(counts, key=size)
 
 
 def pack(matrix: InterleavedCSC) -> Packed:

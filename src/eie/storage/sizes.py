@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from eie.encoding.flat import flatten
+from eie.encoding.flat import flat_counts
 from eie.model.network import Layer
 from eie.storage import huffman
 from eie.storage.packing import best_index_bits
@@ -63,17 +63,17 @@ def layer_size(layer: Layer) -> LayerSize:
     """Return what `layer` takes, with the relative index of the bits that are best for it."""
     matrix = layer.matrix
     index_bits = best_index_bits(matrix)
-    stream = flatten(matrix, index_bits)
+    found = flat_counts(matrix, [index_bits])[index_bits]
     biases = 0 if layer.bias is None else layer.bias.size
     return LayerSize(
         name=layer.name,
         weights=matrix.outputs * matrix.inputs,
         kept=matrix.nnz,
-        entries=len(stream.codes),
-        code_bits=len(stream.codes) * matrix.code_bits,
-        coded_code_bits=huffman.coded_bits(stream.codes, 2**matrix.code_bits),
-        gap_bits=len(stream.gaps) * index_bits,
-        coded_gap_bits=huffman.coded_bits(stream.gaps, 2**index_bits),
+        entries=found.entries,
+        code_bits=found.entries * matrix.code_bits,
+        coded_code_bits=huffman.coded_bits(found.codes),
+        gap_bits=found.entries * index_bits,
+        coded_gap_bits=huffman.coded_bits(found.gaps),
         table_bits=8 * (2**matrix.code_bits + 2**index_bits),
         other_bits=FLOAT_BITS * (matrix.codebook.size + biases),
         dense_bits=FLOAT_BITS * (matrix.outputs * matrix.inputs + biases),

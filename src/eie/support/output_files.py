@@ -20,9 +20,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     Raises InputError where the folder is missing or cannot be written, or the disk is full.
     """
     path = Path(path)
-    _require_place(path)
     temporary: Path | None = None
     try:
+        _require_place(path)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
@@ -72,10 +72,15 @@ def _require_place(path: Path) -> None:
 def existing_file(path: str | Path, what: str) -> Path:
     """Return `path` as a Path; raise InputError, calling it `what`, where it is not a file."""
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{what} {path} is a folder, expected a file")
-    if not path.is_file():
-        raise InputError(f"{what} {path} does not exist")
+    try:
+        if path.is_dir():
+            raise InputError(f"{what} {path} is a folder, expected a file")
+        if not path.is_file():
+            raise InputError(f"{what} {path} does not exist")
+    except OSError as error:  # a name too long, say
+        raise InputError(f"{what} {path} cannot be read: {error.strerror}") from error
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{what} {path} cannot be read: permission denied")
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eie.errors import InputError
+from eie.support.numpy_files import read_npz
 from eie.support.output_files import existing_file
 
 __all__ = ["Data", "load_data"]
@@ -82,16 +82,10 @@ def _read(source: Path, what: str) -> tuple[npt.NDArray[Any], ...]:
 
 
 def _arrays(path: Path, names: tuple[str, ...]) -> tuple[npt.NDArray[Any], ...]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile) or not set(names) <= set(archive.files):
-                found = ", ".join(getattr(archive, "files", ())) or "none"
-                raise InputError(f"data {path} must have the arrays {', '.join(names)}, not {found}")
-            return tuple(archive[name] for name in names)
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"data {path} is not a whole .npz file of numbers: {error}") from error
+    arrays = read_npz(path, "data")
+    if not set(names) <= set(arrays):
+        raise InputError(f"data {path} must have the arrays {', '.join(names)}, not {', '.join(arrays) or 'none'}")
+    return tuple(arrays[name] for name in names)
 
 
 def _inputs(x: npt.NDArray[Any], shape: tuple[int, ...] | None, what: str) -> npt.NDArray[np.float32]:

@@ -17,6 +17,10 @@ from eie.support.output_files import atomic_write
 
 __all__ = ["write_fst"]
 
+# Blocks of the file (fstapi.h): kind, 8 bytes of length, and in the header the times of begin and end, 8 bytes each.
+_HEADER, _GEOMETRY, _HIERARCHY = b"\x00", b"\x03", {b"\x04", b"\x06", b"\x07"}
+_HEADER_BYTES = 25
+
 
 class _Fst:
     """Scopes are opened and closed as variables come; each has one value at time 0, by default 0."""
@@ -76,7 +80,7 @@ class _Fst:
 def write_fst(network: Network, inputs: npt.ArrayLike, hardware: Hardware, path: Path, window: Window) -> int:
     """Run `network` on the stepped chip and write its signals within `window`; return the cycles run.
 
-    Raises MissingExtra without pylibfst, and InputError for PEs that are not there.
+    Raises MissingExtra without pylibfst, and InputError for PEs that are not there and a file that is not whole.
     """
     require("an .fst trace", "pylibfst")
     with atomic_write(path) as temporary:
@@ -86,4 +90,25 @@ def write_fst(network: Network, inputs: npt.ArrayLike, hardware: Hardware, path:
             cycles = record_signals(network, inputs, hardware, window, writer)
         finally:
             writer.close(cycles)  # it holds memory and files of its own, whatever has happened
+        if not _is_whole(temporary, cycles):
+            raise InputError(f"cannot write {path}: the FST library lost a part of it, as it does where a disk is full")
     return cycles
+
+
+def _is_whole(path: Path, cycles: int) -> bool:
+    """Whether the file's blocks, each its kind and length first, are all there; the library tells of no error.
+
+    The first is the header, with the time of the end; geometry and hierarchy come last.
+    """
+    size, at, end, kinds = path.stat().st_size, 0, -1, []
+    with path.open("rb") as file:
+        while at < size:
+            file.seek(at)
+            block = file.read(_HEADER_BYTES)
+            kinds.append(block[:1])
+            if at == 0:
+                end = int.from_bytes(block[17:25], "big")
+            at += 1 + int.from_bytes(block[1:9], "big")
+    return (
+        at == size and end == cycles and kinds[:1] == [_HEADER] and _GEOMETRY in kinds and bool(_HIERARCHY & {*kinds})
+    )

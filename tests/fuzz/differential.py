@@ -1,0 +1,172 @@
+"""Every implementation on the same awkward layers: `python -m tests.fuzz.differential --layers 1000000 --seed 1`.
+
+Encoder and decoder, reference, kernels of every instruction set and numerics, schedule and recurrence, stepped chip.
+Layer number n of a seed is always the same: `--first n --layers 1` draws it alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import time
+import warnings
+from collections.abc import Iterable
+
+import numpy as np
+
+from eie import _native
+from eie.chip import Hardware
+from eie.chip.stepped import Chip
+from eie.chip.timing import scan, schedule, schedule_reference, simulate
+from eie.encoding.csc import encode_column
+from eie.engine import KERNELS
+from eie.engine.chain import Chain
+from eie.errors import InputError
+from eie.model.network import Layer, Network
+from eie.model.reference import chip_layer, float_layer
+from fuzz.layers import Case, awkward_layer
+
+__all__ = ["check", "check_number", "main"]
+
+SUBSETS = {"encoder": 32, "recurrence": 4, "stepped": 32}  # of so many layers one: these are slow
+INSTRUCTION_SETS = ("portable", "avx2")  # held down to, beside what the processor has
+
+
+def check_number(seed: int, number: int) -> None:
+    """Draw layer `number` of `seed` and check it. Raises AssertionError, saying which, for a difference."""
+    rng = np.random.default_rng([seed, number])
+    try:
+        check(awkward_layer(rng), number)
+    except Exception as error:
+        raise AssertionError(f"layer {number} of seed {seed}: {type(error).__name__}: {error}") from error
+
+
+def check(case: Case, number: int) -> None:
+    """Assert that all implementations agree on one layer; those of SUBSETS look at every so many-th `number`."""
+    matrix = case.layer.matrix
+    matrix.validate()
+    assert np.array_equal(matrix.decode(), case.codes), "decode does not give what was encoded"
+    if number % SUBSETS["encoder"] == 0:
+        check_encoder(case)
+    check_kernels(case, KERNELS[number % len(KERNELS)], "float32" if number // len(KERNELS) % 2 else "int16")
+    check_cycles(case, number)
+
+
+def check_encoder(case: Case) -> None:
+    """Every PE's columns are those of the rule as it is read."""
+    matrix = case.layer.matrix
+    for pe in range(matrix.n_pe):
+        own = matrix.pointers[pe].astype(np.int64) + matrix.slice_starts[pe]
+        for column in range(matrix.inputs):
+            part = slice(int(own[column]), int(own[column + 1]))
+            found = (matrix.codes[part].tolist(), matrix.relative_indices[part].tolist())
+            assert found == encode_column(case.codes[pe :: matrix.n_pe, column], matrix.index_bits), "encoder"
+
+
+def check_kernels(case: Case, kernel: str, numerics: str) -> None:
+    """The chip's arithmetic bit for bit with every kernel; other numerics within what rounding can do with one."""
+    layer, formats = case.layer, case.layer.formats
+    assert formats is not None
+    reference = [chip_layer(layer, vector) for vector in case.activations]
+    expected = np.ldexp(np.array([one.values for one in reference], np.float64), -formats.output_fraction)
+    vectors = np.ldexp(case.activations, -formats.activation_fraction).astype(np.float32)
+    for one in KERNELS:
+        out, overflows = run(layer, "chip", one, vectors)
+        if out is not None:
+            assert np.array_equal(out, expected), f"chip numerics of {one} differ from the reference"
+            assert overflows == sum(each.overflows for each in reference), f"overflows of {one} differ"
+    out, _ = run(layer, numerics, kernel, vectors)
+    if out is None:
+        return
+    exact = float_layer(layer, vectors.astype(np.float64))
+    weights = np.abs(layer.matrix.dense().astype(np.float64))
+    absolute = np.abs(vectors).astype(np.float64)
+    sums = absolute @ weights.T + (0 if layer.bias is None else np.abs(layer.bias))
+    largest = float(np.abs(layer.matrix.codebook).max())
+    kept = (case.codes != 0).astype(np.float64)
+    activation_error = absolute.max(axis=1, keepdims=True) / 16383 / 2
+    weight_error = largest / 8175 / 2
+    bound = 2e-6 * sums + 1e-30
+    if numerics == "int16":
+        bound += activation_error * weights.sum(axis=1) + (absolute + activation_error) @ kept.T * weight_error
+    assert np.all(np.abs(out - exact) <= bound), f"{numerics} of {kernel} differs from the reference"
+
+
+def run(layer: Layer, numerics: str, kernel: str, vectors: np.ndarray) -> tuple[np.ndarray | None, int]:
+    """Return outputs and overflows, or None where the kernel does not take the layer or this processor has it not."""
+    overflows = np.zeros(1, np.uint64)
+    out = np.empty((len(vectors), layer.outputs), np.float32)
+    try:
+        chain = Chain([layer], numerics, 1, kernel)
+    except InputError:
+        assert kernel != "columns", "columns takes every layer"
+        return None, 0
+    assert chain.run(vectors, out, overflows)
+    return out, int(overflows[0])
+
+
+def check_cycles(case: Case, number: int) -> None:
+    """Cycles and counts with every instruction set; the schedule is the recurrence's, and all is the stepped chip's."""
+    matrix, activations = case.layer.matrix, case.activations[0]
+    entry_bytes = -(-(matrix.code_bits + matrix.index_bits) // 8)
+    width = max(case.spmat_width_bits, 8 * entry_bytes)
+    entries = -(-max(matrix.shape) // matrix.n_pe)
+    hardware = Hardware(
+        n_pe=matrix.n_pe, queue_depth=case.queue_depth, spmat_width_bits=width, register_entries=entries
+    )
+    held = INSTRUCTION_SETS[number % 2]
+    expected = simulate(matrix, activations, hardware)
+    again = simulate(matrix, activations, hardware, instruction_set=held)
+    assert (again.cycles, again.counts) == (expected.cycles, expected.counts), f"cycles differ with {held}"
+    if number % SUBSETS["recurrence"] == 0:
+        columns = scan(activations, matrix.n_pe)
+        read = schedule_reference(columns, matrix.counts.T[columns.columns].astype(np.int64), case.queue_depth)
+        fast = schedule(matrix, columns, case.queue_depth)
+        assert np.array_equal(fast.broadcast, read.broadcast), "broadcasts differ from the recurrence's"
+        assert np.array_equal(fast.enter, read.enter), "starts differ from the recurrence's"
+    if number % SUBSETS["stepped"] == 0 and case.layer.formats is not None and case.layer.formats.value_bits == 16:
+        (stepped,) = Chip(hardware).run(Network((case.layer,)), activations)
+        assert (stepped.cycles, stepped.counts) == (expected.cycles, expected.counts), "the stepped chip's cycles"
+        assert np.array_equal(stepped.outputs, chip_layer(case.layer, activations).values), "the stepped chip's outputs"
+
+
+def check_block(block: tuple[int, range]) -> int:
+    """Check a range of numbers, and return how many they are."""
+    warnings.simplefilter("ignore", RuntimeWarning)
+    seed, numbers = block
+    for number in numbers:
+        check_number(seed, number)
+    return len(numbers)
+
+
+def main() -> None:
+    """Check as many layers as are asked for, and say how many there were without a difference."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--layers", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first layer")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1)
+    arguments = parser.parse_args()
+    end = arguments.first + arguments.layers
+    blocks = [(arguments.seed, range(at, min(at + 1000, end))) for at in range(arguments.first, end, 1000)]
+    began, done = time.monotonic(), 0
+
+    def report(counts: Iterable[int]) -> None:
+        nonlocal done
+        for count in counts:
+            done += count
+            rate = done / (time.monotonic() - began)
+            print(f"\r{done:,} layers without a difference, seed {arguments.seed}, {rate:.0f} a second", end="")
+            sys.stdout.flush()
+
+    if arguments.workers == 1:
+        report(map(check_block, blocks))
+    else:
+        with multiprocessing.get_context("spawn").Pool(arguments.workers) as pool:
+            report(pool.imap_unordered(check_block, blocks))
+    print(f"\n{_native.instruction_set()}, kernels {', '.join(KERNELS)}")
+
+
+if __name__ == "__main__":
+    main()
