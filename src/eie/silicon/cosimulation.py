@@ -21,7 +21,7 @@ from eie.chip.stepped import Chip
 from eie.chip.stepped import signals as tables
 from eie.chip.stepped.signals import Direction
 from eie.chip.stepped.unit import Wires
-from eie.errors import InputError
+from eie.errors import ToolError
 from eie.model.network import Layer, Network
 from eie.model.numerics import Integers, saturate, wrap
 from eie.model.reference import formats_of
@@ -101,7 +101,7 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
     """Run `network` on one input vector of floats in both, and compare outputs and every cycle.
 
     Where an assertion of the RTL fails, it is run again without them, so that the first difference is found. Raises
-    InputError where a tool is missing, or, with `hardware.strict`, where the memories are too small.
+    ToolError where a tool is missing or fails; with `hardware.strict`, InputError where the memories are too small.
     """
     network, activations = chip_run(network, inputs, hardware)
     parameters = Parameters.of(hardware, network)
@@ -131,7 +131,7 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
         if assertion:
             said = _stopped([*command, str(2 * len(cycles) + MORE_CYCLES)])  # with a fault it may never complete
         if said:
-            raise InputError(f"the verilated chip stopped: {(assertion or said).strip()[-300:]}")
+            raise ToolError(f"the verilated chip stopped: {(assertion or said).strip()[-300:]}")
         trace = np.fromfile(Path(folder) / "trace", record)
         sums = wrap(np.fromfile(Path(folder) / "sums", "<u4"), parameters.accumulator_bits)
     trace = trace[trace["complete"] == 0]  # the completing cycle belongs to what comes next

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eie.errors import InputError
+from eie.errors import InputError, ToolError
 from eie.silicon.liberty import CellLibrary
 from eie.silicon.parameters import Parameters
-from eie.silicon.sources import copy_sources, source_files
+from eie.silicon.sources import copy_sources, default_parameters, source_files
 from eie.silicon.stimulus import INPUTS, OUTPUTS
 from eie.silicon.verilated import verilator_root
 from eie.silicon.yosys import map_to_cells, run_yosys
@@ -48,13 +48,12 @@ def synthesise_pe(folder: Path, parameters: Parameters, *, gated: bool) -> Netli
     Its units stay modules of their own, its memories the wrapper `sram`. With `gated` enables become clock gates.
     """
     copy_sources(folder)
-    values = parameters.verilog() | {"ROW_BITS": parameters.register_entries.bit_length(), "LATCHES": 1}
-    names = re.findall(r"parameter int (\w+)", (folder / "pe.sv").read_text())
+    values = parameters.verilog() | {"LATCHES": 1}
     units = [path.name for path in source_files() if path.name not in ("eie.sv", "ccu.sv", "lnzd.sv", "lnzd_node.sv")]
     script = [
         f"read_verilog -sv -DSYNTHESIS {' '.join(units)}",
         "blackbox sram",
-        "chparam " + " ".join(f"-set {name} {values[name]}" for name in names) + " pe",
+        "chparam " + " ".join(f"-set {name} {values[name]}" for name in default_parameters("pe")) + " pe",
         "hierarchy -check -top pe",
         "synth -booth -noabc -run begin:check -top pe",
         *map_to_cells(folder, gated=gated, fast=False),
@@ -148,11 +147,11 @@ def run_gates(
     )
     if built.returncode != 0:
         reason = next((line for line in built.stderr.splitlines() if "rror" in line), built.stderr.strip()[-300:])
-        raise InputError(f"verilator could not build the gates: {reason}")
+        raise ToolError(f"verilator could not build the gates: {reason}")
     lengths = [str(len(phase)) for phase in phases]
     ran = subprocess.run([folder / "gates", *lengths], cwd=folder, capture_output=True, text=True, check=False)
     if ran.returncode != 0:
-        raise InputError(f"the gates stopped: {(ran.stderr or ran.stdout).strip()[-300:]}")
+        raise ToolError(f"the gates stopped: {(ran.stderr or ran.stdout).strip()[-300:]}")
     outputs = np.fromfile(folder / "outputs", np.uint64).reshape(-1, len(OUTPUTS))
     counted = dict(_toggles((folder / "toggles.saif").read_text()))
     toggles = np.array([counted.get(net, 0) for _, net in sorted(netlist.nets.items())], np.int64)

@@ -19,9 +19,11 @@
 #include <vector>
 
 #include "Veie.h"
-#include "harness_parameters.h"  // kPes, kCountBits, kDataBytes, kLongestScan
+#include "harness_parameters.h"  // kPes, kCountBits, kDataBits, kLongestScan
 
 namespace {
+
+constexpr int kDataBytes = (kDataBits + 31) / 32 * 4;
 
 // Ports of up to 64 bits are integers, longer ones arrays of 32-bit words.
 template <class Port>
@@ -37,14 +39,16 @@ std::uint64_t bits(const Port& port, int first, int count) {
   return value;
 }
 
+// A port must have no bit set beyond its width: what is written there is compared as it is.
 template <class Port>
 void set_bytes(Port& port, const std::uint8_t* bytes) {
   if constexpr (std::is_integral_v<Port>) {
     std::uint64_t value = 0;
     std::memcpy(&value, bytes, kDataBytes < 8 ? kDataBytes : 8);
-    port = static_cast<Port>(value);
+    port = static_cast<Port>(kDataBits < 64 ? value & ((std::uint64_t{1} << kDataBits % 64) - 1) : value);
   } else {
     for (int word = 0; word * 4 < kDataBytes; ++word) std::memcpy(&port[word], bytes + 4 * word, 4);
+    if (kDataBits % 32) port[kDataBits / 32] &= (std::uint32_t{1} << kDataBits % 32) - 1;
   }
 }
 

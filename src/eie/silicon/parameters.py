@@ -69,9 +69,9 @@ class Parameters:
         slices = max(int(layer.matrix.pointers[:, -1].max()) for layer in layers)
         pointer = max(hardware.pointer_bits, slices.bit_length())
         pointer_words = max(hardware.pointer_bytes * 8 // hardware.pointer_bits // 2, inputs // 2 + 1)
-        spmat_rows = max(hardware.spmat_bytes * 8 // hardware.spmat_width_bits, -(-slices // entries))
+        spmat_rows = max(1, hardware.spmat_bytes * 8 // hardware.spmat_width_bits, -(-slices // entries))
         sram_words = max(hardware.activation_bytes * 8 // hardware.value_bits, -(-longest // hardware.n_pe))
-        column = max((inputs + 1).bit_length(), (2 * pointer_words - 1).bit_length())
+        column = (2 * pointer_words - 1).bit_length()  # numbers every pointer, and so every input
         addresses = max(2 * pointer_words, spmat_rows, sram_words, hardware.register_entries, 2**code, 8)
         return cls(
             n_pe=hardware.n_pe,
@@ -88,7 +88,16 @@ class Parameters:
             pointer_words=pointer_words,
             sram_words=sram_words,
             column_bits=column,
-            data_bits=max(entries * entry, formats[0].accumulator_bits, pointer, column),
+            # A row of weights, a sum, a pointer, and the settings: an input, a row count, a word, three flags.
+            data_bits=max(
+                entries * entry,
+                formats[0].accumulator_bits,
+                pointer,
+                column,
+                hardware.register_entries.bit_length(),
+                (sram_words - 1).bit_length(),
+                3,
+            ),
             host_address_bits=(addresses - 1).bit_length(),
         )
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from eie.chip.hardware import Hardware
 from eie.chip.simulation import chip_run
-from eie.errors import InputError
+from eie.errors import ToolError
 from eie.model.network import Network
 from eie.silicon.gates import Netlist, run_gates, synthesise_pe
 from eie.silicon.liberty import CellLibrary, read_library
@@ -84,7 +84,7 @@ def pe_power(
     The PE is synthesised for the cell library `liberty`, its gates are run on what the stepped chip shows at its ports
     for at most `cycles` cycles, and every output of every cycle is compared. A transition's energy is looked up at
     `eie.silicon.liberty.SLEW_NS` and the net's load, the mean of rise, fall and arcs; a flip-flop's outputs count once.
-    Raises InputError where the gates and the stepped chip differ, and as the steps do; MissingExtra for missing tools.
+    Raises ToolError where the gates and the stepped chip differ, and as the steps do; MissingExtra for missing tools.
     """
     require_yosys()
     text = read_liberty_text(liberty)
@@ -111,7 +111,7 @@ def _compare(found: npt.NDArray[np.uint64], expected: npt.NDArray[np.uint64]) ->
     different = np.argwhere(found != expected)
     if len(different):
         cycle, port = different[0]
-        raise InputError(
+        raise ToolError(
             f"the gates differ from the stepped chip: in cycle {cycle} {COMPARED[port]} is {found[cycle, port]}, "
             f"expected {expected[cycle, port]}"
         )
@@ -124,7 +124,7 @@ def _compare_sums(found: npt.NDArray[np.uint64], expected: npt.NDArray[np.int64]
     sums = np.clip(sums, -limit, limit - 1)
     if not np.array_equal(sums, expected):
         row = int(np.flatnonzero(sums != expected)[0])
-        raise InputError(f"the gates differ from the stepped chip: row {row} is {sums[row]}, expected {expected[row]}")
+        raise ToolError(f"the gates differ from the stepped chip: row {row} is {sums[row]}, expected {expected[row]}")
 
 
 def _units(

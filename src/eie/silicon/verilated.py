@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from eie.errors import InputError, MissingExtra
+from eie.errors import MissingExtra, ToolError
 from eie.silicon.parameters import Parameters
 from eie.silicon.sources import harness_file, source_files
 
@@ -30,12 +30,12 @@ def verilator_root() -> Path:
 def build(parameters: Parameters, cache: Path | None = None) -> Path:
     """Return the program that simulates the chip of `parameters`, built now unless the cache has it.
 
-    The cache is `cache`, or eie/ in the user's cache folder. Raises InputError where a tool is missing or fails.
+    The cache is `cache`, or eie/ in the user's cache folder. Raises ToolError where a tool is missing or fails.
     """
     root = verilator_root()
     for tool in ("make", "g++"):
         if shutil.which(tool) is None:
-            raise InputError(f"the verilated chip needs {tool}, which is not on the path: install g++ and make")
+            raise ToolError(f"the verilated chip needs {tool}, which is not on the path: install g++ and make")
     digest = hashlib.sha256(repr(parameters).encode())
     for path in (*source_files(), harness_file()):
         digest.update(path.read_bytes())
@@ -56,7 +56,7 @@ def _compile(root: Path, parameters: Parameters, folder: Path) -> None:
     constants = {
         "kPes": parameters.n_pe,
         "kCountBits": max(1, (parameters.queue_depth - 1).bit_length()),
-        "kDataBytes": -(-parameters.data_bits // 32) * 4,
+        "kDataBits": parameters.data_bits,
     }
     lines = [f"constexpr int {name} = {value};" for name, value in constants.items()]
     lines.append(f"constexpr long kLongestScan = {LONGEST_SCAN};")
@@ -77,4 +77,4 @@ def _compile(root: Path, parameters: Parameters, folder: Path) -> None:
     )
     if done.returncode != 0:
         reason = next((line for line in done.stderr.splitlines() if "rror" in line), done.stderr.strip()[-300:])
-        raise InputError(f"verilator could not build the chip: {reason}")
+        raise ToolError(f"verilator could not build the chip: {reason}")

