@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from eie.chip.hardware import Hardware
 from eie.chip.memories import require_capacity
+from eie.chip.stepped.signals import address_bits, bank_words, signal_sizes
 from eie.errors import InputError
 from eie.model.network import Network
 from eie.model.reference import formats_of
@@ -65,13 +66,12 @@ class Parameters:
             for layer in layers:
                 require_capacity(layer.matrix, hardware, f"layer {layer.name}")
         longest = max(max(layer.inputs, layer.outputs) for layer in layers)
-        inputs = max(layer.inputs for layer in layers)
         slices = max(int(layer.matrix.pointers[:, -1].max()) for layer in layers)
-        pointer = max(hardware.pointer_bits, slices.bit_length())
-        pointer_words = max(hardware.pointer_bytes * 8 // hardware.pointer_bits // 2, inputs // 2 + 1)
+        sizes = signal_sizes(hardware, network)
+        pointer, column = sizes["P"], sizes["X"]
+        pointer_words = bank_words(hardware, network)
         spmat_rows = max(1, hardware.spmat_bytes * 8 // hardware.spmat_width_bits, -(-slices // entries))
         sram_words = max(hardware.activation_bytes * 8 // hardware.value_bits, -(-longest // hardware.n_pe))
-        column = (2 * pointer_words - 1).bit_length()  # numbers every pointer, and so every input
         addresses = max(2 * pointer_words, spmat_rows, sram_words, hardware.register_entries, 2**code, 8)
         return cls(
             n_pe=hardware.n_pe,
@@ -95,11 +95,17 @@ class Parameters:
                 pointer,
                 column,
                 hardware.register_entries.bit_length(),
-                (sram_words - 1).bit_length(),
+                address_bits(sram_words),
                 3,
             ),
-            host_address_bits=(addresses - 1).bit_length(),
+            host_address_bits=address_bits(addresses),
         )
+
+    def signal_sizes(self) -> dict[str, int]:
+        """Return the values of the letters in the signal tables' widths."""
+        names = {"N": "n_pe", "R": "register_entries", "Q": "queue_depth", "X": "column_bits", "P": "pointer_bits"}
+        names |= {"B": "value_bits", "A": "accumulator_bits", "C": "code_bits", "I": "index_bits"}
+        return {letter: getattr(self, name) for letter, name in names.items()}
 
     def verilog(self) -> dict[str, int]:
         """Return the parameters by the names that the SystemVerilog has for them."""

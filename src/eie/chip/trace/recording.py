@@ -8,16 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from eie.chip.hardware import Hardware
-from eie.chip.stepped import run_stepped, signals
-from eie.chip.stepped.signals import Direction, Signal
+from eie.chip.stepped import run_stepped
+from eie.chip.stepped.signals import TABLES, Direction, Signal, signal_sizes
 from eie.chip.stepped.unit import Wires
 from eie.chip.trace.states import Window
 from eie.model.network import Network
 
 __all__ = ["COMMENT", "WaveformWriter", "record_signals"]
 
-_TABLES = ("CCU", "LNZD", "ACT_QUEUE", "PTR_READ", "SPMAT_READ", "ARITHM_UNIT", "ACT_RW")
-BITS = 32  # of every variable wider than one: simulators' viewers show numbers, not widths
 COMMENT = "EIE, stepped simulator; 1 ns is a cycle"
 
 
@@ -38,13 +36,14 @@ def record_signals(
 
     Raises InputError for PEs that are not there.
     """
+    sizes = signal_sizes(hardware, network.interleave(hardware.n_pe))
     variables: list[tuple[Any, Signal, int | None, int]] = []
     for pe in (None, *window.pes(hardware.n_pe)):
-        for table in _TABLES:
-            scope = f"eie.{table.lower()}" if pe is None else f"eie.pe{pe}.{table.lower()}"
-            for signal in getattr(signals, table):
+        for unit, table in TABLES.items():
+            scope = f"eie.{unit}" if pe is None else f"eie.pe{pe}.{unit}"
+            for signal in table:
                 if signal.direction is Direction.OUTPUT and signal.per_pe == (pe is not None):
-                    bits = 1 if signal.width == "1" else BITS
+                    bits = signal.bits(sizes)
                     variables.append((writer.variable(scope, signal.name, bits), signal, pe, (1 << bits) - 1))
     last = [0] * len(variables)
     cycles = 0
