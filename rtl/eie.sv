@@ -27,6 +27,7 @@ module eie #(
     parameter int COLUMN_BITS = 14,       // X
     parameter int DATA_BITS = 64,
     parameter int HOST_ADDRESS_BITS = 14,
+    parameter int LATCHES = 0,            // 1: the codebooks are latches
     localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1,
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int ROW_COUNT_BITS = $clog2(REGISTER_ENTRIES + 1),
@@ -184,7 +185,8 @@ module eie #(
         .SRAM_WORDS(SRAM_WORDS),
         .COLUMN_BITS(COLUMN_BITS),
         .DATA_BITS(DATA_BITS),
-        .HOST_ADDRESS_BITS(HOST_ADDRESS_BITS)
+        .HOST_ADDRESS_BITS(HOST_ADDRESS_BITS),
+        .LATCHES(LATCHES)
     ) pe (
         .clk,
         .reset,

@@ -46,11 +46,13 @@ module spmat_read #(
   wire [POINTER_BITS-1:0] row  = entry_address >> OFFSET_BITS;
   wire               read = entry_valid && !(buffer_valid && row == buffered);
 
+  wire [SPMAT_ADDRESS_BITS-1:0] place = SPMAT_ADDRESS_BITS'(row);
+
   sram #(.WORD_BITS(ENTRIES_PER_ROW * ENTRY_BITS), .WORDS(SPMAT_ROWS)) memory (
       .clk,
       .read,
       .write(host_write),
-      .address(host_write ? host_address : SPMAT_ADDRESS_BITS'(row)),
+      .address(host_write ? host_address : place),
       .write_data(host_data),
       .read_data(buffer)
   );
@@ -85,7 +87,7 @@ module spmat_read #(
   logic [SPMAT_ADDRESS_BITS-1:0] issued;  // the row of the entry at hand
   always @(posedge clk) begin
     if (host_write) written[host_address] <= host_data;
-    if (entry_valid) issued <= SPMAT_ADDRESS_BITS'(row);
+    if (entry_valid) issued <= place;
     assert (reset || !(entry_valid && host_write)) else $fatal(1, "spmat_read: written while an entry is issued");
     assert (reset || !weight_valid || buffer === written[issued])
     else $fatal(1, "spmat_read: the buffer does not hold the entry's row");

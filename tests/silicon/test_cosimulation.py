@@ -40,6 +40,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (1, 2, 40, [33, 20], 16),  # one PE
         (5, 8, 10, [49, 23, 50], 32),  # sizes that do not divide, a tree that is not full
         (16, 4, 8, [90, 100], 64),
+        (3, 4, 16, [20, 9], 16),  # a host port of 24 bits: a negative bias is cut to it
     ],
 )
 def test_every_cycle_is_the_stepped_simulators(

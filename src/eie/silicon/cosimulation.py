@@ -16,8 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from eie.chip.stepped import Chip
-from eie.chip.stepped import signals as tables
-from eie.chip.stepped.signals import Direction
 from eie.chip.stepped.unit import Wires
 from eie.errors import ToolError
 from eie.model.network import Network
@@ -27,16 +25,12 @@ from eie.program.hardware import Hardware
 from eie.program.lowering import lower_run
 from eie.silicon.host_words import host_words
 from eie.silicon.parameters import Parameters
+from eie.silicon.record import COMPARED, record_of, record_type, unit_of
 from eie.silicon.verilated import build
 
-__all__ = ["COMPARED", "Difference", "Verification", "trace_type", "verify"]
+__all__ = ["Difference", "Verification", "verify"]
 
-_CHIP = ("complete", "computing", "load_enable", "found", "scan_finished", "any_full", "broadcast")
-_PER_PE = ("take", "stage_valid", "entry_valid", "weight_valid", "row_read", "pipeline_busy", "write_valid")
-# Meaningful only while their condition holds; what a wire shows otherwise is nobody's business.
-_WHILE_BROADCAST = ("broadcast_column", "broadcast_value")
 MORE_CYCLES = 1000  # that a chip with a fault may take, beyond twice the stepped simulator's
-COMPARED = (*_CHIP, *_WHILE_BROADCAST, "queue_count", *_PER_PE)
 
 
 @dataclass(frozen=True)
@@ -73,7 +67,7 @@ class Verification:
     rtl_s: float
     stepped_s: float
     assertion: str  # what an assertion of the RTL said, or nothing
-    rtl_trace: np.ndarray = field(repr=False)  # every cycle's compared signals, of `trace_type`
+    rtl_trace: np.ndarray = field(repr=False)  # every cycle's compared signals, of `record_type`
     stepped_trace: np.ndarray = field(repr=False)
 
     @property
@@ -83,26 +77,11 @@ class Verification:
         return same and not self.assertion
 
 
-def trace_type(n_pe: int) -> np.dtype[np.void]:
-    """Return one cycle's record as the harness writes it."""
-    return np.dtype(
-        [
-            *((name, "u1") for name in _CHIP),
-            ("", "u1"),
-            ("broadcast_column", "<u4"),
-            ("broadcast_value", "<u4"),
-            ("queue_count", "<u2", (n_pe,)),
-            *((name, "u1", (n_pe,)) for name in _PER_PE),
-        ]
-    )
-
-
 def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: Path | None = None) -> Verification:
     """Run `network` on one input vector of floats in both, and compare outputs and every cycle.
 
     Where an assertion of the RTL fails, it is run again without them, so that the first difference is found. Raises
-    ToolError where a tool is missing or fails, and InputError, with `hardware.strict`, where the memories are too
-    small.
+    ToolError where a tool is missing or fails; with `hardware.strict`, InputError where the memories are too small.
     """
     program, activations = lower_run(network, inputs, hardware)
     parameters = Parameters.of(program)
@@ -111,11 +90,11 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
     chip = build(parameters, cache)
     build_s = time.perf_counter() - started
 
-    record = trace_type(hardware.n_pe)
+    record, sizes = record_type(hardware.n_pe), parameters.signal_sizes()
     cycles: list[np.ndarray] = []
 
     def observe(cycle: int, wires: Wires) -> None:
-        cycles.append(_record(wires, record, parameters.value_bits))
+        cycles.append(record_of(wires, record, sizes))
 
     started = time.perf_counter()
     stepped = Chip(program.hardware).run(program, activations, observe)
@@ -169,40 +148,22 @@ def _stopped(command: Sequence[str | Path]) -> str:
     return "" if done.returncode == 0 else done.stderr or done.stdout or f"exit code {done.returncode}"
 
 
-def _record(wires: Wires, record: np.dtype[np.void], value_bits: int) -> np.ndarray:
-    """Return the stepped chip's wires of one cycle as the RTL's record."""
-    one = np.zeros(1, record)
-    for name in (*_CHIP, "queue_count", *_PER_PE):
-        one[name] = wires[name]
-    if wires["broadcast"]:
-        one["broadcast_column"] = wires["broadcast_column"]
-        one["broadcast_value"] = wires["broadcast_value"] & ((1 << value_bits) - 1)
-    return one
-
-
 def _first_difference(trace: np.ndarray, stepped: np.ndarray) -> Difference | None:
     """Return the first cycle in which a compared signal differs, and in it the first signal and PE."""
     both = min(len(trace), len(stepped))
-    first: tuple[int, int] | None = None
-    for number, name in enumerate(COMPARED):
+    first: tuple[int, str] | None = None
+    for name, signal in COMPARED.items():
         apart = trace[name][:both] != stepped[name][:both]
-        if name in _WHILE_BROADCAST:
-            apart &= stepped["broadcast"][:both] != 0
+        if signal.when:
+            apart &= stepped[signal.when][:both] != 0
         cycles = np.flatnonzero(apart.reshape(both, -1).any(axis=1))
         if len(cycles) and (first is None or int(cycles[0]) < first[0]):
-            first = int(cycles[0]), number
+            first = int(cycles[0]), name
     if first is None:
         return None
-    cycle, name = first[0], COMPARED[first[1]]
+    cycle, name = first
     rtl, expected = np.atleast_1d(trace[name][cycle]), np.atleast_1d(stepped[name][cycle])
     place = int(np.flatnonzero(rtl != expected)[0])
     return Difference(
-        cycle, _unit_of(name), name, place if len(rtl) > 1 else None, int(rtl[place]), int(expected[place])
+        cycle, unit_of(name), name, place if len(rtl) > 1 else None, int(rtl[place]), int(expected[place])
     )
-
-
-def _unit_of(signal: str) -> str:
-    for table in ("CCU", "LNZD", "ACT_QUEUE", "PTR_READ", "SPMAT_READ", "ARITHM_UNIT", "ACT_RW"):
-        if any(one.name == signal and one.direction is Direction.OUTPUT for one in getattr(tables, table)):
-            return table.lower()
-    raise KeyError(signal)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from eie.errors import InputError, ToolError
 from eie.silicon.liberty import CellLibrary
 from eie.silicon.parameters import Parameters
-from eie.silicon.sources import copy_sources, source_files
+from eie.silicon.sources import copy_sources, default_parameters, source_files
 from eie.silicon.stimulus import INPUTS, OUTPUTS
 from eie.silicon.verilated import verilator_root
 from eie.silicon.yosys import map_to_cells, run_yosys
@@ -48,13 +48,12 @@ def synthesise_pe(folder: Path, parameters: Parameters, *, gated: bool) -> Netli
     Its units stay modules of their own, its memories the wrapper `sram`. With `gated` enables become clock gates.
     """
     copy_sources(folder)
-    values = parameters.verilog() | {"ROW_BITS": parameters.register_entries.bit_length(), "LATCHES": 1}
-    names = re.findall(r"parameter int (\w+)", (folder / "pe.sv").read_text())
+    values = parameters.verilog() | {"LATCHES": 1}
     units = [path.name for path in source_files() if path.name not in ("eie.sv", "ccu.sv", "lnzd.sv", "lnzd_node.sv")]
     script = [
         f"read_verilog -sv -DSYNTHESIS {' '.join(units)}",
         "blackbox sram",
-        "chparam " + " ".join(f"-set {name} {values[name]}" for name in names) + " pe",
+        "chparam " + " ".join(f"-set {name} {values[name]}" for name in default_parameters("pe")) + " pe",
         "hierarchy -check -top pe",
         "synth -booth -noabc -run begin:check -top pe",
         *map_to_cells(folder, gated=gated, fast=False),

@@ -6,7 +6,7 @@
 //
 // PROGRAM: words of one byte operation, one byte space, two bytes PE, four bytes address, kDataBytes bytes data.
 //   operation 0 host write, 1 start one scan and clock until it is complete, 2 read the destination file (4 bytes to SUMS)
-// TRACE: per cycle of a scan, the record of cosimulation.trace_type; a scan ends with a record whose `complete` is 1.
+// TRACE: per cycle of a scan, the record of record.py; a scan ends with a record whose `complete` is 1.
 #include <verilated.h>
 
 #include <climits>
@@ -19,9 +19,11 @@
 #include <vector>
 
 #include "Veie.h"
-#include "harness_parameters.h"  // kPes, kCountBits, kDataBytes, kLongestScan
+#include "harness_parameters.h"  // kDataBits, kLongestScan, EIE_RECORD
 
 namespace {
+
+constexpr int kDataBytes = (kDataBits + 31) / 32 * 4;
 
 // Ports of up to 64 bits are integers, longer ones arrays of 32-bit words.
 template <class Port>
@@ -37,14 +39,16 @@ std::uint64_t bits(const Port& port, int first, int count) {
   return value;
 }
 
+// A port must have no bit set beyond its width: what is written there is compared as it is.
 template <class Port>
 void set_bytes(Port& port, const std::uint8_t* bytes) {
   if constexpr (std::is_integral_v<Port>) {
     std::uint64_t value = 0;
     std::memcpy(&value, bytes, kDataBytes < 8 ? kDataBytes : 8);
-    port = static_cast<Port>(value);
+    port = static_cast<Port>(kDataBits < 64 ? value & ((std::uint64_t{1} << kDataBits % 64) - 1) : value);
   } else {
     for (int word = 0; word * 4 < kDataBytes; ++word) std::memcpy(&port[word], bytes + 4 * word, 4);
+    if (kDataBits % 32) port[kDataBits / 32] &= (std::uint32_t{1} << kDataBits % 32) - 1;
   }
 }
 
@@ -108,30 +112,11 @@ class Bench {
 
   void put(std::uint64_t value, int bytes) { std::fwrite(&value, 1, bytes, trace_); }
 
-  template <class Port>
-  void put_pes(const Port& port) {
-    for (int pe = 0; pe < kPes; ++pe) put(bits(port, pe, 1), 1);
-  }
-
   void record() {
-    put(chip_.complete, 1);
-    put(chip_.computing, 1);
-    put(chip_.load_enable, 1);
-    put(chip_.found, 1);
-    put(chip_.scan_finished, 1);
-    put(chip_.any_full, 1);
-    put(chip_.broadcast, 1);
-    put(0, 1);
-    put(chip_.broadcast_column, 4);
-    put(chip_.broadcast_value, 4);
-    for (int pe = 0; pe < kPes; ++pe) put(bits(chip_.queue_count, pe * kCountBits, kCountBits), 2);
-    put_pes(chip_.take);
-    put_pes(chip_.stage_valid);
-    put_pes(chip_.entry_valid);
-    put_pes(chip_.weight_valid);
-    put_pes(chip_.row_read);
-    put_pes(chip_.pipeline_busy);
-    put_pes(chip_.write_valid);
+#define EIE_PUT(port, places, width, bytes) \
+  for (int place = 0; place < (places); ++place) put(bits(chip_.port, place * (width), width), bytes);
+    EIE_RECORD(EIE_PUT)
+#undef EIE_PUT
   }
 
   Veie chip_;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from eie.chip.memories import require_capacity
+from eie.chip.stepped.signals import address_bits, bank_words, signal_sizes
 from eie.errors import InputError
 from eie.program.lowering import Program
 
@@ -69,13 +70,12 @@ class Parameters:
             for one in lowered:
                 require_capacity(one.passes, hardware, f"layer {one.layer.name}")
         longest = max(max(layer.inputs, layer.outputs) for layer in layers)
-        inputs = max(layer.inputs for layer in layers)
         slices = max(int(part.matrix.pointers[:, -1].max()) for one in lowered for part in one.passes)
-        pointer = max(hardware.pointer_bits, slices.bit_length())
-        pointer_words = max(hardware.pointer_bytes * 8 // hardware.pointer_bits // 2, inputs // 2 + 1)
-        spmat_rows = max(hardware.spmat_bytes * 8 // hardware.spmat_width_bits, -(-slices // entries))
+        sizes = signal_sizes(hardware, program.network)
+        pointer, column = sizes["P"], sizes["X"]
+        pointer_words = bank_words(hardware, program.network)
+        spmat_rows = max(1, hardware.spmat_bytes * 8 // hardware.spmat_width_bits, -(-slices // entries))
         sram_words = max(hardware.activation_bytes * 8 // hardware.value_bits, -(-longest // hardware.n_pe))
-        column = max((inputs + 1).bit_length(), (2 * pointer_words - 1).bit_length())
         addresses = max(2 * pointer_words, spmat_rows, sram_words, hardware.register_entries, 2**code, 8)
         return cls(
             n_pe=hardware.n_pe,
@@ -92,9 +92,24 @@ class Parameters:
             pointer_words=pointer_words,
             sram_words=sram_words,
             column_bits=column,
-            data_bits=max(entries * entry, formats[0].accumulator_bits, pointer, column),
-            host_address_bits=(addresses - 1).bit_length(),
+            # A row of weights, a sum, a pointer, and the settings: an input, a row count, a word, three flags.
+            data_bits=max(
+                entries * entry,
+                formats[0].accumulator_bits,
+                pointer,
+                column,
+                hardware.register_entries.bit_length(),
+                address_bits(sram_words),
+                3,
+            ),
+            host_address_bits=address_bits(addresses),
         )
+
+    def signal_sizes(self) -> dict[str, int]:
+        """Return the values of the letters in the signal tables' widths."""
+        names = {"N": "n_pe", "R": "register_entries", "Q": "queue_depth", "X": "column_bits", "P": "pointer_bits"}
+        names |= {"B": "value_bits", "A": "accumulator_bits", "C": "code_bits", "I": "index_bits"}
+        return {letter: getattr(self, name) for letter, name in names.items()}
 
     def verilog(self) -> dict[str, int]:
         """Return the parameters by the names that the SystemVerilog has for them."""

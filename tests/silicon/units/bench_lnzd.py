@@ -16,7 +16,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
     n_pe = int(dut.N_PE.value)
     half = 2 ** (int(dut.VALUE_BITS.value) - 1)
     twin = Lnzd(n_pe)
-    both = Lockstep(dut, twin, meaningful={"found_position": "found", "found_value": "found"})
+    both = Lockstep(dut, twin)
     await both.drive(reset=1, start=0, computing=0, broadcast=0)
     dut.reset.value = 0
     for _scan in range(30):

@@ -14,7 +14,7 @@ from silicon.units.slices import random_slice
 async def equals_twin(dut: HierarchyObject) -> None:
     """Every output of every cycle: empty columns, long ones, pointers up to the largest there is."""
     twin = PtrRead(1)
-    both = Lockstep(dut, twin, meaningful={"entry_address": "entry_valid", "entry_activation": "stage_valid"})
+    both = Lockstep(dut, twin)
     columns = 2 * int(dut.POINTER_WORDS.value) - 1
     matrix = random_slice(20, columns, most=2 ** int(dut.POINTER_BITS.value) - 1)
     twin.write_memory(matrix)

@@ -19,8 +19,7 @@ class Lockstep:
     """The two, driven by the same wires.
 
     `ports` names the ports whose names are not the signal's, and `portless` the inputs that the RTL takes in another
-    form. An output that `meaningful` maps to another one is compared only while that one is high: what it shows
-    otherwise is nobody's business.
+    form. An output is compared only while it means something, as its table says.
     """
 
     def __init__(
@@ -29,7 +28,6 @@ class Lockstep:
         twin: Unit,
         ports: Mapping[str, str] | None = None,
         portless: Collection[str] = (),
-        meaningful: Mapping[str, str] | None = None,
     ) -> None:
         self.dut = dut
         self.twin = twin
@@ -37,7 +35,6 @@ class Lockstep:
         self._signals = {signal.name: signal for signal in twin.signals}
         self._ports = {name: name for name in self._signals} | dict(ports or {})
         self._portless = portless
-        self._meaningful = dict(meaningful or {})
         self._wires: Wires = {}
 
     async def drive(self, **values: int) -> None:
@@ -83,8 +80,8 @@ class Lockstep:
                 port.value = packed(value, len(port))
 
     def _compare(self, name: str) -> None:
-        condition = self._meaningful.get(name)
-        if condition is not None and not np.all(self._wires[condition]):
+        condition = self._signals[name].when
+        if condition and not np.all(self._wires[condition]):
             return
         port = getattr(self.dut, self._ports[name])
         expected = packed(self._wires[name], len(port))

@@ -22,7 +22,7 @@ from eie.program.rules import Scan, ScanRule
 __all__ = ["GroupCcu", "GroupQueue", "PlannedLnzd"]
 
 
-ROOM = Signal("room", Direction.OUTPUT, "log2(queue_depth)", False, "free slots of the fullest queue")
+ROOM = Signal("room", Direction.OUTPUT, "log2(Q)", "free slots of the fullest queue")
 
 
 class PlannedLnzd(Lnzd):

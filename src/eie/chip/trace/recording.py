@@ -7,17 +7,16 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from eie.chip.stepped import run_stepped, signals
-from eie.chip.stepped.signals import Direction, Signal
+from eie.chip.stepped import run_stepped
+from eie.chip.stepped.signals import TABLES, Direction, Signal, signal_sizes
 from eie.chip.stepped.unit import Wires
 from eie.chip.trace.states import Window
+from eie.errors import InputError
 from eie.model.network import Network
 from eie.program.hardware import Hardware
 
 __all__ = ["COMMENT", "WaveformWriter", "record_signals"]
 
-_TABLES = ("CCU", "LNZD", "ACT_QUEUE", "PTR_READ", "SPMAT_READ", "ARITHM_UNIT", "ACT_RW")
-BITS = 32  # of every variable wider than one: simulators' viewers show numbers, not widths
 COMMENT = "EIE, stepped simulator; 1 ns is a cycle"
 
 
@@ -36,15 +35,20 @@ def record_signals(
 ) -> int:
     """Run `network` on the stepped chip and write its signals within `window`; return the cycles run.
 
-    Raises InputError for PEs that are not there.
+    Raises InputError for PEs outside the chip's, and for a machine whose rules are not the paper's: its signals carry
+    several activations or entries at once.
     """
+    for name in hardware.changed_rules:
+        if name != "row_assignment":
+            raise InputError(f"a waveform shows the paper's machine, but {name} is {getattr(hardware, name)!r}")
+    sizes = signal_sizes(hardware, network.interleave(hardware.n_pe))
     variables: list[tuple[Any, Signal, int | None, int]] = []
     for pe in (None, *window.pes(hardware.n_pe)):
-        for table in _TABLES:
-            scope = f"eie.{table.lower()}" if pe is None else f"eie.pe{pe}.{table.lower()}"
-            for signal in getattr(signals, table):
+        for unit, table in TABLES.items():
+            scope = f"eie.{unit}" if pe is None else f"eie.pe{pe}.{unit}"
+            for signal in table:
                 if signal.direction is Direction.OUTPUT and signal.per_pe == (pe is not None):
-                    bits = 1 if signal.width == "1" else BITS
+                    bits = signal.bits(sizes)
                     variables.append((writer.variable(scope, signal.name, bits), signal, pe, (1 << bits) - 1))
     last = [0] * len(variables)
     cycles = 0

@@ -1,0 +1,160 @@
+"""The memories as cells for timing: one Liberty cell per size, its access time from CACTI's figures.
+
+A cell's name is `sram_WORDSxBITS`. Its output follows the clock edge by the access time; its inputs' setup time, which
+CACTI does not report, is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from eie.cost import load_technology
+from eie.errors import InputError
+
+__all__ = ["MEMORIES", "MEMORY_TECHNOLOGY", "access_ns", "memory_commands", "memory_library", "memory_sizes"]
+
+MEMORY_TECHNOLOGY = "cacti-45nm"
+MEMORIES = "itrs-hp, ED2"  # the fastest devices: only with them do the memories keep up with the paper's clock
+
+Size = tuple[int, int]  # words, bits of a word
+
+
+def memory_sizes(parameters: Mapping[str, int]) -> tuple[Size, ...]:
+    """Return the sizes of a PE's memories, of weights, pointers and activations, for the RTL's `parameters`."""
+    sizes = (
+        (parameters["SPMAT_ROWS"], parameters["ENTRIES_PER_ROW"] * parameters["ENTRY_BITS"]),
+        (parameters["POINTER_WORDS"], parameters["POINTER_BITS"]),
+        (parameters["SRAM_WORDS"], parameters["VALUE_BITS"]),
+    )
+    return tuple(dict.fromkeys(sizes))
+
+
+def access_ns(words: int, bits: int, memories: str = MEMORIES) -> float:
+    """Return the access time of the smallest memory in the set that holds as much, of those the nearest in width.
+
+    Where the set has no access time for it, the cycle time stands in. Raises InputError for a set that there is not,
+    and for a memory larger than all of the set.
+    """
+    points = load_technology(MEMORY_TECHNOLOGY).memory_set(memories).points
+    timed = [(point, point.access_ns or point.cycle_ns) for point in points]
+    enough = [(p, time) for p, time in timed if time is not None and 8 * p.capacity_bytes >= words * bits]
+    if not enough:
+        raise InputError(
+            f"no memory of the set {memories!r} holds {words} words of {bits} bits: the largest has "
+            f"{max(p.capacity_bytes for p in points)} bytes"
+        )
+    _, time = min(enough, key=lambda one: (one[0].capacity_bytes, abs(one[0].width_bits - bits)))
+    return time
+
+
+def memory_commands(sizes: Collection[Size]) -> list[str]:
+    """Return the Yosys commands that give every instance of `sram` its size's cell, which memories.lib has."""
+    commands = ["read_liberty -lib memories.lib"]
+    for words, bits in sizes:
+        cell = _name(words, bits)
+        commands += [
+            f"chtype -set {cell} t:sram r:WORDS={words} %i r:WORD_BITS={bits} %i",
+            f"setparam -unset WORDS -unset WORD_BITS t:{cell}",
+        ]
+    return [*commands, "select -assert-none t:sram"]
+
+
+def memory_library(sizes: Collection[Size], memories: str = MEMORIES) -> str:
+    """Return a Liberty library of a cell per size, one statement a line, as OpenSTA reads it."""
+    return "\n".join(
+        [
+            "library (memories) {",
+            "  delay_model : table_lookup;",
+            '  time_unit : "1ns";',
+            '  voltage_unit : "1V";',
+            '  current_unit : "1mA";',
+            '  pulling_resistance_unit : "1kohm";',
+            '  leakage_power_unit : "1nW";',
+            "  capacitive_load_unit (1,ff);",
+            *(f"  {kind}_threshold_pct_{edge} : 50.0;" for kind in ("input", "output") for edge in ("rise", "fall")),
+            *(f"  slew_lower_threshold_pct_{edge} : 30.0;" for edge in ("rise", "fall")),
+            *(f"  slew_upper_threshold_pct_{edge} : 70.0;" for edge in ("rise", "fall")),
+            *(line for words, bits in sizes for line in _cell(words, bits, access_ns(words, bits, memories))),
+            "}",
+            "",
+        ]
+    )
+
+
+def _name(words: int, bits: int) -> str:
+    return f"sram_{words}x{bits}"
+
+
+def _cell(words: int, bits: int, access: float) -> list[str]:
+    name, address = _name(words, bits), max(1, (words - 1).bit_length())
+    checked = [
+        line
+        for kind in ("setup_rising", "hold_rising")
+        for line in (
+            "      timing () {",
+            '        related_pin : "clk";',
+            f"        timing_type : {kind};",
+            *_scalars(("rise_constraint", "fall_constraint"), 0.0),
+            "      }",
+        )
+    ]
+    pins = [
+        line
+        for pin in ("read", "write")
+        for line in (f"    pin ({pin}) {{", "      direction : input;", "      capacitance : 1.0;", *checked, "    }")
+    ]
+    buses = [
+        line
+        for bus, width in (("address", address), ("write_data", bits))
+        for line in (
+            f"    bus ({bus}) {{",
+            f"      bus_type : bus_{name}_{width};",
+            "      direction : input;",
+            "      capacitance : 1.0;",
+            *checked,
+            "    }",
+        )
+    ]
+    return [
+        *(line for width in sorted({address, bits}) for line in _bus_type(name, width)),
+        f"  cell ({name}) {{",
+        "    is_macro_cell : true;",
+        "    pin (clk) {",
+        "      direction : input;",
+        "      clock : true;",
+        "      capacitance : 1.0;",
+        "    }",
+        *pins,
+        *buses,
+        "    bus (read_data) {",
+        f"      bus_type : bus_{name}_{bits};",
+        "      direction : output;",
+        "      timing () {",
+        '        related_pin : "clk";',
+        "        timing_type : rising_edge;",
+        *_scalars(("cell_rise", "cell_fall"), access),
+        *_scalars(("rise_transition", "fall_transition"), 0.02),
+        "      }",
+        "    }",
+        "  }",
+    ]
+
+
+def _bus_type(name: str, width: int) -> list[str]:
+    return [
+        f"  type (bus_{name}_{width}) {{",
+        "    base_type : array;",
+        "    data_type : bit;",
+        f"    bit_width : {width};",
+        f"    bit_from : {width - 1};",
+        "    bit_to : 0;",
+        "  }",
+    ]
+
+
+def _scalars(kinds: tuple[str, str], nanoseconds: float) -> list[str]:
+    return [
+        line
+        for kind in kinds
+        for line in (f"        {kind} (scalar) {{", f'          values ("{nanoseconds:g}");', "        }")
+    ]
