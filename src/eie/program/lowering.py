@@ -213,4 +213,5 @@ def one_input(network: Network, inputs: npt.ArrayLike) -> npt.NDArray[np.floatin
 
 def as_rows(vector: npt.NDArray[Number], n_pe: int) -> npt.NDArray[Number]:
     """Return a vector as rows of N, the last filled up with zeros: place k is in row k div N, at PE k mod N."""
-    return np.pad(vector, (0, -len(vector) % n_pe)).reshape(-1, n_pe)
+    missing = -len(vector) % n_pe
+    return (np.pad(vector, (0, missing)) if missing else vector).reshape(-1, n_pe)  # np.pad copies all the same

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,7 @@ class Compression:
         """
         encode, numbers = self.recipe.encode, self.recipe.numbers
         shape = _input_shape(self.model, self.recipe, self.data)
-        network = network_of(self.model, shape, name=self.recipe.name)
-        network = network.map_layers(lambda layer: replace(layer, matrix=self.layers[layer.name].matrix))
+        network = network_of(self.model, shape, name=self.recipe.name, layers=self.layers)
         if self.data is None:
             return network
         inputs = self.data.x_train[: numbers.calibration_inputs].reshape(-1, network.inputs)

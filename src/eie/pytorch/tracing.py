@@ -6,6 +6,7 @@ A layer whose weights are shared (`eie.compress`) becomes a compressed one, any 
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +34,7 @@ from eie.steps import (
     Window,
     Winograd,
 )
+from eie.steps.winograd import PLACES
 from eie.support.names import unique_name
 
 __all__ = ["Target", "network_of", "products_of"]
@@ -75,7 +77,7 @@ def products_of(module: Target, name: str, n_pe: int = 64, index_bits: int = 4) 
     weights = _array(module.weight)
     bias = None if module.bias is None else _array(module.bias)
     sixteen = isinstance(module, WinogradConv2d)
-    names = [f"{name}.{place}" for place in range(len(weights))] if sixteen else [name]
+    names = _product_names(module, name)
     bias = None if sixteen else bias
 
     def parts(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -94,6 +96,11 @@ def products_of(module: Target, name: str, n_pe: int = 64, index_bits: int = 4) 
     )
 
 
+def _product_names(module: Target, name: str) -> list[str]:
+    """Return the names of the module's matrices: its own, or one for each place of the Winograd domain."""
+    return [f"{name}.{place}" for place in range(PLACES)] if isinstance(module, WinogradConv2d) else [name]
+
+
 def _shared(module: nn.Module) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]] | None:
     """Return the codes and the codebook of shared weights, or None where they are not shared."""
     parametrisations: Any = getattr(module, "parametrizations", {})
@@ -104,9 +111,17 @@ def _shared(module: nn.Module) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.fl
 
 
 def network_of(
-    model: nn.Module, input_shape: tuple[int, ...], *, name: str = "network", n_pe: int = 64, index_bits: int = 4
+    model: nn.Module,
+    input_shape: tuple[int, ...],
+    *,
+    name: str = "network",
+    layers: Mapping[str, Layer] | None = None,
+    n_pe: int = 64,
+    index_bits: int = 4,
 ) -> Network:
     """Return `model`, whose inputs have `input_shape` without the batch, as a network.
+
+    `layers` are those already encoded, by name; any other that is shared is encoded for `n_pe` PEs and `index_bits`.
 
     Its forward pass must be a chain of linear layers, 2-D convolutions without groups, batch normalisation, max and
     average pooling, one-layer LSTMs and GRUs, ReLU, tanh, sigmoid, softmax, flattening and dropout. Raises InputError,
@@ -124,7 +139,7 @@ def network_of(
         raise InputError(f"the model does not run on one input of shape {input_shape}: {reason}") from error
     finally:
         model.train(training)
-    tracer = _Chain(graph, n_pe, index_bits)
+    tracer = _Chain(graph, layers or {}, n_pe, index_bits)
     for node in graph.graph.nodes:
         tracer.take(node)
     if not tracer.steps:
@@ -151,8 +166,9 @@ _LAST: dict[str, list[tuple[Any, ...]]] = {
 class _Chain:
     """Steps made of a graph's nodes, in order."""
 
-    def __init__(self, graph: torch.fx.GraphModule, n_pe: int, index_bits: int) -> None:
+    def __init__(self, graph: torch.fx.GraphModule, encoded: Mapping[str, Layer], n_pe: int, index_bits: int) -> None:
         self.modules = dict(graph.named_modules())
+        self.encoded = encoded
         self.n_pe, self.index_bits = n_pe, index_bits
         self.steps: list[Step] = []
         self.last: torch.fx.Node | None = None
@@ -250,6 +266,9 @@ class _Chain:
         return unique_name(name, taken)
 
     def _products(self, module: Target, name: str) -> tuple[Layer | Dense, ...]:
+        names = _product_names(module, name)
+        if all(known in self.encoded for known in names):
+            return tuple(self.encoded[known] for known in names)
         return products_of(module, name, self.n_pe, self.index_bits)
 
     def _function(self, node: torch.fx.Node, kind: str, shape: tuple[int, ...]) -> None:
