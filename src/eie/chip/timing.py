@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from eie import _native
+import eie._native as _native
 from eie.chip.counts import Counts
 from eie.chip.memories import require_capacity
 from eie.encoding.csc import InterleavedCSC

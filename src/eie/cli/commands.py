@@ -8,7 +8,7 @@ import typer
 import typer.core
 
 import eie
-from eie import _native
+import eie._native as _native
 from eie.cli import (
     bench,
     compress,

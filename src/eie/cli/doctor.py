@@ -9,7 +9,7 @@ import sys
 import numpy as np
 
 import eie
-from eie import _native
+import eie._native as _native
 from eie.cli.output import JsonOption, print_json, print_table, result
 from eie.encoding.clustering import share
 from eie.encoding.csc import encode

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from eie import _native
+import eie._native as _native
 from eie.errors import InputError
 
 __all__ = ["METHODS", "Clusters", "Method", "assign", "cluster", "share"]

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eie import _native
+import eie._native as _native
 from eie.errors import InputError
 from eie.support.arrays import owned, sealed
 

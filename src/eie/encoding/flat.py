@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eie import _native
+import eie._native as _native
 from eie.encoding.csc import MAX_BYTES, InterleavedCSC, RowCodes, from_rows
 from eie.errors import InputError
 

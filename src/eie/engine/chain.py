@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from eie import _native
+import eie._native as _native
 from eie.errors import InputError
 from eie.model.network import Layer
 from eie.model.reference import formats_of

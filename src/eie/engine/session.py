@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eie import _native
+import eie._native as _native
 from eie.encoding.csc import InterleavedCSC
 from eie.engine.chain import AccumulatorOverflow, Chain, LayerPlan
 from eie.errors import InputError

@@ -8,7 +8,7 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
-from eie import _native
+import eie._native as _native
 
 __all__ = ["LONGEST", "code_lengths", "coded_bits", "decode", "encode"]
 
