@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from eie.cli.output import JsonOption, log, print_json, print_table, result
-from eie.paper import REPRODUCTIONS, Reproduction, Study, reproduce, selected
+from eie.cost import load_technology
+from eie.paper import REPRODUCTIONS, Reproduction, Study, agreement_words, reproduce, selected
 from eie.support.tables import Value, shown
 
 __all__ = ["command", "print_reproduction"]
@@ -24,6 +25,9 @@ def command(
     figures: Annotated[
         Path | None, typer.Option(help="Folder for every figure as SVG, PDF and PNG and every table as CSV.")
     ] = None,
+    technology: Annotated[
+        str, typer.Option(help="Energy and area: a technology's name, or the path of a technology file (.toml).")
+    ] = "eie-paper-45nm",
     as_json: JsonOption = False,
 ) -> None:
     """Work out tables and figures of the paper again, print ours beside the paper's, and write an HTML report.
@@ -33,7 +37,7 @@ def command(
     from eie.report import reproduction_report  # Altair takes longer to import than the other commands to run
 
     wanted = selected(names)
-    study = Study(data, lambda line: log.print(line, style="dim"))
+    study = Study(data, lambda line: log.print(line, style="dim"), load_technology(technology))
     results = []
     for name in wanted:
         results.append(reproduce(name, study))
@@ -66,8 +70,8 @@ def print_reproduction(reproduction: Reproduction) -> None:
         (down or "", *columns.values()),
         [(shown(row), *(cells.get(column) for column in columns)) for row, cells in rows.items()],
     )
-    if reproduction.agreement is not None:
-        result.print(f"Mean absolute difference from the paper: {reproduction.agreement}.")
+    for sentence in agreement_words(reproduction):
+        result.print(sentence)
     result.print(f"{reproduction.verdict}\n{reproduction.conditions}".rstrip() + "\n", markup=False)
 
 

@@ -13,7 +13,7 @@ from eie.chip import Hardware, Simulation
 from eie.cost.technology import Component, Technology
 from eie.errors import InputError
 
-__all__ = ["Cost", "Part", "UnitPrice", "cost", "price_list", "require_figures"]
+__all__ = ["Cost", "Part", "UnitPrice", "cost", "price_list", "require_figures", "slowest_memory_ns"]
 
 PAPER_SIZES = Hardware()
 # What of the hardware takes no circuit of a PE, or is counted: PEs by `n_pe`, cycles by the clock.

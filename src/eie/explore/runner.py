@@ -30,8 +30,9 @@ def explore(
 ) -> pl.DataFrame:
     """Run every point of the space and return one row per run, in the space's order.
 
-    `folder` gets runs.jsonl as runs finish, and at the end runs.parquet, runs.csv and pareto.csv. Runs that its journal
-    has already are not run again. `progress(finished, runs)` is called as runs finish.
+    `folder` gets runs.jsonl as runs finish, and at the end runs.parquet, runs.csv, pareto.csv and pareto-fits.csv, the
+    front of the configurations that fit. Runs that its journal has already are not run again.
+    `progress(finished, runs)` is called as runs finish.
     Raises InputError, before any run, for values that the hardware or the technology refuses.
     """
     runs = space.runs()
@@ -56,7 +57,8 @@ def explore(
     table = pl.DataFrame([rows[_key(run.parameters)] for run in runs], infer_schema_length=None)
     with atomic_write(folder / "runs.parquet") as path:
         table.write_parquet(path)
-    for name, written in (("runs.csv", table), ("pareto.csv", pareto_front(table))):
+    fronts = {"pareto.csv": pareto_front(table), "pareto-fits.csv": pareto_front(table, fitting=True)}
+    for name, written in {"runs.csv": table, **fronts}.items():
         with atomic_write(folder / name) as path:
             written.write_csv(path)
     return table

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from importlib import import_module
 
 from eie.errors import InputError
-from eie.paper.comparison import Agreement, Comparison, Plot, Reproduction, Scale
+from eie.paper.comparison import Agreement, Comparison, Plot, Reproduction, Scale, agreement_words
 from eie.paper.study import Study
 from eie.workloads.layers import Benchmark, LayerData, benchmarks, generate
 
@@ -23,6 +23,7 @@ __all__ = [
     "Reproduction",
     "Scale",
     "Study",
+    "agreement_words",
     "benchmarks",
     "generate",
     "reproduce",

@@ -26,6 +26,7 @@ class Provenance(StrEnum):
     PUBLISHED = "counted on published weights"
     REPORTED = "reported in the paper"
     DERIVED = "worked out from the paper's other tables"
+    CALIBRATED = "put in: calibrated on the paper"
 
 
 @dataclass(frozen=True)
