@@ -1,6 +1,6 @@
-"""What the paper reports, and one module per table or figure that works it out again.
+"""What the paper reports, and one module per table, figure or question that works it out again.
 
-A module named like its table or figure has one function, `reproduce(study)`, which returns a `Reproduction`.
+A module named like its table, figure or question has one function, `reproduce(study)`, which returns a `Reproduction`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ REPRODUCTIONS = (
     "figure11",
     "figure12",
     "figure13",
+    "claims",
+    "assumptions",
     "rivals",
 )
 

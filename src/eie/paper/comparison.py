@@ -82,7 +82,8 @@ class Agreement:
 class Plot:
     """How to draw the comparisons: along the label `category`, one panel per value of the label `panel`.
 
-    Lines need a numeric category (drawn on a base-2 logarithmic axis); points take any.
+    Lines need a numeric category (drawn on a base-2 logarithmic axis); points take any. `relative` draws ours over the
+    paper's, with a line at 1: for numbers of several units.
     """
 
     category: str
@@ -90,6 +91,7 @@ class Plot:
     value_title: str
     lines: bool = False
     logarithmic: bool = False
+    relative: bool = False
 
 
 @dataclass(frozen=True)

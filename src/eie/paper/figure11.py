@@ -38,8 +38,8 @@ def reproduce(study: Study) -> Reproduction:
         verdict=(
             f"On {paper['pes'][-1]} PEs the layers run {gains[least]:.0f} ({least}) to {gains[most]:.0f} ({most}) "
             "times as fast as on one. Are the figure's labels swapped between AlexNet and VGG? On those six layers at "
-            f"16 PEs and more ours part from it by {printed:.1f} % (rms) as printed and by {swapped:.1f} % with the two "
-            f"networks interchanged, which {nearer}. Taken as printed above."
+            f"16 PEs and more ours part from it by {printed:.1f} % (rms) as printed and by {swapped:.1f} % with the "
+            f"two networks interchanged, which {nearer}. Taken as printed above."
             + about_the_real_layer(study, comparisons, Scale.RATIO)
         ),
         plot=Plot(category=PES, panel="layer", value_title="speed-up over one PE", lines=True, logarithmic=True),

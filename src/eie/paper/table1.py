@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from eie.cost import MemorySet
 from eie.literature import reported
 from eie.paper.comparison import Comparison, Plot, Reproduction, Scale
 from eie.paper.study import Study
 from eie.support.tables import Column, Provenance
 
-__all__ = ["reproduce"]
+__all__ = ["DRAM", "SRAM", "reproduce", "sram_read_pj"]
 
 SRAM, DRAM = "32-bit SRAM read, 32 KB", "32-bit DRAM read, LPDDR2"
 SRAM_BYTES, SRAM_BITS = 32 * 1024, 32
@@ -17,7 +18,7 @@ def reproduce(study: Study) -> Reproduction:
     """Energies in pJ: the paper's, and beside its SRAM read that of CACTI 7."""
     paper = reported("table1")
     memories = study.memories
-    ours = {SRAM: memories.figures(SRAM_BYTES, SRAM_BITS).read_pj}
+    ours = {SRAM: sram_read_pj(memories)}
     comparisons = tuple(
         Comparison({"operation": name}, ours.get(name), energy, Provenance.MODELLED, "pJ")
         for name, energy in paper["energy_pj"].items()
@@ -39,3 +40,8 @@ def reproduce(study: Study) -> Reproduction:
         plot=Plot(category="operation", panel=None, value_title="energy (pJ)", logarithmic=True),
         conditions=f"{memories.source}; interpolated between the sizes that CACTI was run for.",
     )
+
+
+def sram_read_pj(memories: MemorySet) -> float:
+    """Energy of one read of the table's SRAM in pJ."""
+    return memories.figures(SRAM_BYTES, SRAM_BITS).read_pj

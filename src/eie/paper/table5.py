@@ -9,7 +9,7 @@ from eie.paper.comparison import Comparison, Plot, Reproduction, Scale, modelled
 from eie.paper.study import Study
 from eie.support.tables import Column, Provenance
 
-__all__ = ["reproduce"]
+__all__ = ["WORKLOAD", "chip", "reproduce"]
 
 WORKLOAD = "Alex-7"
 THIS_CPU = "this CPU"
@@ -40,8 +40,8 @@ def reproduce(study: Study) -> Reproduction:
     for platform, key in TIMED.items():
         ours[platform] = {"frames_per_s": (1e6 / times[key]["dense_1"][place], Provenance.DERIVED, "")}
     ours["DaDianNao"] = {"frames_per_s": (_dadiannao_frames_per_s(), Provenance.DERIVED, "")}
-    for platform, (hardware, node_nm) in CHIPS.items():
-        ours[platform] = _chip(study, hardware, node_nm)
+    for platform in CHIPS:
+        ours[platform] = chip(study, platform)
     cpu_us = study.cpu_times(WORKLOAD).dense.median_us
     ours[THIS_CPU] = {"frames_per_s": (1e6 / cpu_us, Provenance.MEASURED, "")}
     comparisons = []
@@ -80,7 +80,9 @@ def reproduce(study: Study) -> Reproduction:
     )
 
 
-def _chip(study: Study, hardware: Hardware, node_nm: float) -> dict[str, Number]:
+def chip(study: Study, platform: str) -> dict[str, Number]:
+    """One of the paper's two chips on AlexNet FC7: every quantity of the table with its provenance and a note."""
+    hardware, node_nm = CHIPS[platform]
     made = cost(study.simulation(WORKLOAD, hardware), study.technology.scaled(node_nm))
     slow = "" if made.keeps_clock else f"; its memories are read every {made.slowest_memory_ns:.2f} ns at best"
     (area, area_note), (power, power_note) = modelled(made.area_put_in), modelled(made.power_put_in)
