@@ -59,11 +59,12 @@ def print_reproduction(reproduction: Reproduction) -> None:
     across, down = (plot.category, plot.panel) if plot.lines else (plot.panel, plot.category)
     reported = any(one.paper is not None for one in reproduction.comparisons)
     numbers = "ours / paper" if reported else "ours"
+    several = len({one.unit for one in reproduction.comparisons}) > 1
     columns: dict[Value, str] = {}
     rows: dict[Value, dict[Value, str]] = {}
     for one in reproduction.comparisons:
         column, row = (one.labels[label] if label else None for label in (across, down))
-        columns[column] = shown(column) or numbers
+        columns[column] = f"{shown(column) or numbers}{f', {one.unit}' if several and across == plot.panel else ''}"
         rows.setdefault(row, {})[column] = _brief(one.ours) + (f" / {_brief(one.paper)}" if reported else "")
     print_table(
         f"{reproduction.title}, {numbers}{_unit(reproduction)}",

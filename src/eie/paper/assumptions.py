@@ -16,9 +16,9 @@ from eie.support.tables import Column, Provenance
 
 __all__ = ["reproduce"]
 
-READ, POWER, MEMORY = "Table I, SRAM read (pJ)", "Table II, a PE (mW)", "Table II, its memories (mW)"
-CHIP, EFFICIENCY = "Table V, power (W)", "Figure 7, over the CPU (x)"
-CYCLE = "slowest memory (ns)"
+READ, POWER, MEMORY = "Table I, SRAM read", "Table II, a PE", "Table II, its memories"
+CHIP, EFFICIENCY, CYCLE = "Table V, power", "Figure 7, over the CPU", "slowest memory"
+UNITS = {READ: "pJ", POWER: "mW", MEMORY: "mW", CHIP: "W", EFFICIENCY: "x", CYCLE: "ns"}
 
 
 def reproduce(study: Study) -> Reproduction:
@@ -44,7 +44,7 @@ def reproduce(study: Study) -> Reproduction:
             labels = {"figure": figure, "memories": memories.name}
             value = ours.get(figure)
             comparisons.append(
-                Comparison(labels, value, theirs, Provenance.MODELLED, figure.split("(")[-1][:-1], note, counted=False)
+                Comparison(labels, value, theirs, Provenance.MODELLED, UNITS[figure], note, counted=False)
             )
     told = "; ".join(
         f"{one.ours:.1f} mW with {one.labels['memories']}"
@@ -62,7 +62,7 @@ def reproduce(study: Study) -> Reproduction:
             f"A PE takes {told}; the paper's takes {paper[POWER]:g}. Sets that have all of a PE's memories and keep "
             f"{Hardware().clock_mhz:g} MHz: {', '.join(can_run) or 'none'}. {study.memories.name} is used elsewhere."
         ),
-        plot=Plot(category="memories", panel="figure", value_title="value", logarithmic=True),
+        plot=Plot(category="memories", panel="figure", value_title="", logarithmic=True),
         conditions=(
             f"{study.technology.title}. Sets that CACTI was run for at 128 KB alone have no pointer memory, and no PE."
         ),

@@ -44,9 +44,9 @@ def reproduce(study: Study) -> Reproduction:
         scale=Scale.RATIO,
         verdict=(
             f"{len(within)} of {len(apart)} claims that can be worked out here come within a tenth of the paper's; "
-            f"farthest is {farthest.labels['claim']!r}, {farthest.ours:,.4g} against {farthest.paper:g} {farthest.unit}."
+            f"farthest is {farthest.labels['claim']!r}, {farthest.ours:,.4g} for {farthest.paper:g} {farthest.unit}."
         ),
-        plot=Plot(category="claim", panel=None, value_title="ours over the paper's", relative=True),
+        plot=Plot(category="claim", panel=None, value_title="ours over the paper's", relative=True, line_at_one=True),
         conditions=f"{study.technology.title}. {study.speed_of_memories()}",
     )
 

@@ -82,8 +82,9 @@ class Agreement:
 class Plot:
     """How to draw the comparisons: along the label `category`, one panel per value of the label `panel`.
 
-    Lines need a numeric category (drawn on a base-2 logarithmic axis); points take any. `relative` draws ours over the
-    paper's, with a line at 1: for numbers of several units.
+    Lines need a numeric category (drawn on a base-2 logarithmic axis); points take any. `value_title` is the value
+    axis's, without the unit. `relative` draws ours over the paper's, for numbers of several units; `line_at_one` marks
+    where both are the same.
     """
 
     category: str
@@ -92,6 +93,7 @@ class Plot:
     lines: bool = False
     logarithmic: bool = False
     relative: bool = False
+    line_at_one: bool = False
 
 
 @dataclass(frozen=True)

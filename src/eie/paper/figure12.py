@@ -37,6 +37,6 @@ def reproduce(study: Study) -> Reproduction:
             f"difference is {farthest.labels['layer']} at {farthest.labels[PES]} PEs, {farthest.ours:.0f} against "
             f"{farthest.paper:.0f} %." + about_the_real_layer(study, comparisons, Scale.POINTS)
         ),
-        plot=Plot(category=PES, panel="layer", value_title="real work (%)", lines=True),
+        plot=Plot(category=PES, panel="layer", value_title="real work", lines=True),
         conditions="4-bit relative indices; all weights of the layer, not only those of active columns.",
     )

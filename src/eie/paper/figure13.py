@@ -40,6 +40,6 @@ def reproduce(study: Study) -> Reproduction:
             f"says the ratio of "
             "stalled cycles, the curves are 1 minus that." + about_the_real_layer(study, comparisons, Scale.POINTS)
         ),
-        plot=Plot(category=PES, panel="layer", value_title="load efficiency (%)", lines=True),
+        plot=Plot(category=PES, panel="layer", value_title="load efficiency", lines=True),
         conditions="Queue depth 8, 64-bit weight memory.",
     )

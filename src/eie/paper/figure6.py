@@ -52,7 +52,7 @@ def reproduce(study: Study) -> Reproduction:
             f"{(here.ours or 0) / (mean.ours or 1):.2f} times as long as the paper's."
         ),
         headlines=((f"{mean.ours:.0f} ×", f"faster than the paper's CPU, simulated; the paper says {mean.paper:g} ×"),),
-        plot=Plot(category="layer", panel="machine", value_title="speed-up", logarithmic=True),
+        plot=Plot(category="layer", panel="machine", value_title="speed-up", logarithmic=True, line_at_one=True),
         conditions=f"Batch 1. The bars of CPU and GPUs are worked out from Table IV. CPU here: {this_cpu.describe()}.",
     )
 

@@ -43,7 +43,9 @@ def reproduce(study: Study) -> Reproduction:
         headlines=(
             (f"{mean.ours:,.0f} ×", f"less energy than the paper's CPU, modelled; the paper says {mean.paper:,.0f} ×"),
         ),
-        plot=Plot(category="layer", panel="machine", value_title="energy efficiency", logarithmic=True),
+        plot=Plot(
+            category="layer", panel="machine", value_title="energy efficiency", logarithmic=True, line_at_one=True
+        ),
         conditions=(
             f"Batch 1. {study.technology.title}; {min(put_in):.0%} to {max(put_in):.0%} of a layer's energy put in. "
             f"{study.speed_of_memories()} The paper's machines: time of Table IV times power of Deep "

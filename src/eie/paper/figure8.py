@@ -42,6 +42,6 @@ def reproduce(study: Study) -> Reproduction:
             f"past 8 slots {here[2] - here[1]:.0f} points are left to win here and {there[2] - there[1]:.0f} there."
             + about_the_real_layer(study, comparisons, Scale.POINTS)
         ),
-        plot=Plot(category=DEPTH, panel="layer", value_title="load efficiency (%)", lines=True),
+        plot=Plot(category=DEPTH, panel="layer", value_title="load efficiency", lines=True),
         conditions="64 PEs, 64-bit weight memory.",
     )

@@ -62,7 +62,7 @@ def reproduce(study: Study) -> Reproduction:
         comparisons=tuple(replace(one, note=slow.get(int(str(one.labels[WIDTH])), "")) for one in (*left, *right)),
         scale=Scale.RATIO,
         verdict=_verdict(study, paper),
-        plot=Plot(category=WIDTH, panel="layer", value_title="value", lines=True),
+        plot=Plot(category=WIDTH, panel="layer", value_title="", lines=True),
         conditions=f"64 PEs, queue depth 8. Energy per read: {memories.source}. {paper['note']}",
     )
 

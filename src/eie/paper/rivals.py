@@ -121,7 +121,7 @@ def reproduce(study: Study) -> Reproduction:
             "In the area of EIE's 64 PEs these take, by geometric mean over the layers that both hold: "
             f"{'; '.join(told)}. Below 1 the rival is better."
         ),
-        plot=Plot(category="layer", panel="rival", value_title="over EIE's", logarithmic=True),
+        plot=Plot(category="layer", panel="rival", value_title="over EIE's", logarithmic=True, line_at_one=True),
         conditions=(
             f"{Hardware().spmat_bytes // 1024} KB of weights a PE, {Hardware().clock_mhz:g} MHz; rivals at their best: "
             "no stall, any layer pruned to 2:4 without loss. Energy from the least to the most of: products added "

@@ -37,7 +37,7 @@ def reproduce(study: Study) -> Reproduction:
             f"{dram / paper['energy_pj'][SRAM]:.0f} of its SRAM reads, which its text calls {paper['said_ratio']}; "
             f"with this one it would be {dram / ours[SRAM]:.0f}. Nothing else of the table is modelled here."
         ),
-        plot=Plot(category="operation", panel=None, value_title="energy (pJ)", logarithmic=True),
+        plot=Plot(category="operation", panel=None, value_title="energy", logarithmic=True),
         conditions=f"{memories.source}; interpolated between the sizes that CACTI was run for.",
     )
 

@@ -14,7 +14,7 @@ from eie.support.tables import Column
 
 __all__ = ["reproduce"]
 
-POWER, AREA = "power (mW)", "area (um2)"
+POWER, AREA = "power", "area"
 TOTAL = "whole PE"
 
 
@@ -40,7 +40,7 @@ def reproduce(study: Study) -> Reproduction:
         comparisons=tuple(comparisons),
         scale=Scale.RATIO,
         verdict=_verdict(study, made, runs, paper),
-        plot=Plot(category="part", panel="quantity", value_title="power or area of a PE"),
+        plot=Plot(category="part", panel="quantity", value_title="of a PE"),
         conditions=(
             f"{technology.title}; {study.speed_of_memories()} The {len(runs)} generated layers, one after the other, "
             "64 PEs at 800 MHz. Which layers the paper's own powers were taken on it does not say."

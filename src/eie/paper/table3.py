@@ -48,7 +48,7 @@ def reproduce(study: Study) -> Reproduction:
         comparisons=tuple(comparisons),
         scale=Scale.POINTS,
         verdict=_verdict(study, comparisons),
-        plot=Plot(category="layer", panel="quantity", value_title="share (%)"),
+        plot=Plot(category="layer", panel="quantity", value_title="share"),
     )
 
 

@@ -57,7 +57,7 @@ def reproduce(study: Study) -> Reproduction:
                 f"{shown.labels['layer']} on 64 PEs, simulated; the paper says {shown.paper:g} µs",
             ),
         ),
-        plot=Plot(category="layer", panel="quantity", value_title="time (µs)", logarithmic=True),
+        plot=Plot(category="layer", panel="quantity", value_title="time", logarithmic=True),
         conditions=(
             f"EIE: 64 PEs, queue depth 8, 64-bit weight memory, 800 MHz. {study.speed_of_memories()} "
             f"CPU here: {this_cpu.describe()}; medians, the two in turns; the paper's: {paper['cpu']['machine']}."

@@ -70,9 +70,12 @@ def reproduce(study: Study) -> Reproduction:
             f"{small['power_w'][0]:.2f} W on {WORKLOAD} and the paper's {paper['platforms']['EIE 64 PE']['power_w']:g}."
         ),
         headlines=(
-            (f"{small['area_mm2'][0]:.1f} mm²", f"64 PEs at 45 nm, modelled; the paper says {reported_mm2:g} mm²"),
+            (
+                f"{small['area_mm2'][0]:.1f} mm²",
+                f"64 PEs at 45 nm, {small['area_mm2'][1]}; the paper says {reported_mm2:g} mm²",
+            ),
         ),
-        plot=Plot(category="platform", panel="quantity", value_title="value", logarithmic=True),
+        plot=Plot(category="platform", panel="quantity", value_title="", logarithmic=True),
         conditions=(
             f"{WORKLOAD}, generated. EIE: {study.technology.title}; {study.speed_of_memories()} "
             "At 28 nm scaled by the paper's rule (clock times s, area over s squared, power of a PE unchanged)."
