@@ -19,8 +19,8 @@ def test_table3_as_json_is_one_document_and_writes_the_report(tmp_path: Path) ->
     (table,) = document["reproductions"]
     assert table["name"] == "table3"
     assert len(table["rows"]) == 27
-    assert {row["provenance"] for row in table["rows"]} == {"generated here"}
-    assert table["agreement"]["count"] == 27
+    assert {row["provenance"] for row in table["rows"]} == {"put in: calibrated on the paper"}
+    assert (table["agreement"], table["put_in"]) == (None, 27)
     assert "Table III" in out.read_text(encoding="utf-8")
     assert document["report"] == str(out)
 

@@ -31,18 +31,34 @@ def test_between_sizes_a_figure_lies_between_the_corners() -> None:
     assert small < middle < large
 
 
-@pytest.mark.parametrize(("capacity", "width"), [(131072, 1024), (262144, 64), (1024, 16), (131072, 16)])
+@pytest.mark.parametrize(("capacity", "width"), [(131072, 1024), (1024, 16), (131072, 8)])
 def test_nothing_is_extrapolated(capacity: int, width: int) -> None:
     """Outside of the points there is an error that says what there is."""
     with pytest.raises(InputError) as error:
         LSTP.figures(capacity, width)
     assert str(error.value).startswith(
         f"a memory of {capacity} bytes by {width} bits lies outside the set 'itrs-lstp, ED2', "
-        "which is not extrapolated; it has 131072 bytes by 32 bits, "
+        "and so do banks of it; the set has 131072 bytes by 32 bits, "
     )
 
 
-def test_a_set_of_one_size_has_no_other_sizes() -> None:
-    """Where CACTI was run for one capacity only, others are refused."""
+@pytest.mark.parametrize(("capacity", "width", "bank", "banks"), [(2**20, 64, 2**17, 8), (2**15, 16, 2**14, 2)])
+def test_a_larger_memory_is_made_of_equal_banks(capacity: int, width: int, bank: int, banks: int) -> None:
+    """Area and leakage of all banks; a read, and its times, of one."""
+    small, large = LSTP.figures(bank, width), LSTP.figures(capacity, width)
+    assert large.banks == banks
+    assert (large.read_pj, large.cycle_ns) == (small.read_pj, small.cycle_ns)
+    assert large.area_um2 == pytest.approx(banks * small.area_um2)
+    assert large.leakage_mw == pytest.approx(banks * small.leakage_mw)
+
+
+def test_a_time_that_no_point_has_is_none() -> None:
+    """CACTI's access times of the small memories were not kept."""
+    figures = LSTP.figures(16384, 16)
+    assert (figures.access_ns, figures.cycle_ns) == (None, 1.1)
+
+
+def test_a_set_of_one_size_has_no_smaller_ones() -> None:
+    """Where CACTI was run for one capacity only, smaller ones are refused."""
     with pytest.raises(InputError, match="lies outside the set 'itrs-hp, delay'"):
         load_technology("cacti-45nm").memory_set("itrs-hp, delay").figures(65536, 64)

@@ -44,7 +44,7 @@ def test_the_users_own_file_is_read(tmp_path: Path) -> None:
         ('source = "a guess"\norigin', "origin", "{0}.source is missing"),
         ("node_nm = 45\n", "", "node_nm is missing"),
         ("energy_pj = 0.7", "", "{0}: {1} has the action entry and no energy, expected energy_pj or power_mw"),
-        ("energy_pj = 0.7", "power_mw = 1", "{0}: {1} must give power_mw and actions_per_cycle together"),
+        ("energy_pj = 0.7", "power_mw = 1", "{1} gives power_mw for entry, which the file's activity does not name"),
         ("energy_pj", "energy_j", "there is no entry called {0}.energy_j"),
     ],
 )

@@ -7,12 +7,13 @@ from eie.explore import pareto_front
 from eie.explore.space import ENCODING, HARDWARE, RULES
 
 DEFAULTS = {**{name: getattr(Hardware(), name) for name in HARDWARE}, **ENCODING, **RULES}
+SPEED = {"slowest_memory_ns": 1.17, "fits": True}
 
 
 def table(points: list[tuple[int, int, int]]) -> pl.DataFrame:
     return pl.DataFrame(
         [
-            {**DEFAULTS, "n_pe": place + 1, "layer": "a", "latency_us": t, "energy_nj": e, "area_mm2": a}
+            {**DEFAULTS, "n_pe": place + 1, "layer": "a", "latency_us": t, "energy_nj": e, "area_mm2": a, **SPEED}
             for place, (t, e, a) in enumerate(points)
         ]
     )
@@ -36,3 +37,10 @@ def test_sums_are_over_all_layers_and_half_run_configurations_are_left_out() -> 
     front = pareto_front(pl.concat([rows, second]))
     assert front["n_pe"].to_list() == [2]
     assert front["latency_us"].to_list() == [10]
+
+
+def test_only_what_fits_competes_where_that_is_asked() -> None:
+    """The fastest chip does not fit one of its layers: the next one is the front."""
+    rows = table([(1, 1, 1), (5, 5, 5)]).with_columns((pl.col("n_pe") == 2).alias("fits"))
+    assert pareto_front(rows)["n_pe"].to_list() == [1]
+    assert pareto_front(rows, fitting=True)["n_pe"].to_list() == [2]

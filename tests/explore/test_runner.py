@@ -41,6 +41,25 @@ def test_a_row_is_what_simulating_and_costing_by_hand_gives(tmp_path: Path) -> N
     assert row["latency_us"] == pytest.approx(run.latency_us)
     assert row["energy_nj"] == pytest.approx(modelled.energy_nj)
     assert row["area_mm2"] == pytest.approx(modelled.area_mm2)
+    assert (row["holds"], row["slowest_memory_ns"], row["fits"]) == (True, 1.17, True)
+
+
+def test_a_memory_too_slow_for_the_clock_does_not_fit(tmp_path: Path) -> None:
+    """256 bits are read every 1.36 ns: the layer is held, the clock of 800 MHz is not, that of 700 MHz is."""
+    wide = {"n_pe": (16,), "spmat_width_bits": (256,), "clock_mhz": (700.0, 800.0)}
+    table = explore(SPACE.model_copy(update={"parameters": wide}), tmp_path, workers=1)
+    assert table.select("holds", "slowest_memory_ns", "fits").rows() == [(True, 1.36, True), (True, 1.36, False)]
+    assert pl.read_csv(tmp_path / "pareto-fits.csv")["clock_mhz"].to_list() == [700.0]
+    front = pl.read_csv(tmp_path / "pareto.csv")
+    assert front.select("clock_mhz", "fits").rows() == [(800.0, False)]
+
+
+def test_a_swept_size_without_a_price_is_refused_before_any_run(tmp_path: Path) -> None:
+    """No size is free."""
+    narrow = SPACE.model_copy(update={"parameters": {"value_bits": (8, 16)}})
+    with pytest.raises(InputError, match="value_bits is 8, but technology eie-paper-45nm has a price for 16 alone"):
+        explore(narrow, tmp_path / "out", workers=1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_parquet_csv_and_front_are_written(tmp_path: Path) -> None:
@@ -48,7 +67,8 @@ def test_parquet_csv_and_front_are_written(tmp_path: Path) -> None:
     table = explore(SPACE, tmp_path, workers=1)
     assert pl.read_parquet(tmp_path / "runs.parquet").equals(table)
     assert pl.read_csv(tmp_path / "runs.csv").height == 4
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["pareto.csv", "runs.csv", "runs.jsonl", "runs.parquet"]
+    written = {"pareto-fits.csv", "pareto.csv", "runs.csv", "runs.jsonl", "runs.parquet"}
+    assert {path.name for path in tmp_path.iterdir()} == written
 
 
 def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
@@ -87,8 +107,9 @@ def test_a_larger_space_runs_only_what_is_new(tmp_path: Path) -> None:
 
 def test_results_of_another_technology_are_not_mixed(tmp_path: Path) -> None:
     """The folder's journal says what it was made with."""
-    explore(SPACE, tmp_path, workers=1)
-    other = SPACE.model_copy(update={"technology": "cacti-45nm"})
+    space = SPACE.model_copy(update={"parameters": {"n_pe": (8,)}})
+    explore(space, tmp_path, workers=1)
+    other = space.model_copy(update={"technology": "cacti-45nm"})
     with pytest.raises(InputError) as error:
         explore(other, tmp_path, workers=1)
     assert str(error.value).startswith(

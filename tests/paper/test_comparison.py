@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from eie.paper.comparison import Comparison, Plot, Reproduction, Scale
+from eie.paper.comparison import Comparison, Plot, Reproduction, Scale, agreement_words, modelled
 from eie.support.tables import Column, Provenance
 
 
@@ -42,6 +42,25 @@ def test_this_machines_speed_and_missing_numbers_do_not_count() -> None:
     left_out = [one(1, 100, Provenance.MEASURED), one(None, 5), one(5, None)]
     assert reproduction(left_out, Scale.RATIO).agreement is None
     assert len(reproduction(left_out, Scale.RATIO).table.rows) == 3
+
+
+def test_what_was_put_in_is_shown_and_not_counted() -> None:
+    """A number that the model was calibrated on is no agreement, and the reader is told how many there are."""
+    result = reproduction([one(11, 10), one(10, 10, Provenance.CALIBRATED)], Scale.RATIO)
+    assert agreement_words(result) == (
+        "Mean absolute difference from the paper: 10.0 % over 1 number.",
+        "Not counted, for the model was calibrated on them: 1 of its numbers.",
+    )
+    assert result.table.rows[1]["provenance"] == "put in: calibrated on the paper"
+
+
+@pytest.mark.parametrize(
+    ("put_in", "expected"),
+    [(0, (Provenance.MODELLED, "")), (0.38, (Provenance.MODELLED, "38% put in")), (1, (Provenance.CALIBRATED, ""))],
+)
+def test_a_modelled_number_says_how_much_of_it_was_put_in(put_in: float, expected: tuple[Provenance, str]) -> None:
+    """Only what is all the paper's own is out of the count."""
+    assert modelled(put_in) == expected
 
 
 def test_every_row_says_unit_and_provenance() -> None:

@@ -41,7 +41,7 @@ def test_text_is_escaped_and_cannot_end_a_script() -> None:
 def test_tables_carry_units_provenance_and_exact_values() -> None:
     """A heading has unit and provenance; a number is shown short and sorted by its exact value."""
     page = report().html()
-    assert "time (us)" in page
+    assert "time (µs)" in page
     assert "<small>measured here</small>" in page
     assert 'data-value="1234.5">1,234<' in page or 'data-value="1234.5">1,235<' in page
 

@@ -25,8 +25,8 @@ def test_headlines_come_first_and_agreement_before_the_parts() -> None:
     table = report.sections[0].table
     assert table is not None
     assert [dict(row) for row in table.rows] == [
-        {"name": "one", "difference": 10.000000000000009, "unit": "% of the paper's", "count": 1},
-        {"name": "two", "difference": 2.0, "unit": "points", "count": 1},
+        {"name": "one", "difference": 10.000000000000009, "unit": "% of the paper's", "count": 1, "put_in": 0},
+        {"name": "two", "difference": 2.0, "unit": "points", "count": 1, "put_in": 0},
     ]
 
 

@@ -47,18 +47,23 @@ def command(
             progress=lambda finished, runs: bar.update(task, completed=finished, total=runs),
         )
     seconds = time.perf_counter() - started
-    front = pareto_front(table)
+    every, fitting = pareto_front(table), pareto_front(table, fitting=True)
     if as_json:
-        print_json({"runs": table.height, "seconds": seconds, "folder": out, "pareto": front.to_dicts()})
+        fronts = {"pareto": every.to_dicts(), "pareto_fits": fitting.to_dicts()}
+        print_json({"runs": table.height, "seconds": seconds, "folder": out, **fronts})
         return
+    front = fitting if fitting.height else every
     varied = [name for name in PARAMETERS if table[name].n_unique() > 1]
-    shown = front.head(SHOWN).select([*varied, "latency_us", "energy_nj", "area_mm2"])
+    shown = front.head(SHOWN).select([*varied, "latency_us", "energy_nj", "area_mm2", "slowest_memory_ns", "fits"])
     print_table(
-        f"Pareto front of time, energy and area (modelled), {front.height} of "
-        f"{table.height // max(table['layer'].n_unique(), 1)} configurations over all layers",
+        f"Pareto front of time, energy and area (modelled){' of those that fit' if fitting.height else ''}, "
+        f"{front.height} of {table.height // max(table['layer'].n_unique(), 1)} configurations over all layers",
         shown.columns,
         shown.rows(),
     )
     if front.height > SHOWN:
-        result.print(f"The first {SHOWN} of {front.height}; all are in {out / 'pareto.csv'}.")
+        kept = out / ("pareto-fits.csv" if fitting.height else "pareto.csv")
+        result.print(f"The first {SHOWN} of {front.height}; all are in {kept}.")
+    if not fitting.height:
+        result.print("No configuration fits: its memories do not hold every layer, or cannot be read in every cycle.")
     result.print(f"{table.height} runs in {seconds:.1f} s: {out / 'runs.parquet'}, {out / 'runs.csv'}")

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from eie.cli.output import JsonOption, log, print_json, print_table, result
-from eie.paper import REPRODUCTIONS, Reproduction, Study, reproduce, selected
+from eie.cost import load_technology
+from eie.paper import REPRODUCTIONS, Reproduction, Study, agreement_words, reproduce, selected
 from eie.support.output_files import require_folder, require_output
 from eie.support.tables import Value, shown
 
@@ -25,6 +26,9 @@ def command(
     figures: Annotated[
         Path | None, typer.Option(help="Folder for every figure as SVG, PDF and PNG and every table as CSV.")
     ] = None,
+    technology: Annotated[
+        str, typer.Option(help="Energy and area: a technology's name, or the path of a technology file (.toml).")
+    ] = "eie-paper-45nm",
     as_json: JsonOption = False,
 ) -> None:
     """Work out tables and figures of the paper again, print ours beside the paper's, and write an HTML report.
@@ -36,7 +40,7 @@ def command(
     wanted = selected(names)
     require_output(out, "a report", (".html",))
     require_folder(figures)
-    study = Study(data, lambda line: log.print(line, style="dim"))
+    study = Study(data, lambda line: log.print(line, style="dim"), load_technology(technology))
     results = []
     for name in wanted:
         results.append(reproduce(name, study))
@@ -58,19 +62,20 @@ def print_reproduction(reproduction: Reproduction) -> None:
     across, down = (plot.category, plot.panel) if plot.lines else (plot.panel, plot.category)
     reported = any(one.paper is not None for one in reproduction.comparisons)
     numbers = "ours / paper" if reported else "ours"
+    several = len({one.unit for one in reproduction.comparisons}) > 1
     columns: dict[Value, str] = {}
     rows: dict[Value, dict[Value, str]] = {}
     for one in reproduction.comparisons:
         column, row = (one.labels[label] if label else None for label in (across, down))
-        columns[column] = shown(column) or numbers
+        columns[column] = f"{shown(column) or numbers}{f', {one.unit}' if several and across == plot.panel else ''}"
         rows.setdefault(row, {})[column] = _brief(one.ours) + (f" / {_brief(one.paper)}" if reported else "")
     print_table(
         f"{reproduction.title}, {numbers}{_unit(reproduction)}",
         (down or "", *columns.values()),
         [(shown(row), *(cells.get(column) for column in columns)) for row, cells in rows.items()],
     )
-    if reproduction.agreement is not None:
-        result.print(f"Mean absolute difference from the paper: {reproduction.agreement}.")
+    for sentence in agreement_words(reproduction):
+        result.print(sentence)
     result.print(f"{reproduction.verdict}\n{reproduction.conditions}".rstrip() + "\n")
 
 

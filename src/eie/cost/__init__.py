@@ -1,6 +1,6 @@
 """Energy, area and power from counts and a technology file."""
 
-from eie.cost.energy import Cost, Part, UnitPrice, cost, price_list, require_figures
+from eie.cost.energy import Cost, Part, UnitPrice, cost, price_list, require_figures, slowest_memory_ns
 from eie.cost.memory import MemoryFigures, MemorySet
 from eie.cost.technology import Component, Technology, load_technology, technologies
 
@@ -16,5 +16,6 @@ __all__ = [
     "load_technology",
     "price_list",
     "require_figures",
+    "slowest_memory_ns",
     "technologies",
 ]

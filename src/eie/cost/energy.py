@@ -1,17 +1,23 @@
-"""What a layer costs: counts times energy per action, plus leakage times time; and the area it takes."""
+"""What a layer costs: counts times energy per action, plus leakage times time; and the area it takes.
+
+A size of the hardware that differs from the paper's must have a price: a technology that does not follow it is refused.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 from eie.chip import Hardware, Simulation
 from eie.cost.technology import Component, Technology
 from eie.errors import InputError
 
-__all__ = ["Cost", "Part", "UnitPrice", "cost", "price_list", "require_figures"]
+__all__ = ["Cost", "Part", "UnitPrice", "cost", "price_list", "require_figures", "slowest_memory_ns"]
 
 PAPER_SIZES = Hardware()
+# What of the hardware takes no circuit of a PE, or is counted: PEs by `n_pe`, cycles by the clock.
+PRICED_BY_COUNTS = ("n_pe", "clock_mhz", "batched", "strict")
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run costs on the whole chip; *modelled*. `parts` add up to the totals."""
+    """What a run costs on the whole chip; *modelled*. `parts` add up to the totals.
+
+    `period_ns` is the clock's; `slowest_memory_ns` the longest of the memories' times from read to read, where known.
+    """
 
     latency_us: float
     parts: tuple[Part, ...]
+    period_ns: float
+    slowest_memory_ns: float | None
 
     @property
     def energy_nj(self) -> float:
@@ -66,23 +77,42 @@ class Cost:
         """Runs per second and mm2."""
         return self.frames_per_s / self.area_mm2
 
-    def by(self, what: str) -> dict[str, tuple[float, float]]:
-        """Power in mW and area in um2 by "unit" or by "kind", as in the two halves of Table II."""
-        if what not in ("unit", "kind"):
-            raise InputError(f"a cost is broken down by unit or by kind, not by {what!r}")
-        split: dict[str, tuple[float, float]] = {}
-        for part in self.parts:
-            power, area = split.get(getattr(part, what), (0.0, 0.0))
-            energy = part.energy_pj + part.leakage_pj
-            split[getattr(part, what)] = (power + energy / 1000 / self.latency_us, area + part.area_um2)
-        return split
+    @property
+    def keeps_clock(self) -> bool:
+        """Whether every memory can be read in every cycle; a memory without a cycle time is taken to."""
+        return self.slowest_memory_ns is None or self.slowest_memory_ns <= self.period_ns * (1 + 1e-9)
+
+    @property
+    def power_put_in(self) -> float:
+        """The share, 0 to 1, of the energy that comes from figures of the paper's rather than from a model."""
+        return _put_in((part.origin, part.energy_pj + part.leakage_pj) for part in self.parts)
+
+    @property
+    def area_put_in(self) -> float:
+        """The share, 0 to 1, of the area that comes from figures of the paper's rather than from a model."""
+        return _put_in((part.origin, part.area_um2) for part in self.parts)
+
+    def split(self, what: Literal["unit", "kind"]) -> dict[str, Cost]:
+        """The same run's cost by unit or by kind of circuit, as in the two halves of Table II."""
+        names = dict.fromkeys(getattr(part, what) for part in self.parts)
+        return {
+            name: replace(self, parts=tuple(part for part in self.parts if getattr(part, what) == name))
+            for name in names
+        }
+
+
+def _put_in(amounts: Iterable[tuple[str, float]]) -> float:
+    """The paper's share of amounts with their origins; 0 where all amounts are."""
+    known = list(amounts)
+    total = sum(amount for _, amount in known)
+    return sum(amount for origin, amount in known if origin == "paper") / total if total else 0.0
 
 
 def cost(simulations: Simulation | Iterable[Simulation], technology: Technology) -> Cost:
     """The cost of a layer, or of layers one after the other on the same hardware, in a technology.
 
-    Raises InputError where the layers ran on different hardware, the clock is faster than the technology allows, or a
-    memory is of a size or width that the technology has no figures for.
+    Raises InputError where the layers ran on different hardware, the clock is faster than the technology allows, or the
+    hardware has a size that the technology has no price for. A memory too slow for the clock is no error, but told.
     """
     runs = [simulations] if isinstance(simulations, Simulation) else list(simulations)
     if not runs:
@@ -92,11 +122,28 @@ def cost(simulations: Simulation | Iterable[Simulation], technology: Technology)
         raise InputError("the layers of one cost must run on the same hardware, but their hardware differs")
     require_figures(technology, hardware)
     latency_us = sum(run.latency_us for run in runs)
-    return Cost(latency_us, tuple(_part(one, technology, runs, latency_us) for one in technology.components))
+    parts = tuple(_part(one, technology, runs, latency_us) for one in technology.components)
+    return Cost(latency_us, parts, 1000 / hardware.clock_mhz, slowest_memory_ns(technology, hardware))
+
+
+def slowest_memory_ns(technology: Technology, hardware: Hardware) -> float | None:
+    """The longest of the memories' times from read to read; None where the technology knows none."""
+    memories = {one.memory for one in technology.components if one.memory is not None}
+    times = [technology.memory(memory, hardware).cycle_ns for memory in memories]
+    known = [time / technology.scale for time in times if time is not None]
+    return max(known, default=None)
 
 
 def require_figures(technology: Technology, hardware: Hardware) -> None:
-    """Raise InputError where the clock is too fast, or a memory has no figures, as `cost` does."""
+    """Raise InputError where the clock is too fast, a memory has no figures, or a size has no price, as `cost` does."""
+    followed = technology.followed_sizes
+    for name in (field.name for field in fields(Hardware)):
+        value, priced = getattr(hardware, name), getattr(PAPER_SIZES, name)
+        if value != priced and name not in PRICED_BY_COUNTS and name not in followed:
+            raise InputError(
+                f"{name} is {value}, but technology {technology.name} has a price for {priced} alone: "
+                "no component of it follows that size"
+            )
     if hardware.clock_mhz > technology.fastest_clock_mhz * (1 + 1e-9):
         raise InputError(
             f"clock_mhz is {hardware.clock_mhz:g}, but {technology.name} allows {technology.fastest_clock_mhz:.1f} "
@@ -150,18 +197,20 @@ def _part(component: Component, technology: Technology, runs: list[Simulation], 
 
 def _each(component: Component, technology: Technology, hardware: Hardware) -> tuple[float, float, float, float | None]:
     """Energy of an action (pJ), area (um2), leakage (mW) and latency (ns) of one instance, before scaling to a node."""
-    energy = component.energy_pj
-    if component.power_mw is not None and component.actions_per_cycle is not None:
-        energy = component.power_mw / technology.calibrated_at_mhz * 1000 / component.actions_per_cycle
-    area, leakage, latency = component.area_um2, component.leakage_mw, component.latency_ns
+    energy, area, leakage, latency = (
+        technology.energy_pj(component),
+        component.area_um2,
+        component.leakage_mw,
+        component.latency_ns,
+    )
     if component.memory is not None:
         here = technology.memory(component.memory, hardware)
         own = technology.memory(component.memory, PAPER_SIZES)
+        # A file that gives a memory's energy itself has its leakage in there; one that does not takes the set's.
+        if leakage is None:
+            leakage = here.leakage_mw if energy is None else 0.0
         energy = here.read_pj if energy is None else energy * here.read_pj / own.read_pj
         area = here.area_um2 if area is None else area * here.area_um2 / own.area_um2
-        # A file that calibrates a memory's energy has its leakage in there; one that does not takes the set's.
-        if leakage is None:
-            leakage = here.leakage_mw if component.energy_pj is None and component.power_mw is None else 0.0
         latency = here.access_ns if latency is None else latency
     if component.area_grows_with is not None:
         growth = getattr(hardware, component.area_grows_with) / getattr(PAPER_SIZES, component.area_grows_with)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -29,14 +30,21 @@ ACTIONS: dict[Action, str] = {
     "cycle": "a clock cycle passes, busy or not",
 }
 
+# The sizes of the hardware that each memory's price follows.
+MEMORY_SIZES: dict[Memory, tuple[str, ...]] = {
+    "spmat": ("spmat_bytes", "spmat_width_bits"),
+    "pointer": ("pointer_bytes", "pointer_bits"),
+    "activation": ("activation_bytes",),
+}
+
 
 class Component(BaseModel):
     """One kind of circuit in one unit: what it costs each time its action happens, and what it costs to be there.
 
-    The energy of an action is `energy_pj`; or `power_mw` at the file's `calibrated_at_mhz` and `actions_per_cycle`; or,
-    for a `memory` without either, that of a read in the memory set. A `memory` with a figure of its own has it at the
-    paper's size and width, and follows the memory set elsewhere. `area_grows_with` names the size of the hardware that
-    area and the energy of cycles are proportional to.
+    The energy of an action is `energy_pj`; or `power_mw` at the file's `calibrated_at_mhz` and `activity`; or, for a
+    `memory` without either, that of a read in the memory set. A `memory` with a figure of its own has it at the paper's
+    size and width, and follows the memory set elsewhere. `area_grows_with` names the size of the hardware that area and
+    the energy of cycles are proportional to.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,7 +57,6 @@ class Component(BaseModel):
     action: Action | None = None
     energy_pj: Amount | None = None
     power_mw: Amount | None = None
-    actions_per_cycle: float | None = Field(default=None, gt=0)
     area_um2: Amount | None = None
     leakage_mw: Amount | None = None
     latency_ns: Amount | None = None
@@ -59,8 +66,6 @@ class Component(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         name = f"{self.unit}, {self.kind}"
-        if (self.power_mw is None) != (self.actions_per_cycle is None):
-            raise ValueError(f"{name} must give power_mw and actions_per_cycle together")
         if self.energy_pj is not None and self.power_mw is not None:
             raise ValueError(f"{name} gives both energy_pj and power_mw, expected one")
         has_energy = self.energy_pj is not None or self.power_mw is not None
@@ -71,6 +76,15 @@ class Component(BaseModel):
         if self.area_um2 is None and self.memory is None and not has_energy:
             raise ValueError(f"{name} has neither energy nor area")
         return self
+
+
+class Activity(BaseModel):
+    """How often each action happened, per instance and cycle, when the powers of a file were taken."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    per_cycle: dict[Action, Annotated[float, Field(gt=0, le=1)]]
 
 
 class Technology(BaseModel):
@@ -84,6 +98,7 @@ class Technology(BaseModel):
     critical_path_ns: float = Field(gt=0)
     critical_path_source: str
     calibrated_at_mhz: float = Field(default=800.0, gt=0)
+    activity: Activity | None = None
     components: tuple[Component, ...] = Field(min_length=1)
     memories: str | None = None
     memories_from: str | None = None
@@ -95,18 +110,39 @@ class Technology(BaseModel):
         if self.memories_from is None and self.memories is not None:
             self.memory_set()
         for component in self.components:
+            name = f"{component.unit}, {component.kind}"
             if component.power_mw is None and component.energy_pj is None and component.memory and not self.memories:
-                raise ValueError(f"{component.unit}, {component.kind} is a memory, and the file names no memories")
+                raise ValueError(f"{name} is a memory, and the file names no memories")
+            if component.power_mw is not None and component.action not in self._per_cycle:
+                raise ValueError(
+                    f"{name} gives power_mw for {component.action}, which the file's activity does not name"
+                )
         return self
+
+    @property
+    def _per_cycle(self) -> dict[Action, float]:
+        return {"cycle": 1.0, **(self.activity.per_cycle if self.activity else {})}
+
+    def energy_pj(self, component: Component) -> float | None:
+        """Energy of one action of `component` at the paper's sizes, where the file gives it; before scaling."""
+        if component.power_mw is None or component.action is None:
+            return component.energy_pj
+        return component.power_mw / self.calibrated_at_mhz * 1000 / self._per_cycle[component.action]
+
+    @property
+    def followed_sizes(self) -> set[str]:
+        """The sizes of the hardware that the technology has a price for at more than one value."""
+        followed = {one.area_grows_with for one in self.components if one.area_grows_with is not None}
+        return followed.union(*(MEMORY_SIZES[one.memory] for one in self.components if one.memory is not None))
 
     @property
     def fastest_clock_mhz(self) -> float:
         """One over the critical path."""
         return 1000 / self.critical_path_ns
 
-    def memory_set(self, name: str | None = None) -> MemorySet:
-        """The memory set called `name`, by default the file's own choice. Raises InputError where there is none."""
-        wanted = name or self.memories
+    @property
+    def all_memory_sets(self) -> tuple[MemorySet, ...]:
+        """The memory sets to choose from: the file's own, or those of the technology that it takes them from."""
         source, files = self, [self.name]
         while source.memories_from is not None:
             if source.memories_from in files:
@@ -116,11 +152,20 @@ class Technology(BaseModel):
                 )
             files.append(source.memories_from)
             source = load_technology(source.memories_from)
-        for one in source.memory_sets:
+        return source.memory_sets
+
+    def memory_set(self, name: str | None = None) -> MemorySet:
+        """The memory set called `name`, by default the file's own choice. Raises InputError where there is none."""
+        wanted = name or self.memories
+        for one in self.all_memory_sets:
             if one.name == wanted:
                 return one
-        there = ", ".join(repr(one.name) for one in source.memory_sets) or "none"
-        raise InputError(f"technology {source.name} has no memory set {wanted!r}; it has {there}")
+        there = ", ".join(repr(one.name) for one in self.all_memory_sets) or "none"
+        raise InputError(f"technology {self.name} has no memory set {wanted!r}; it has {there}")
+
+    def with_memories(self, name: str) -> Technology:
+        """This technology with another of its memory sets."""
+        return self.model_copy(update={"memories": self.memory_set(name).name})
 
     def memory(self, which: Memory, hardware: Hardware) -> MemoryFigures:
         """One PE's weight, pointer (both banks) or activation memory at the hardware's size and width."""
@@ -130,7 +175,13 @@ class Technology(BaseModel):
         if which == "activation":
             return figures.figures(hardware.activation_bytes, hardware.value_bits)
         bank = figures.figures(hardware.pointer_bytes // 2, hardware.pointer_bits)
-        return MemoryFigures(2 * bank.read_pj, 2 * bank.leakage_mw, 2 * bank.area_um2, bank.access_ns)
+        return replace(
+            bank,
+            read_pj=2 * bank.read_pj,
+            leakage_mw=2 * bank.leakage_mw,
+            area_um2=2 * bank.area_um2,
+            banks=2 * bank.banks,
+        )
 
     def scaled(self, node_nm: float) -> Technology:
         """This technology at another node, by the paper's own rule for its 28 nm column (Table V).

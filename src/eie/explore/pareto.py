@@ -15,11 +15,12 @@ __all__ = ["pareto_front"]
 OBJECTIVES = ("latency_us", "energy_nj", "area_mm2")
 
 
-def pareto_front(table: pl.DataFrame) -> pl.DataFrame:
+def pareto_front(table: pl.DataFrame, *, fitting: bool = False) -> pl.DataFrame:
     """The configurations, over all their layers together, that are on the front, by rising time.
 
     Time and energy are summed over the layers, run one after the other; the area is the chip's. Configurations that
-    were not run on every layer of the table are left out, for their sums would not compare.
+    were not run on every layer of the table are left out, for their sums would not compare. `fits` tells whether a
+    configuration holds every layer by itself and its memories keep its clock; with `fitting` only such ones compete.
     """
     layers = table["layer"].n_unique()
     chips = (
@@ -29,8 +30,10 @@ def pareto_front(table: pl.DataFrame) -> pl.DataFrame:
             pl.col("latency_us").sum(),
             pl.col("energy_nj").sum(),
             pl.col("area_mm2").max(),
+            pl.col("slowest_memory_ns").max(),
+            pl.col("fits").all(),
         )
-        .filter(pl.col("layers") == layers)
+        .filter((pl.col("layers") == layers) & (pl.col("fits") | (not fitting)))
         .sort(OBJECTIVES)
     )
     values = chips.select(OBJECTIVES).to_numpy()

@@ -33,8 +33,9 @@ def explore(
 ) -> pl.DataFrame:
     """Run every point of the space and return one row per run, in the space's order.
 
-    `folder` gets runs.jsonl as runs finish, and at the end runs.parquet, runs.csv and pareto.csv. Runs that its journal
-    has already are not run again. `progress(finished, runs)` is called as runs finish.
+    `folder` gets runs.jsonl as runs finish, and at the end runs.parquet, runs.csv, pareto.csv and pareto-fits.csv, the
+    front of the configurations that fit. Runs that its journal has already are not run again.
+    `progress(finished, runs)` is called as runs finish.
     Raises InputError, before any run, for values that the hardware or the technology refuses; WorkerLost where a
     process or the cluster is lost; Interrupted for Ctrl-C. The journal keeps what was done.
     """
@@ -64,12 +65,12 @@ def explore(
         raise Interrupted(f"interrupted after {finished} of {len(runs)} runs: {kept}") from None
     try:
         table = pl.DataFrame([rows[_key(run.parameters)] for run in runs], infer_schema_length=None)
-        front = pareto_front(table)
+        fronts = {"pareto.csv": pareto_front(table), "pareto-fits.csv": pareto_front(table, fitting=True)}
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"the runs in {journal.path} have other columns or values: give another folder") from error
     with atomic_write(folder / "runs.parquet") as path:
         table.write_parquet(path)
-    for name, written in (("runs.csv", table), ("pareto.csv", front)):
+    for name, written in {"runs.csv": table, **fronts}.items():
         with atomic_write(folder / name) as path:
             written.write_csv(path)
     return table

@@ -22,7 +22,10 @@ class Task:
     technology: Technology
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row per run: parameters, then what was simulated, then what was modelled; units are in the names."""
+        """A row per run: parameters, then what was simulated, then what was modelled; units are in the names.
+
+        `holds` tells whether the memories hold the layer, `fits` whether they can be read in every cycle as well.
+        """
         first = self.runs[0]
         layer = layer_data(first.layer, self.layer)
         matrix = encoded(layer, *first.encoding[1:])
@@ -30,6 +33,7 @@ class Task:
         for run in self.runs:
             simulation = simulate(matrix, layer.activations, run.hardware)
             modelled = cost(simulation, self.technology)
+            holds = all(need.fits for need in capacity(matrix, run.hardware))
             rows.append(
                 {
                     **run.parameters,
@@ -39,7 +43,9 @@ class Task:
                     "load_efficiency": simulation.load_efficiency,
                     "real_work": matrix.nnz / max(matrix.n_entries, 1),
                     **vars(simulation.counts),
-                    "fits": all(need.fits for need in capacity(matrix, run.hardware)),
+                    "holds": holds,
+                    "slowest_memory_ns": modelled.slowest_memory_ns,
+                    "fits": holds and modelled.keeps_clock,
                     "energy_nj": modelled.energy_nj,
                     "power_mw": modelled.power_mw,
                     "area_mm2": modelled.area_mm2,

@@ -1,6 +1,6 @@
-"""What the paper reports, and one module per table or figure that works it out again.
+"""What the paper reports, and one module per table, figure or question that works it out again.
 
-A module named like its table or figure has one function, `reproduce(study)`, which returns a `Reproduction`.
+A module named like its table, figure or question has one function, `reproduce(study)`, which returns a `Reproduction`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from importlib import import_module
 
 from eie.errors import InputError
-from eie.paper.comparison import Agreement, Comparison, Plot, Reproduction, Scale
+from eie.paper.comparison import Agreement, Comparison, Plot, Reproduction, Scale, agreement_words
 from eie.paper.study import Study
 from eie.workloads.layers import Benchmark, LayerData, benchmarks, generate
 
@@ -23,6 +23,7 @@ __all__ = [
     "Reproduction",
     "Scale",
     "Study",
+    "agreement_words",
     "benchmarks",
     "generate",
     "reproduce",
@@ -43,6 +44,8 @@ REPRODUCTIONS = (
     "figure11",
     "figure12",
     "figure13",
+    "claims",
+    "assumptions",
     "rivals",
 )
 

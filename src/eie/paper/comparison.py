@@ -11,7 +11,7 @@ import numpy as np
 
 from eie.support.tables import Column, Provenance, Table, Value
 
-__all__ = ["Agreement", "Comparison", "Plot", "Reproduction", "Scale"]
+__all__ = ["Agreement", "Comparison", "Plot", "Reproduction", "Scale", "agreement", "agreement_words", "modelled"]
 
 
 class Scale(Enum):
@@ -26,8 +26,9 @@ class Comparison:
     """One number of the paper and ours; either may be missing.
 
     `labels` maps the reproduction's label columns to this number's place. What is measured on this machine is another
-    machine than the paper's, and what is worked out from the paper's other tables is not ours: both are shown and do
-    not count as agreement or its lack.
+    machine than the paper's, what is worked out from the paper's other tables is not ours, and what a model was
+    calibrated on comes back by construction: all are shown and do not count as agreement or its lack. Nor does what is
+    not `counted`, such as one of several assumptions.
     """
 
     labels: Mapping[str, Value]
@@ -36,6 +37,7 @@ class Comparison:
     provenance: Provenance
     unit: str = ""
     note: str = ""
+    counted: bool = True
 
     @property
     def ratio(self) -> float | None:
@@ -53,9 +55,9 @@ class Comparison:
 
     @property
     def counts(self) -> bool:
-        """Whether the number belongs in the agreement: both are there, and ours is about the paper's chip."""
-        about_the_chip = self.provenance not in (Provenance.MEASURED, Provenance.DERIVED)
-        return self.ours is not None and self.paper is not None and about_the_chip
+        """Whether the number belongs in the agreement: both are there, ours is of the chip and was not put in."""
+        not_ours = (Provenance.MEASURED, Provenance.DERIVED, Provenance.CALIBRATED)
+        return self.counted and self.ours is not None and self.paper is not None and self.provenance not in not_ours
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ class Agreement:
 class Plot:
     """How to draw the comparisons: along the label `category`, one panel per value of the label `panel`.
 
-    Lines need a numeric category (drawn on a base-2 logarithmic axis); points take any.
+    Lines need a numeric category (drawn on a base-2 logarithmic axis); points take any. `value_title` is the value
+    axis's, without the unit. `relative` draws ours over the paper's, for numbers of several units; `line_at_one` marks
+    where both are the same.
     """
 
     category: str
@@ -88,6 +92,8 @@ class Plot:
     value_title: str
     lines: bool = False
     logarithmic: bool = False
+    relative: bool = False
+    line_at_one: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,11 @@ class Reproduction:
     def agreement(self) -> Agreement | None:
         """The mean absolute difference over all numbers that count; None where there is none."""
         return agreement(self.comparisons, self.scale)
+
+    @property
+    def put_in(self) -> int:
+        """How many of the paper's numbers are no agreement, for ours were calibrated on them."""
+        return sum(one.provenance is Provenance.CALIBRATED for one in self.comparisons)
 
     @property
     def table(self) -> Table:
@@ -157,12 +168,29 @@ class Reproduction:
             "agreement": None
             if agreed is None
             else {"mean_absolute_difference": agreed.value, "unit": agreed.unit, "count": agreed.count},
+            "put_in": self.put_in,
             "columns": [
                 {"key": column.key, "title": column.title, "unit": column.unit, "provenance": column.provenance}
                 for column in self.table.columns
             ],
             "rows": [dict(row) for row in self.table.rows],
         }
+
+
+def agreement_words(reproduction: Reproduction) -> tuple[str, ...]:
+    """Sentences on how far ours are from the paper's, and how many numbers were put in and are no agreement."""
+    agreed, put_in = reproduction.agreement, reproduction.put_in
+    return (
+        *([f"Mean absolute difference from the paper: {agreed}."] if agreed else ()),
+        *([f"Not counted, for the model was calibrated on them: {put_in} of its numbers."] if put_in else ()),
+    )
+
+
+def modelled(put_in: float) -> tuple[Provenance, str]:
+    """The provenance and note of a modelled number of which the share `put_in`, 0 to 1, is the paper's own."""
+    if put_in > 0.995:
+        return Provenance.CALIBRATED, ""
+    return Provenance.MODELLED, f"{put_in:.0%} put in" if put_in > 0.005 else ""
 
 
 def agreement(comparisons: tuple[Comparison, ...], scale: Scale) -> Agreement | None:

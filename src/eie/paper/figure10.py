@@ -67,7 +67,7 @@ def reproduce(study: Study) -> Reproduction:
             "easier task than ImageNet, and the formats are chosen per layer from calibration inputs, which the paper "
             "does not describe; the accuracies are of different networks and not counted as agreement."
         ),
-        plot=Plot(category="precision", panel="quantity", value_title="value"),
+        plot=Plot(category="precision", panel="quantity", value_title=""),
         conditions=(
             "Ours: 64-300-100-10 on scikit-learn's handwritten digits, pruned, 16-entry codebooks, run bit "
             "for bit as the "

@@ -25,6 +25,8 @@ def reproduce(study: Study) -> Reproduction:
 
     comparisons = curves(study, PES, paper["pes"], paper["speedup"], ours, "x")
     printed, swapped = (_error(comparisons, paper["speedup"], swap=swap) for swap in (False, True))
+    gains = {str(one.labels["layer"]): one.ours or 0 for one in comparisons if one.labels[PES] == paper["pes"][-1]}
+    least, most = min(gains, key=lambda name: gains[name]), max(gains, key=lambda name: gains[name])
     nearer = "fits better" if swapped < printed else "does not fit better"
     return Reproduction(
         name="figure11",
@@ -34,13 +36,11 @@ def reproduce(study: Study) -> Reproduction:
         comparisons=comparisons,
         scale=Scale.RATIO,
         verdict=(
-            "Speed grows almost with the PEs until a column has too few entries for all of them: NT-We, of "
-            "600 rows, gains "
-            "least. The figure's labels look swapped between AlexNet and VGG: on those six layers at 16 PEs "
-            "and more ours "
-            f"part from it by {printed:.1f} % (rms) as printed and by {swapped:.1f} % with the two networks "
-            f"interchanged, "
-            f"which {nearer}. Taken as printed above." + about_the_real_layer(study, comparisons, Scale.RATIO)
+            f"On {paper['pes'][-1]} PEs the layers run {gains[least]:.0f} ({least}) to {gains[most]:.0f} ({most}) "
+            "times as fast as on one. Are the figure's labels swapped between AlexNet and VGG? On those six layers at "
+            f"16 PEs and more ours part from it by {printed:.1f} % (rms) as printed and by {swapped:.1f} % with the "
+            f"two networks interchanged, which {nearer}. Taken as printed above."
+            + about_the_real_layer(study, comparisons, Scale.RATIO)
         ),
         plot=Plot(category=PES, panel="layer", value_title="speed-up over one PE", lines=True, logarithmic=True),
         conditions="Queue depth 8, 64-bit weight memory; the figure cuts bars off at 200, and those are empty.",

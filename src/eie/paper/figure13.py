@@ -38,9 +38,8 @@ def reproduce(study: Study) -> Reproduction:
             f"{farthest.labels['layer']} at "
             f"{farthest.labels[PES]} PEs, {farthest.ours:.0f} against {farthest.paper:.0f} %. The caption "
             f"says the ratio of "
-            "stalled cycles, the curves are 1 minus that. Generated layers are uniform: what imbalance the paper's "
-            "layers have beyond chance is missing from ours." + about_the_real_layer(study, comparisons, Scale.POINTS)
+            "stalled cycles, the curves are 1 minus that." + about_the_real_layer(study, comparisons, Scale.POINTS)
         ),
-        plot=Plot(category=PES, panel="layer", value_title="load efficiency (%)", lines=True),
+        plot=Plot(category=PES, panel="layer", value_title="load efficiency", lines=True),
         conditions="Queue depth 8, 64-bit weight memory.",
     )

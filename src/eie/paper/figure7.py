@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from eie.cost import cost, load_technology
 from eie.literature import reported
 from eie.paper.comparison import Plot, Reproduction, Scale
 from eie.paper.platforms import MACHINES, energy_uj
@@ -12,23 +11,22 @@ from eie.support.tables import Column, Provenance
 
 __all__ = ["reproduce"]
 
-TECHNOLOGY = "eie-paper-45nm"
-
 
 def reproduce(study: Study) -> Reproduction:
     """EIE modelled; the paper's machines worked out from Table IV and the powers that Deep Compression reports."""
     paper = reported("figure7")
-    technology = load_technology(TECHNOLOGY)
-    energy_nj = {name: cost(study.simulation(name), technology).energy_nj for name in study.names}
+    costs = {name: study.cost(name) for name in study.names}
     ours: dict[str, dict[str, float | None]] = {
         machine: {name: _efficiency(energy_uj(machine, benchmark_of(name)), name) for name in study.names}
         for machine in MACHINES
         if machine != "CPU dense"
     }
-    ours[EIE] = {name: _efficiency(energy / 1000, name) for name, energy in energy_nj.items()}
+    ours[EIE] = {name: _efficiency(made.energy_nj / 1000, name) for name, made in costs.items()}
     comparisons = versus_cpu(study, ours, paper["efficiency"], paper["layers"], Provenance.MODELLED)
     mean = next(one for one in comparisons if one.labels == {"layer": MEAN, "machine": EIE})
-    powers = [cost(study.simulation(name), technology).power_mw / 1000 for name in study.names]
+    powers = {name: made.power_mw / 1000 for name, made in costs.items()}
+    least, most = min(powers, key=lambda name: powers[name]), max(powers, key=lambda name: powers[name])
+    put_in = [made.power_put_in for made in costs.values()]
     return Reproduction(
         name="figure7",
         title=paper["title"],
@@ -40,16 +38,17 @@ def reproduce(study: Study) -> Reproduction:
             f"EIE takes {mean.ours:,.0f} times less energy than the paper's CPU (geometric mean), the paper prints "
             f"{mean.paper:,.0f}. The paper's bars are its times at a constant 0.600 W; modelled from what "
             f"each layer does, "
-            f"the chip takes {min(powers):.2f} to {max(powers):.2f} W, most where columns are short and "
-            f"pointers are read "
-            "for few entries."
+            f"the chip takes {powers[least]:.2f} W ({least}) to {powers[most]:.2f} W ({most})."
         ),
         headlines=(
             (f"{mean.ours:,.0f} ×", f"less energy than the paper's CPU, modelled; the paper says {mean.paper:,.0f} ×"),
         ),
-        plot=Plot(category="layer", panel="machine", value_title="energy efficiency", logarithmic=True),
+        plot=Plot(
+            category="layer", panel="machine", value_title="energy efficiency", logarithmic=True, line_at_one=True
+        ),
         conditions=(
-            f"Batch 1. {technology.title}. The paper's machines: time of Table IV times power of Deep "
+            f"Batch 1. {study.technology.title}; {min(put_in):.0%} to {max(put_in):.0%} of a layer's energy put in. "
+            f"{study.speed_of_memories()} The paper's machines: time of Table IV times power of Deep "
             f"Compression's Table "
             "9, which has none for NeuralTalk; its CPU power there is worked out from the figure itself. No "
             "power meter "

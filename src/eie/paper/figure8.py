@@ -39,9 +39,9 @@ def reproduce(study: Study) -> Reproduction:
             f"so that column cannot be run. On average over the layers 2, 8 and 256 slots give {here[0]:.0f}, "
             f"{here[1]:.0f} and {here[2]:.0f} % here and {there[0]:.0f}, {there[1]:.0f} and {there[2]:.0f} % "
             f"in the paper: "
-            "past 8 there is little left to win. Generated layers are spread more evenly over the PEs than real ones."
+            f"past 8 slots {here[2] - here[1]:.0f} points are left to win here and {there[2] - there[1]:.0f} there."
             + about_the_real_layer(study, comparisons, Scale.POINTS)
         ),
-        plot=Plot(category=DEPTH, panel="layer", value_title="load efficiency (%)", lines=True),
+        plot=Plot(category=DEPTH, panel="layer", value_title="load efficiency", lines=True),
         conditions="64 PEs, 64-bit weight memory.",
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from eie.chip import Hardware
-from eie.cost import MemorySet, load_technology
+from eie.cost import MemoryFigures, MemorySet
 from eie.literature import reported
 from eie.paper.comparison import Comparison, Plot, Reproduction, Scale
 from eie.paper.study import Study
@@ -15,7 +18,6 @@ from eie.support.tables import Column, Provenance
 __all__ = ["reproduce"]
 
 WIDTH = "width"
-TECHNOLOGY = "cacti-45nm"
 LEFT = ("Alex-6: reads", "energy per read")
 
 
@@ -23,8 +25,14 @@ def reproduce(study: Study) -> Reproduction:
     """Rows read, energy of a read, and their product per layer, for each width of the weight memory at 64 PEs."""
     paper = reported("figure9")
     widths = paper["widths_bits"]
-    memories = _nearest_set(paper)
-    read_pj = {width: memories.figures(Hardware().spmat_bytes, width).read_pj for width in widths}
+    memories = study.memories
+    figures = {width: memories.figures(Hardware().spmat_bytes, width) for width in widths}
+    read_pj = {width: found.read_pj for width, found in figures.items()}
+    slow = {
+        width: f"reads every {found.cycle_ns:.2f} ns, too slow for {Hardware().clock_mhz:g} MHz"
+        for width, found in figures.items()
+        if _too_slow(found)
+    }
 
     def reads(name: str, width: int) -> int:
         return study.simulation(name, Hardware(spmat_width_bits=width)).counts.spmat_reads
@@ -51,53 +59,39 @@ def reproduce(study: Study) -> Reproduction:
         title=paper["title"],
         source=paper["source"],
         labels=(Column("layer", "panel"), Column(WIDTH, WIDTH, "bits")),
-        comparisons=(*left, *right),
+        comparisons=tuple(replace(one, note=slow.get(int(str(one.labels[WIDTH])), "")) for one in (*left, *right)),
         scale=Scale.RATIO,
-        verdict=_verdict(study, right, paper),
-        plot=Plot(category=WIDTH, panel="layer", value_title="value", lines=True),
-        conditions=(
-            f"64 PEs, queue depth 8. Energy per read: {memories.source}, the set nearest to the paper's own bars. "
-            f"{paper['note']}"
-        ),
+        verdict=_verdict(study, paper),
+        plot=Plot(category=WIDTH, panel="layer", value_title="", lines=True),
+        conditions=f"64 PEs, queue depth 8. Energy per read: {memories.source}. {paper['note']}",
     )
 
 
-def _nearest_set(paper: dict[str, dict[str, list[float]]]) -> MemorySet:
-    """The memory set whose energies per read are nearest to the figure's left panel (mean squared log ratio)."""
-    widths, bars = paper["widths_bits"], np.log(paper["left"]["read_pj"])
-    capacity = Hardware().spmat_bytes
-
-    def distance(memories: MemorySet) -> float:
-        return float(np.mean((np.log([memories.figures(capacity, int(w)).read_pj for w in widths]) - bars) ** 2))
-
-    return min(load_technology(TECHNOLOGY).memory_sets, key=distance)
-
-
-def _verdict(study: Study, right: tuple[Comparison, ...], paper: dict[str, dict[str, list[float]]]) -> str:
+def _verdict(study: Study, paper: dict[str, Any]) -> str:
     widths = [int(width) for width in paper["widths_bits"]]
     total_reads = {
         width: sum(study.simulation(name, Hardware(spmat_width_bits=width)).counts.spmat_reads for name in study.names)
         for width in widths
     }
-    least = {}
-    for memories in load_technology(TECHNOLOGY).memory_sets:
-        energies = [total_reads[w] * memories.figures(Hardware().spmat_bytes, w).read_pj for w in widths]
-        least[memories.name] = widths[int(np.argmin(energies))]
     theirs = [sum(values[place] for values in paper["energy_nj"].values()) for place in range(len(widths))]
     bars = np.array(paper["left"]["read_pj"])
     with_bars = widths[int(np.argmin(bars * list(total_reads.values())))]
-    if len(set(least.values())) == 1:
-        settings = f"{next(iter(least.values()))} bits under each of its {len(least)} settings"
-    else:
-        settings = "; ".join(f"{width} bits ({name})" for name, width in least.items())
+    settings = "; ".join(f"{_least(memories, total_reads)} ({memories.name})" for memories in study.memory_sets)
     return (
-        "Our read counts are those of generated layers, and agree with the figure's in shape. Which width "
-        "takes the least "
-        f"energy is a matter of the energy per read: for all layers together it is {with_bars} bits with the "
-        f"paper's own "
-        f"left panel, and with CACTI 7 {settings}, as its energies grow more slowly with the width than the "
-        f"paper's. The "
-        f"paper says 64; its own right panel, summed over the layers, is least at "
-        f"{widths[int(np.argmin(theirs))]}, and "
-        "was not made with the energies of its left panel."
+        f"Which width takes the least energy for all layers together depends on the energy of a read. With the "
+        f"paper's own left panel and our read counts it is {with_bars} bits; with CACTI 7, of the widths that keep "
+        f"{Hardware().clock_mhz:g} MHz, {settings}. The paper says {paper['chosen_bits']}; its right panel, summed "
+        f"over the layers, is least at {widths[int(np.argmin(theirs))]}."
     )
+
+
+def _least(memories: MemorySet, total_reads: dict[int, int]) -> str:
+    """Of the widths that can be read in every cycle, the one at which all reads together take the least energy."""
+    figures = {width: memories.figures(Hardware().spmat_bytes, width) for width in total_reads}
+    kept = [width for width in figures if not _too_slow(figures[width])]
+    return f"{min(kept, key=lambda width: total_reads[width] * figures[width].read_pj)} bits" if kept else "none"
+
+
+def _too_slow(figures: MemoryFigures) -> bool:
+    """Whether a memory cannot be read in every cycle of the paper's clock."""
+    return figures.cycle_ns is not None and figures.cycle_ns > 1000 / Hardware().clock_mhz

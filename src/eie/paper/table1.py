@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from eie.cost import load_technology
+from eie.cost import MemorySet
 from eie.literature import reported
 from eie.paper.comparison import Comparison, Plot, Reproduction, Scale
 from eie.paper.study import Study
 from eie.support.tables import Column, Provenance
 
-__all__ = ["reproduce"]
+__all__ = ["DRAM", "SRAM", "reproduce", "sram_read_pj"]
 
-TECHNOLOGY = "cacti-45nm"
 SRAM, DRAM = "32-bit SRAM read, 32 KB", "32-bit DRAM read, LPDDR2"
 SRAM_BYTES, SRAM_BITS = 32 * 1024, 32
 
 
-def reproduce(_study: Study) -> Reproduction:
+def reproduce(study: Study) -> Reproduction:
     """Energies in pJ: the paper's, and beside its SRAM read that of CACTI 7."""
     paper = reported("table1")
-    memories = load_technology(TECHNOLOGY).memory_set()
-    ours = {SRAM: memories.figures(SRAM_BYTES, SRAM_BITS).read_pj}
+    memories = study.memories
+    ours = {SRAM: sram_read_pj(memories)}
     comparisons = tuple(
         Comparison({"operation": name}, ours.get(name), energy, Provenance.MODELLED, "pJ")
         for name, energy in paper["energy_pj"].items()
@@ -33,13 +32,16 @@ def reproduce(_study: Study) -> Reproduction:
         comparisons=comparisons,
         scale=Scale.RATIO,
         verdict=(
-            f"CACTI 7 gives {ours[SRAM]:.1f} pJ for the SRAM read, "
-            f"{ours[SRAM] / paper['energy_pj'][SRAM]:.1f} times the "
-            f"paper's: which devices and which aim it is told make several times' difference. The paper's DRAM read is "
-            f"{dram / paper['energy_pj'][SRAM]:.0f} of its SRAM reads, which its text calls 120; with "
-            f"CACTI's it would be "
-            f"{dram / ours[SRAM]:.0f}. The arithmetic and DRAM energies are taken over as they are."
+            f"{memories.name} gives {ours[SRAM]:.1f} pJ for the SRAM read, "
+            f"{ours[SRAM] / paper['energy_pj'][SRAM]:.1f} times the paper's. The paper's DRAM read is "
+            f"{dram / paper['energy_pj'][SRAM]:.0f} of its SRAM reads, which its text calls {paper['said_ratio']}; "
+            f"with this one it would be {dram / ours[SRAM]:.0f}. Nothing else of the table is modelled here."
         ),
-        plot=Plot(category="operation", panel=None, value_title="energy (pJ)", logarithmic=True),
+        plot=Plot(category="operation", panel=None, value_title="energy", logarithmic=True),
         conditions=f"{memories.source}; interpolated between the sizes that CACTI was run for.",
     )
+
+
+def sram_read_pj(memories: MemorySet) -> float:
+    """Energy of one read of the table's SRAM in pJ."""
+    return memories.figures(SRAM_BYTES, SRAM_BITS).read_pj

@@ -6,13 +6,25 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from eie.literature import reported
 from eie.paper.comparison import Comparison
 from eie.paper.study import Study, benchmark_of
 from eie.support.tables import Provenance
 
-__all__ = ["EIE", "MEAN", "THIS_CPU", "versus_cpu"]
+__all__ = ["EIE", "MEAN", "THIS_CPU", "geometric_mean", "reported_mean", "versus_cpu"]
 
 EIE, THIS_CPU, MEAN = "EIE", "this CPU compressed", "geometric mean"
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """The exponential of the mean logarithm."""
+    return float(np.exp(np.mean(np.log(values))))
+
+
+def reported_mean(figure: str, quantity: str, machine: str) -> float:
+    """The geometric mean that Figure 6 or 7 prints for a machine."""
+    paper = reported(figure)
+    return float(paper[quantity][machine][paper["layers"].index(MEAN)])
 
 
 def versus_cpu(
@@ -36,6 +48,6 @@ def versus_cpu(
             )
         nine = [values[name] for name in study.names if not study.is_real(name)]
         known = [value for value in nine if value is not None]
-        mean = float(np.exp(np.mean(np.log(known)))) if len(known) == len(nine) else None
+        mean = geometric_mean(known) if len(known) == len(nine) else None
         comparisons.append(Comparison({"layer": MEAN, "machine": machine}, mean, bars.get(MEAN), own, "x"))
     return tuple(comparisons)

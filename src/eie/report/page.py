@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 from eie.errors import InputError
 from eie.support.extras import needed_for
 from eie.support.output_files import atomic_write
-from eie.support.tables import Column, Table, Value, shown
+from eie.support.tables import Column, Table, Value, shown, unit_sign
 
 with needed_for("the report"):
     import altair as alt
@@ -126,7 +126,8 @@ OPEN_ROWS = 45
 
 def _heading(column: Column) -> str:
     origin = f"<small>{html.escape(column.provenance)}</small>" if column.provenance else ""
-    return f'<th scope="col"><button type="button">{html.escape(column.heading)}</button>{origin}</th>'
+    heading = replace(column, unit=unit_sign(column.unit)).heading
+    return f'<th scope="col"><button type="button">{html.escape(heading)}</button>{origin}</th>'
 
 
 def _row(columns: tuple[Column, ...], row: Mapping[str, Value]) -> str:
@@ -135,7 +136,8 @@ def _row(columns: tuple[Column, ...], row: Mapping[str, Value]) -> str:
         value = row.get(column.key)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         exact = f' class="number" data-value="{value!r}"' if number else ""
-        cells.append(f"<td{exact}>{html.escape(shown(value))}</td>")
+        text = unit_sign(shown(value)) if column.key == "unit" else shown(value)
+        cells.append(f"<td{exact}>{html.escape(text)}</td>")
     return f"<tr>{''.join(cells)}</tr>"
 
 

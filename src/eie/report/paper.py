@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eie.paper.comparison import Reproduction
+from eie.paper.comparison import Reproduction, agreement_words
 from eie.report.charts import agreement_chart, comparison_chart
 from eie.report.page import Report, Section
 from eie.support.tables import Column, Table, Value
@@ -14,9 +14,8 @@ __all__ = ["reproduction_report", "reproduction_section"]
 
 def reproduction_section(reproduction: Reproduction) -> Section:
     """Title, verdict, agreement and source in words; the chart; and every number with its provenance."""
-    agreed = reproduction.agreement
     details = (
-        f"Mean absolute difference from the paper: {agreed}." if agreed else "",
+        " ".join(agreement_words(reproduction)),
         reproduction.conditions,
         f"Source of the paper's numbers: {reproduction.source}.",
     )
@@ -56,6 +55,7 @@ def agreement_section(reproductions: Sequence[Reproduction]) -> Section:
         Column("difference", "mean absolute difference"),
         Column("unit", "unit"),
         Column("count", "numbers"),
+        Column("put_in", "put in, not counted"),
     )
     agreed = [(one, one.agreement) for one in reproductions if one.agreement is not None]
     rows: list[dict[str, Value]] = [
@@ -64,6 +64,7 @@ def agreement_section(reproductions: Sequence[Reproduction]) -> Section:
             "difference": agreement.value,
             "unit": "% of the paper's" if agreement.unit == "%" else agreement.unit,
             "count": agreement.count,
+            "put_in": one.put_in,
         }
         for one, agreement in agreed
     ]
@@ -74,7 +75,7 @@ def agreement_section(reproductions: Sequence[Reproduction]) -> Section:
             "The mean absolute difference of our numbers from the paper's: in points where both are "
             "percentages, else in "
             "% of the paper's number. Times measured on this CPU are not counted, nor is what follows from the paper's "
-            "own tables."
+            "own tables, nor what a model was calibrated on, which comes back by construction."
         ),
         table=Table.of(columns, rows),
         chart=agreement_chart(rows),

@@ -11,7 +11,7 @@ from pathlib import Path
 from eie.errors import InputError
 from eie.support.output_files import atomic_write
 
-__all__ = ["Column", "Provenance", "Table", "Value", "shown"]
+__all__ = ["Column", "Provenance", "Table", "Value", "shown", "unit_sign"]
 
 Value = str | int | float | bool | None
 
@@ -26,6 +26,7 @@ class Provenance(StrEnum):
     PUBLISHED = "counted on published weights"
     REPORTED = "reported in the paper"
     DERIVED = "worked out from the paper's other tables"
+    CALIBRATED = "put in: calibrated on the paper"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class Table:
             writer = csv.writer(stream)
             writer.writerow([column.heading for column in self.columns])
             writer.writerows([row.get(column.key) for column in self.columns] for row in self.rows)
+
+
+def unit_sign(unit: str) -> str:
+    """A unit as a page shows it: "µm²" for "um2"; files and terminals keep the plain letters."""
+    return {"um2": "µm²", "mm2": "mm²", "us": "µs", "frames/s/mm2": "frames/s/mm²", "x": "×"}.get(unit, unit)
 
 
 def shown(value: Value) -> str:

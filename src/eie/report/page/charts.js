@@ -1,14 +1,21 @@
 // Draws every chart (vegaEmbed is the bundle above) to the width of its place. A panelled chart gets as many columns as fit.
-const AXIS = 105, OWN_AXIS = 60, GAP = 24, NARROWEST = 230;
+// The labels beside the axis get the room that the longest needs, less than half of the place.
+const AXIS = 105, OWN_AXIS = 60, GAP = 24, NARROWEST = 230, LETTER = 6.2, MOST = 0.45;
 function fitted(spec, width) {
   const sized = structuredClone(spec);
+  const layers = (sized.spec ?? sized).layer ?? [sized.spec ?? sized];
+  const named = layers.filter((layer) => layer.encoding?.y?.field === "category" || layer.encoding?.y?.field === "name");
+  const rows = [...(sized.data?.values ?? []), ...Object.values(sized.datasets ?? {}).flat()];
+  const longest = Math.max(0, ...rows.map((row) => String(row.category ?? row.name ?? "").length));
+  const axis = named.length ? Math.max(AXIS, Math.min(longest * LETTER + GAP, width * MOST)) : AXIS;
+  for (const layer of named) layer.encoding.y.axis = { ...layer.encoding.y.axis, labelLimit: axis - GAP };
   if (sized.facet) {
-    const columns = Math.max(1, Math.min(sized.columns ?? 1, Math.floor((width - AXIS) / NARROWEST)));
+    const columns = Math.max(1, Math.min(sized.columns ?? 1, Math.floor((width - axis) / NARROWEST)));
     const between = GAP + (sized.resolve?.scale?.y === "independent" ? OWN_AXIS : 0);
     sized.columns = columns;
-    sized.spec.width = Math.floor((width - AXIS - between * (columns - 1)) / columns);
+    sized.spec.width = Math.floor((width - axis - between * (columns - 1)) / columns);
   } else {
-    sized.width = width - AXIS;
+    sized.width = width - axis;
   }
   return sized;
 }
