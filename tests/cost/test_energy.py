@@ -188,3 +188,19 @@ def test_layers_on_different_hardware_have_no_cost_together() -> None:
     with pytest.raises(InputError) as error:
         cost([steady_state(), steady_state(n_pe=16)], PAPER)
     assert str(error.value) == "the layers of one cost must run on the same hardware, but their hardware differs"
+
+
+def test_arithmetic_units_take_area_and_clock_energy() -> None:
+    """A PE with two has the area of both, and nothing else grows."""
+    matrix = encode(np.ones((8, 8), int), [0, 1], n_pe=2)
+
+    def areas(units: int) -> dict[str, float]:
+        simulation = simulate(matrix, np.ones(8, int), Hardware(n_pe=2, arithmetic_units=units))
+        found: dict[str, float] = {}
+        for part in cost(simulation, PAPER).parts:
+            found[part.unit] = found.get(part.unit, 0.0) + part.area_um2
+        return found
+
+    one, two = areas(1), areas(2)
+    assert two.pop("ArithmUnit") == pytest.approx(2 * one.pop("ArithmUnit"))
+    assert two == one

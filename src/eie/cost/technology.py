@@ -61,7 +61,7 @@ class Component(BaseModel):
     leakage_mw: Amount | None = None
     latency_ns: Amount | None = None
     memory: Memory | None = None
-    area_grows_with: Literal["queue_depth", "register_entries"] | None = None
+    area_grows_with: Literal["queue_depth", "register_entries", "arithmetic_units"] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
