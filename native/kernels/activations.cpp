@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <type_traits>
 
 // The loops over whole vectors are compiled for several instruction sets; the loader takes the best that the processor
 // has.
@@ -21,14 +22,32 @@ EIE_CLONES void scale_outputs(const float* sums, float scale, const float* bias,
     for (std::size_t r = 0; r < count; ++r) y[r] = sums[r] * scale;
 }
 
+EIE_CLONES void convert(const std::int32_t* sums, std::size_t count, float* y) {
+  for (std::size_t r = 0; r < count; ++r) y[r] = static_cast<float>(sums[r]);
+}
+
 EIE_CLONES void rectify(float* y, std::size_t count) {
   for (std::size_t r = 0; r < count; ++r) y[r] = y[r] > 0 ? y[r] : 0;
 }
 
+// Adding this to a float rounds it to an integer, half to even, which then is the low bits.
+constexpr float rounding = 0x1.8p23f;
+
 EIE_CLONES void round_scaled(const float* reals, std::size_t count, float lift, float scale, std::int16_t* values) {
-  constexpr float shift = 0x1.8p23f;  // adding it rounds to an integer, which then is the low bits
   for (std::size_t i = 0; i < count; ++i)
-    values[i] = static_cast<std::int16_t>(std::bit_cast<std::int32_t>(reals[i] * lift * scale + shift) & 0xffff);
+    values[i] = static_cast<std::int16_t>(std::bit_cast<std::int32_t>(reals[i] * lift * scale + rounding) & 0xffff);
+}
+
+EIE_CLONES void round_scaled(const float* reals, std::size_t count, float lift, float scale, std::uint8_t zero,
+                             std::uint8_t* values) {
+  for (std::size_t i = 0; i < count; ++i)
+    values[i] = static_cast<std::uint8_t>((std::bit_cast<std::int32_t>(reals[i] * lift * scale + rounding) + zero) & 255);
+}
+
+EIE_CLONES bool any_negative(const float* reals, std::size_t count) {
+  std::int32_t found = 0;
+  for (std::size_t i = 0; i < count; ++i) found |= reals[i] < 0;
+  return found != 0;
 }
 
 // As the bits of floats, which are in the order of their magnitudes: compilers make vector code of the largest integer,
@@ -53,31 +72,56 @@ EIE_CLONES void round_saturated(const float* reals, std::size_t count, double sc
   }
 }
 
+// How reals become integers of up to `most`: times `lift`, times `factor`, rounded. `unit` is what 1 then stands for.
+struct Scale {
+  float lift = 1, factor = 0;
+  double unit = 1;
+
+  Scale(const float* reals, std::size_t count, int most) {
+    const float largest = largest_magnitude(reals, count);
+    if (largest == 0) return;
+    // Next to nothing, such as denormal numbers, is lifted first: its scale would not be a float.
+    if (largest < 1e-30f) lift = 0x1p96f;
+    factor = static_cast<float>(most) / (largest * lift);
+    unit = static_cast<double>(largest) / most;
+  }
+};
+
 }  // namespace
 
 void to_fixed(const float* reals, std::size_t count, int fraction, int bits, std::int16_t* values) {
   round_saturated(reals, count, std::ldexp(1.0, fraction), std::ldexp(1.0, bits - 1), values);
 }
 
-void real_outputs(const LayerSettings& layer, double unit, const float* sums, std::size_t count, float* y) {
-  scale_outputs(sums, static_cast<float>(unit), layer.bias.empty() ? nullptr : layer.bias.data(), count, y);
+template <class Sum>
+void real_outputs(const LayerSettings& layer, double unit, const Sum* sums, std::size_t count, float* y) {
+  const float* reals = y;
+  if constexpr (std::is_same_v<Sum, float>)
+    reals = sums;
+  else
+    convert(sums, count, y);
+  scale_outputs(reals, static_cast<float>(unit), layer.bias.empty() ? nullptr : layer.bias.data(), count, y);
   if (layer.relu) rectify(y, count);
 }
+
+template void real_outputs(const LayerSettings&, double, const float*, std::size_t, float*);
+template void real_outputs(const LayerSettings&, double, const std::int32_t*, std::size_t, float*);
 
 float largest_magnitude(const float* reals, std::size_t count) {
   return std::bit_cast<float>(largest_bits(reals, count));
 }
 
 double quantise(const float* reals, std::size_t count, std::int16_t* values) {
-  const float largest = largest_magnitude(reals, count);
-  if (largest == 0) {
-    std::fill(values, values + count, std::int16_t{0});
-    return 1;
-  }
-  // Next to nothing, such as denormal numbers, is lifted first: its scale would not be a float.
-  const float lift = largest < 1e-30f ? 0x1p96f : 1.0f;
-  round_scaled(reals, count, lift, Int16::largest_activation / (largest * lift), values);
-  return static_cast<double>(largest) / Int16::largest_activation;
+  const Scale scale(reals, count, Int16::largest_activation);
+  round_scaled(reals, count, scale.lift, scale.factor, values);
+  return scale.unit;
+}
+
+double quantise(const float* reals, std::size_t count, std::uint8_t* values, std::uint8_t& zero) {
+  zero = any_negative(reals, count) ? Int8::signed_zero : 0;
+  const Scale scale(reals, count, Int8::largest_activation - zero);
+  round_scaled(reals, count, scale.lift, scale.factor, zero, values);
+  return scale.unit;
 }
 
 }  // namespace eie::kernels

@@ -63,7 +63,7 @@ double measure(const Kernel<A>& kernel, const Rows& rows) {
   Aligned<typename A::Activation> x(rows.inputs + padding);
   for (std::size_t c = 0; c < rows.inputs; c += 3) x.data()[c] = 1;
   Aligned<typename A::Sum> y(rows.outputs);
-  const typename A::Activation* inputs[] = {x.data()};
+  const Input<A> inputs[] = {{x.data(), 0}};
   typename A::Sum* sums[] = {y.data()};
   double best = 1e30, total = 0;
   for (int turn = 0; turn < 5 && total < 20e3; ++turn) {
@@ -116,6 +116,7 @@ KernelPtr<A> choose_kernel(const Rows& rows, const Codebook& codebook, std::size
 }
 
 template KernelPtr<Float32> choose_kernel(const Rows&, const Codebook&, std::size_t, const std::string&, LayerReport&);
+template KernelPtr<Int8> choose_kernel(const Rows&, const Codebook&, std::size_t, const std::string&, LayerReport&);
 template KernelPtr<Int16> choose_kernel(const Rows&, const Codebook&, std::size_t, const std::string&, LayerReport&);
 template KernelPtr<Chip> choose_kernel(const Rows&, const Codebook&, std::size_t, const std::string&, LayerReport&);
 

@@ -32,6 +32,14 @@ std::vector<std::int16_t> weights_of<Int16>(const Codebook& codebook, std::size_
 }
 
 template <>
+std::vector<std::int8_t> weights_of<Int8>(const Codebook& codebook, std::size_t size, int, double& unit) {
+  unit = codebook.int8_unit;
+  std::vector<std::int8_t> weights = codebook.int8;
+  weights.resize(size, 0);
+  return weights;
+}
+
+template <>
 std::vector<std::int16_t> weights_of<Chip>(const Codebook& codebook, std::size_t size, int, double& unit) {
   unit = 1;
   std::vector<std::int16_t> weights = codebook.chip;

@@ -56,20 +56,20 @@ class Columns final : public Kernel<A> {
     return 4 * block.pointers.size() + 3 * block.code.size();
   }
 
-  void multiply(const typename A::Activation* const* x, std::size_t batch, std::size_t first, std::size_t end,
+  void multiply(const Input<A>* x, std::size_t batch, std::size_t first, std::size_t end,
                 typename A::Sum* const* sums) const override {
     for (std::size_t part = first; part < end; ++part)
       for (std::size_t i = 0; i < batch; ++i) multiply(blocks_[part], x[i], sums[i] + blocks_[part].first_row);
   }
 
  private:
-  void multiply(const Block& block, const typename A::Activation* x, typename A::Sum* sums) const {
+  void multiply(const Block& block, const Input<A>& x, typename A::Sum* sums) const {
     std::fill(sums, sums + block.rows, typename A::Sum{0});
     const std::uint16_t* row = block.row.data();
     const std::uint8_t* code = block.code.data();
     for (std::size_t column = 0; column < inputs_; ++column) {
-      const typename A::Activation a = x[column];
-      if (a == 0) continue;
+      if (x.values[column] == x.zero) continue;
+      const auto a = x.values[column] - x.zero;
       for (std::uint32_t k = block.pointers[column], last = block.pointers[column + 1]; k < last; ++k)
         sums[row[k]] += A::product(weights_[code[k]], a);
     }
@@ -88,6 +88,7 @@ KernelPtr<A> make_columns(const Rows& rows, const Codebook& codebook, std::size_
 }
 
 template KernelPtr<Float32> make_columns(const Rows&, const Codebook&, std::size_t);
+template KernelPtr<Int8> make_columns(const Rows&, const Codebook&, std::size_t);
 template KernelPtr<Int16> make_columns(const Rows&, const Codebook&, std::size_t);
 template KernelPtr<Chip> make_columns(const Rows&, const Codebook&, std::size_t);
 

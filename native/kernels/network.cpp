@@ -30,7 +30,7 @@ template <class A>
 struct Workspace {
   struct Thread {
     Aligned<typename A::Activation> activations;  // (largest_batch, stride)
-    Aligned<float> reals;                         // (stride): Int16 looks for the largest before it rounds
+    Aligned<float> reals;                         // (stride): integers are scaled by the largest of them
   };
   // How far a layer is. Threads take its parts one by one, each its own share first.
   struct Progress {
@@ -167,7 +167,7 @@ class NetworkOf final : public Network {
     const Layer<A>& layer = layers_[l];
     auto& progress = space.progress[l];
     auto& own = space.threads[thread];
-    const typename A::Activation* prepared[largest_batch];
+    Input<A> prepared[largest_batch];
     typename A::Sum* sums[largest_batch];
     bool ready = false;
     for (std::size_t s = 0; s < pool_.threads(); ++s) {
@@ -176,11 +176,8 @@ class NetworkOf final : public Network {
         const std::size_t part = layer.share[share] + progress.taken[share]++;
         if (part >= layer.share[share + 1]) break;
         if (!ready) {
-          prepare(space, own, l, x, batch, overflows);
-          for (std::size_t i = 0; i < batch; ++i) {
-            prepared[i] = own.activations.data() + i * space.stride;
-            sums[i] = space.sums[l % 2].data() + i * space.stride;
-          }
+          prepare(space, own, l, x, batch, overflows, prepared);
+          for (std::size_t i = 0; i < batch; ++i) sums[i] = space.sums[l % 2].data() + i * space.stride;
           ready = true;
         }
         layer.kernel->multiply(prepared, batch, part, part + 1, sums);
@@ -191,15 +188,16 @@ class NetworkOf final : public Network {
     for (int turns = 0; progress.finished.load(std::memory_order_acquire) != parts;) wait_a_turn(turns);
   }
 
-  // Fills `own` with the activations of layer `l`. The first thread to do so hands on the sums' units and counts, in
-  // `overflows`, those of the layer before.
+  // Fills `own` with the activations of layer `l`, to which `prepared` then points. The first thread to do so hands on
+  // the sums' units and counts, in `overflows`, those of the layer before.
   void prepare(Workspace<A>& space, typename Workspace<A>::Thread& own, std::size_t l, const float* x,
-               std::size_t batch, std::uint64_t* overflows) {
+               std::size_t batch, std::uint64_t* overflows, Input<A>* prepared) {
     const Layer<A>& layer = layers_[l];
     const std::size_t inputs = layer.inputs;
     const bool first = !space.progress[l].prepared.exchange(true);
     for (std::size_t i = 0; i < batch; ++i) {
       typename A::Activation* values = own.activations.data() + i * space.stride;
+      prepared[i] = {values, 0};
       const typename A::Sum* sums = space.sums[(l + 1) % 2].data() + i * space.stride;
       const float* reals = x + i * inputs;
       if constexpr (std::is_same_v<A, Chip>) {
@@ -219,6 +217,7 @@ class NetworkOf final : public Network {
           real_outputs(layers_[l - 1].settings, space.units[(l + 1) % 2][i], sums, inputs, target);
         double unit = layer.kernel->weight_unit();
         if constexpr (std::is_same_v<A, Int16>) unit *= quantise(target, inputs, values);
+        if constexpr (std::is_same_v<A, Int8>) unit *= quantise(target, inputs, values, prepared[i].zero);
         if (first) space.units[l % 2][i] = unit;
       }
       std::fill(values + inputs, values + inputs + padding, typename A::Activation{0});
@@ -247,9 +246,10 @@ class NetworkOf final : public Network {
 
 std::unique_ptr<Network> make_network(const std::string& numerics, std::size_t threads) {
   if (numerics == "int16") return std::make_unique<NetworkOf<Int16>>(threads);
+  if (numerics == "int8") return std::make_unique<NetworkOf<Int8>>(threads);
   if (numerics == "chip") return std::make_unique<NetworkOf<Chip>>(threads);
   if (numerics == "float32") return std::make_unique<NetworkOf<Float32>>(threads);
-  throw std::invalid_argument("numerics must be int16, chip or float32, not " + numerics);
+  throw std::invalid_argument("numerics must be int16, int8, chip or float32, not " + numerics);
 }
 
 }  // namespace eie::kernels

@@ -42,7 +42,7 @@ class Network {
   virtual std::size_t layers() const = 0;
 };
 
-// numerics: "int16", "chip" or "float32". Throws std::invalid_argument for another.
+// numerics: "int16", "int8", "chip" or "float32". Throws std::invalid_argument for another.
 std::unique_ptr<Network> make_network(const std::string& numerics, std::size_t threads);
 
 }  // namespace eie::kernels

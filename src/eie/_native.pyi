@@ -50,6 +50,8 @@ class Network:
         code_bits: int,
         codebook: npt.NDArray[np.float32],
         chip_codebook: npt.NDArray[np.int16],
+        int8_codebook: npt.NDArray[np.int8],
+        int8_unit: float,
         bias: npt.NDArray[np.float32],
         chip_bias: I64,
         relu: bool,

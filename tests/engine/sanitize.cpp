@@ -42,11 +42,12 @@ int main() {
   for (int code = 0; code < 16; ++code) {
     codebook.values.push_back(static_cast<float>(code - 8 * (code > 0)) / 8);
     codebook.chip.push_back(static_cast<std::int16_t>(code == 0 ? 0 : 4000 * (code - 8)));
+    codebook.int8.push_back(static_cast<std::int8_t>(code == 0 ? 0 : 16 * (code - 8)));
   }
   const std::size_t sizes[][3] = {{1, 1, 1}, {64, 128, 3}, {63, 257, 130}, {500, 300, 65}, {1500, 70, 20}};
   int ran = 0;
   for (const std::string& kernel : kernel_names())
-    for (const char* numerics : {"int16", "chip", "float32"})
+    for (const char* numerics : {"int16", "int8", "chip", "float32"})
       for (const auto& size : sizes)
         for (double density : {0.0, 0.05, 0.4, 1.0})
           for (std::size_t threads : {1, 2}) {

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 KERNELS = Path(__file__).parents[2] / "native" / "kernels"
-AVX512 = [f"-mavx512{part}" for part in ("f", "bw", "dq", "vl", "vbmi", "vnni")]
-FLAGS = {"window_avx2.cpp": ["-mavx2", "-mfma"], "window_avx512.cpp": AVX512}
-SOURCES = ["activations", "choose", "codebook", "columns", "network", "pool", "window_avx2", "window_avx512"]
+FLAGS = {
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": [f"-mavx512{part}" for part in ("f", "bw", "dq", "vl", "vbmi", "vnni")],
+}
+SOURCES = sorted(path.stem for path in KERNELS.glob("*.cpp") if path.stem != "bindings")
 
 
 @pytest.mark.slow
@@ -21,7 +23,7 @@ def test_kernels_stay_within_their_buffers(tmp_path: Path) -> None:
         pytest.skip("needs a C++ compiler on x86-64")
     command = [compiler, "-std=c++20", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     command += ["-I", str(KERNELS.parent)]
-    jobs = [(KERNELS / f"{name}.cpp", FLAGS.get(f"{name}.cpp", [])) for name in SOURCES]
+    jobs = [(KERNELS / f"{name}.cpp", FLAGS.get(name.rpartition("_")[2], [])) for name in SOURCES]
     jobs += [(KERNELS.parent / "cpu.cpp", []), (Path(__file__).with_name("sanitize.cpp"), [])]
     objects = []
     for source, flags in jobs:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eie import _native
+from eie.engine.int8 import Integers, int8_weights
 from eie.engine.reference import formats_of
 from eie.errors import InputError
 from eie.network import Layer
@@ -81,6 +82,7 @@ class Chain:
         starts, columns, codes = matrix.rows
         chip_codebook = np.zeros(0, np.int16)
         chip_bias = np.zeros(0, np.int64)
+        int8_codebook = Integers(np.zeros(0, np.int8), 1.0)
         settings = (0, 0, 16, 24)
         if numerics == "chip":
             formats = formats_of(layer)
@@ -91,6 +93,8 @@ class Chain:
             if layer.bias is not None:
                 chip_bias = quantise(layer.bias, formats.output_fraction, formats.accumulator_bits)
             settings = (formats.activation_fraction, formats.output_fraction, bits, formats.accumulator_bits)
+        if numerics == "int8":
+            int8_codebook = int8_weights(layer)
         try:
             report = self._native.add_layer(
                 matrix.inputs,
@@ -100,6 +104,7 @@ class Chain:
                 matrix.code_bits,
                 matrix.codebook,
                 chip_codebook,
+                *int8_codebook,
                 np.zeros(0, np.float32) if layer.bias is None else np.ascontiguousarray(layer.bias),
                 chip_bias,
                 layer.relu,

@@ -18,7 +18,7 @@ from eie.storage import load
 
 __all__ = ["KERNELS", "NUMERICS", "AccumulatorOverflow", "InferenceSession", "LayerPlan"]
 
-NUMERICS = ("int16", "chip", "float32")
+NUMERICS = ("int16", "int8", "chip", "float32")
 KERNELS = tuple(_native.kernel_names())  # of this build; native/kernels/README.md tells what each is
 
 _STAGED_BATCH = 256  # a convolution's windows take many times the memory of its image
@@ -30,10 +30,11 @@ class InferenceSession:
     """Runs a network on this CPU.
 
     `network` is a `Network` or the path of a model file. `numerics` is `int16` (16-bit integers, scales chosen per
-    call; the default), `chip` (the chip's arithmetic, bit for bit; needs a calibrated network) or `float32`. `threads`
-    is how many threads share a call; with 1 none is started. `kernel` forces one of KERNELS for every layer; otherwise
-    the environment variable EIE_KERNEL does, and otherwise each layer gets the one measured fastest. Kernels round
-    `int16` weights differently, so two such sessions can differ within that accuracy.
+    call; the default), `int8` (the same with 8 bits; `eie.engine.int8` has its formulas), `chip` (the chip's
+    arithmetic, bit for bit; needs a calibrated network) or `float32`. `threads` is how many threads share a call; with
+    1 none is started. `kernel` forces one of KERNELS for every layer; otherwise the environment variable EIE_KERNEL
+    does, and otherwise each layer gets the one measured fastest. Kernels round `int16` weights differently, so two such
+    sessions can differ within that accuracy; `int8` and `chip` give the same bits whatever the kernel.
 
     `run` may be called from several threads at once. Raises InputError for anything that is not as described.
     """
