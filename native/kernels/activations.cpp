@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <type_traits>
 
 // The loops over whole vectors are compiled for several instruction sets; the loader takes the best that the processor
@@ -42,6 +43,16 @@ EIE_CLONES void round_scaled(const float* reals, std::size_t count, float lift, 
                              std::uint8_t* values) {
   for (std::size_t i = 0; i < count; ++i)
     values[i] = static_cast<std::uint8_t>((std::bit_cast<std::int32_t>(reals[i] * lift * scale + rounding) + zero) & 255);
+}
+
+EIE_CLONES std::size_t count_different(const std::uint8_t* values, std::size_t count, std::uint8_t from) {
+  std::size_t found = 0;
+  for (std::size_t first = 0; first < count; first += 255) {  // as many as a byte can count
+    std::uint8_t some = 0;
+    for (std::size_t c = first; c < std::min(count, first + 255); ++c) some += values[c] != from;
+    found += some;
+  }
+  return found;
 }
 
 EIE_CLONES bool any_negative(const float* reals, std::size_t count) {
@@ -109,6 +120,22 @@ template void real_outputs(const LayerSettings&, double, const std::int32_t*, st
 
 float largest_magnitude(const float* reals, std::size_t count) {
   return std::bit_cast<float>(largest_bits(reals, count));
+}
+
+std::size_t count_active(const std::uint8_t* values, std::size_t count, std::uint8_t zero) {
+  return count_different(values, count, zero);
+}
+
+// Eight at a time: activations that are zero come in longer runs than that where few are active.
+std::size_t list_active(const std::uint8_t* values, std::size_t count, std::uint8_t zero, std::uint32_t* columns) {
+  const std::uint64_t zeros = 0x0101010101010101u * zero;
+  std::size_t found = 0, c = 0;
+  for (; c + 8 <= count; c += 8) {
+    std::uint64_t eight;
+    std::memcpy(&eight, values + c, 8);
+    if (eight != zeros) found += list_active<std::uint8_t>(values + c, 8, zero, columns + found, c);
+  }
+  return found + list_active<std::uint8_t>(values + c, count - c, zero, columns + found, c);
 }
 
 double quantise(const float* reals, std::size_t count, std::int16_t* values) {

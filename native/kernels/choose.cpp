@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <functional>
+#include <limits>
 #include <stdexcept>
+#include <type_traits>
 
 #include "cpu.hpp"
 #include "kernels/aligned.hpp"
@@ -23,7 +26,7 @@ struct Candidate {
 // The best instruction set first.
 template <class A>
 std::vector<Candidate<A>> candidates() {
-  return {
+  std::vector<Candidate<A>> all = {
 #if defined(__x86_64__)
       {"window-avx512", InstructionSet::avx512, true,
        [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_avx512<A>(rows, book); }},
@@ -31,16 +34,18 @@ std::vector<Candidate<A>> candidates() {
        [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_avx2<A>(rows, book); }},
 #endif
       {"columns", InstructionSet::portable, false, make_columns<A>}};
+  if constexpr (std::is_same_v<A, Int8>) {
+#if defined(__x86_64__)
+    all.push_back({"bitmask-avx512", InstructionSet::avx512, false, make_bitmask_avx512});
+#endif
+    all.push_back({"bitmask", InstructionSet::portable, false, make_bitmask});
+  }
+  return all;
 }
 
-// Whether to spend load time on trying `candidate` against a window kernel: not on the same design with a lesser
-// instruction set (2 to 4 times slower), nor on column by column for a layer of more weights than this (8 to 12 times
-// slower).
+// Whether two ways may share a layer: their sums must be the same to the bit.
 template <class A>
-bool worth_trying(const Candidate<A>& candidate, const Rows& rows) {
-  constexpr std::size_t most_weights = 100000;
-  return !candidate.windows && rows.weights() <= most_weights;
-}
+constexpr bool two_ways = std::is_same_v<A, Int8>;
 
 std::string list(const std::vector<std::string>& names) {
   std::string text;
@@ -56,68 +61,197 @@ std::size_t total_bytes(const Kernel<A>& kernel) {
   return bytes;
 }
 
-// Microseconds of one multiplication: the best of some, with every third activation at work, as behind a ReLU.
+// Times a layer's kernels on made-up activations.
 template <class A>
-double measure(const Kernel<A>& kernel, const Rows& rows) {
-  using clock = std::chrono::steady_clock;
-  Aligned<typename A::Activation> x(rows.inputs + padding);
-  for (std::size_t c = 0; c < rows.inputs; c += 3) x.data()[c] = 1;
-  Aligned<typename A::Sum> y(rows.outputs);
-  const Input<A> inputs[] = {{x.data(), 0}};
-  typename A::Sum* sums[] = {y.data()};
-  double best = 1e30, total = 0;
-  for (int turn = 0; turn < 5 && total < 20e3; ++turn) {
-    const auto start = clock::now();
-    kernel.multiply(inputs, 1, 0, kernel.parts(), sums);
-    const double us = std::chrono::duration<double, std::micro>(clock::now() - start).count();
-    best = std::min(best, us);
-    total += us;
+class Stopwatch {
+ public:
+  explicit Stopwatch(const Rows& rows) : inputs_(rows.inputs), x_(rows.inputs + padding), active_(rows.inputs) {
+    for (auto& sums : sums_) sums = Aligned<typename A::Sum>(rows.outputs);
   }
-  return best;
-}
 
-}  // namespace
+  // Microseconds of one multiplication: the best of some, `active` of the columns being active, evenly spread.
+  double measure(const Kernel<A>& kernel, std::size_t active, std::size_t batch = 1) {
+    std::fill(x_.data(), x_.data() + inputs_, typename A::Activation{0});
+    for (std::size_t k = 0; k < active; ++k) {
+      active_[k] = static_cast<std::uint32_t>(k * inputs_ / active);
+      x_.data()[active_[k]] = 1;
+    }
+    Input<A> inputs[most_inputs];
+    typename A::Sum* sums[most_inputs];
+    for (std::size_t i = 0; i < batch; ++i) {
+      inputs[i] = {x_.data(), 0, active_.data(), active};
+      sums[i] = sums_[i].data();
+    }
+    using clock = std::chrono::steady_clock;
+    double best = std::numeric_limits<double>::infinity(), total = 0;
+    for (int turn = 0; turn < 7 && total < 20e3; ++turn) {
+      const auto start = clock::now();
+      kernel.multiply(inputs, batch, 0, kernel.parts(), sums);
+      const double us = std::chrono::duration<double, std::micro>(clock::now() - start).count();
+      best = std::min(best, us);
+      total += us;
+    }
+    return best;
+  }
 
-std::vector<std::string> kernel_names() {
-  std::vector<std::string> names;
-  for (const auto& candidate : candidates<Int16>()) names.emplace_back(candidate.name);
-  return names;
-}
+  // A line through two points for a kernel that skips columns, one point for another.
+  Cost cost(const Kernel<A>& kernel) {
+    const std::size_t some = inputs_ / 16, many = (inputs_ + 1) / 2;
+    const double us = measure(kernel, some);
+    if (!kernel.skips()) return {us, 0};
+    const double column = std::max(0.0, (measure(kernel, many) - us) / static_cast<double>(many - some));
+    return {us - column * static_cast<double>(some), column};
+  }
+
+  static constexpr std::size_t most_inputs = 4;
+
+ private:
+  std::size_t inputs_;
+  Aligned<typename A::Activation> x_;
+  std::vector<std::uint32_t> active_;
+  Aligned<typename A::Sum> sums_[most_inputs];
+};
 
 template <class A>
-KernelPtr<A> choose_kernel(const Rows& rows, const Codebook& codebook, std::size_t threads, const std::string& name,
-                           LayerReport& report) {
+struct Tried {
+  const char* name;
+  KernelPtr<A> kernel;
+  std::size_t bytes;
+  Cost cost;
+};
+
+// Whether to spend load time on `candidate` when there are kernels already. A lesser instruction set is 1.5 to 4 times
+// slower at the same design. Column by column is 8 to 12 times slower than a window when all is active, so for layers
+// of more weights than this it is tried only for few active columns, and not where bitmasks do that better.
+template <class A>
+bool worth_trying(const Candidate<A>& candidate, const std::vector<Tried<A>>& before, const Rows& rows) {
+  constexpr std::size_t most_weights = 100000;
+  const auto has = [&](const char* name) {
+    return std::any_of(before.begin(), before.end(), [&](const auto& t) { return t.name == std::string(name); });
+  };
+  if (before.empty()) return true;
+  if (candidate.name == std::string("bitmask")) return false;  // smaller than `columns`, never quicker
+  if (candidate.name == std::string("columns"))
+    return rows.weights() <= most_weights || (two_ways<A> && !has("window-avx512"));
+  return !candidate.windows;
+}
+
+// The kernel that takes least time with `active` columns active.
+template <class A>
+Tried<A>& quickest(std::vector<Tried<A>>& tried, double active) {
+  return *std::min_element(tried.begin(), tried.end(),
+                           [&](const auto& a, const auto& b) { return a.cost.at(active) < b.cost.at(active); });
+}
+
+// Finds where the two ways take equally long by measuring once more where the lines say so.
+template <class A>
+void fit(Ways<A>& ways, Stopwatch<A>& stopwatch, std::size_t inputs) {
+  constexpr std::size_t batch = Stopwatch<A>::most_inputs;
+  ways.all_more_us = std::max(0.0, (stopwatch.measure(*ways.all, inputs / 2, batch) - ways.all_us) / (batch - 1));
+  if (ways.few_cost.column <= 0) return;
+  const double crossing = std::clamp((ways.all_us - ways.few_cost.fixed) / ways.few_cost.column, 1.0, inputs * 1.0);
+  const double us = stopwatch.measure(*ways.few, static_cast<std::size_t>(crossing));
+  ways.few_cost.fixed = us - ways.few_cost.column * std::floor(crossing);
+}
+
+// The one kernel that is named, or std::invalid_argument that says why it cannot be had.
+template <class A>
+Ways<A> forced(const Rows& rows, const Codebook& codebook, std::size_t threads, const std::string& name,
+               const Limits& limits, LayerReport& report) {
   const InstructionSet has = best_instruction_set();
-  KernelPtr<A> best;
-  double best_us = 0;
   for (const Candidate<A>& candidate : candidates<A>()) {
-    if (!name.empty() && name != candidate.name) continue;
-    const bool fits = !candidate.windows || fits_window(rows);
-    if (!name.empty() && candidate.needs > has)
+    if (name != candidate.name) continue;
+    if (candidate.needs > has)
       throw std::invalid_argument("the kernel " + name + " needs " + name_of(candidate.needs) +
                                   ", but this processor, or EIE_INSTRUCTION_SET, allows " + name_of(has));
-    if (!name.empty() && !fits)
+    if (candidate.windows && !fits_window(rows))
       throw std::invalid_argument("the kernel " + name + " takes codes of at most 4 bits and at most " +
                                   std::to_string(Straggler::largest_column) + " inputs, not " +
                                   std::to_string(rows.code_bits) + " bits and " + std::to_string(rows.inputs) +
                                   " inputs");
-    if (candidate.needs > has || !fits || (best && !worth_trying(candidate, rows))) continue;
-    KernelPtr<A> kernel = candidate.make(rows, codebook, threads);
-    const double us = name.empty() ? measure(*kernel, rows) : 0;
-    if (name.empty()) report.measured.emplace_back(candidate.name, us);
-    if (best && us >= best_us) continue;
-    best = std::move(kernel);
-    best_us = us;
-    report.kernel = candidate.name;
+    Ways<A> ways;
+    ways.all = candidate.make(rows, codebook, threads);
+    report.kernel = name;
+    report.bytes = total_bytes(*ways.all);
+    if (report.bytes > limits.most_bytes)
+      throw std::invalid_argument("the kernel " + name + " takes " + std::to_string(report.bytes) +
+                                  " bytes, but its share of the weights' memory is " +
+                                  std::to_string(limits.most_bytes));
+    return ways;
   }
-  if (!best) throw std::invalid_argument("the kernel must be " + list(kernel_names()) + ", not " + name);
-  report.bytes = total_bytes(*best);
-  return best;
+  const std::vector<std::string> all = kernel_names<Int8>();  // which has those of the others
+  if (std::find(all.begin(), all.end(), name) != all.end())
+    throw std::invalid_argument("the kernel " + name + " has no numerics but int8");
+  throw std::invalid_argument("the kernel must be " + list(all) + ", not " + name);
 }
 
-template KernelPtr<Float32> choose_kernel(const Rows&, const Codebook&, std::size_t, const std::string&, LayerReport&);
-template KernelPtr<Int8> choose_kernel(const Rows&, const Codebook&, std::size_t, const std::string&, LayerReport&);
-template KernelPtr<Int16> choose_kernel(const Rows&, const Codebook&, std::size_t, const std::string&, LayerReport&);
-template KernelPtr<Chip> choose_kernel(const Rows&, const Codebook&, std::size_t, const std::string&, LayerReport&);
+}  // namespace
+
+template <class A>
+std::vector<std::string> kernel_names() {
+  std::vector<std::string> names;
+  for (const auto& candidate : candidates<A>()) names.emplace_back(candidate.name);
+  return names;
+}
+
+template <class A>
+Ways<A> choose_kernels(const Rows& rows, const Codebook& codebook, std::size_t threads, const std::string& name,
+                       const Limits& limits, LayerReport& report) {
+  if (!name.empty()) return forced<A>(rows, codebook, threads, name, limits, report);
+  const InstructionSet has = best_instruction_set();
+  Stopwatch<A> stopwatch(rows);
+  std::vector<Tried<A>> tried;
+  std::size_t least_bytes = std::numeric_limits<std::size_t>::max();
+  for (const Candidate<A>& candidate : candidates<A>()) {
+    if (candidate.needs > has || (candidate.windows && !fits_window(rows)) || !worth_trying(candidate, tried, rows))
+      continue;
+    KernelPtr<A> kernel = candidate.make(rows, codebook, threads);
+    const std::size_t bytes = total_bytes(*kernel);
+    least_bytes = std::min(least_bytes, bytes);
+    if (bytes > limits.most_bytes) continue;
+    const Cost cost = two_ways<A> ? stopwatch.cost(*kernel) : Cost{stopwatch.measure(*kernel, rows.inputs / 3), 0};
+    tried.push_back({candidate.name, std::move(kernel), bytes, cost});
+  }
+  if (tried.empty())
+    throw std::invalid_argument("the weights take " + std::to_string(least_bytes) +
+                                " bytes at least, but their share of the weights' memory is " +
+                                std::to_string(limits.most_bytes));
+  const double inputs = static_cast<double>(rows.inputs);
+  const double least = limits.least_active * inputs, most = limits.most_active * inputs, middle = (least + most) / 2;
+  for (const Tried<A>& one : tried) report.measured.emplace_back(one.name, one.cost.at(middle));
+
+  Tried<A>& few = quickest(tried, least);
+  Tried<A>& all = quickest(tried, most);
+  Ways<A> ways;
+  // A second layout has to save a tenth somewhere.
+  if (&few != &all && !all.kernel->skips() && few.cost.at(least) < 0.9 * all.cost.at(least) && few.bytes + all.bytes <= limits.most_bytes) {
+    ways = {std::move(all.kernel), std::move(few.kernel), few.cost, all.cost.at(most), 0};
+    fit(ways, stopwatch, rows.inputs);
+    report.few_kernel = few.name;
+    report.few_bytes = few.bytes;
+    while (report.few_below < rows.inputs && ways.choose(1, report.few_below)) ++report.few_below;
+    report.kernel = all.name;
+    report.bytes = all.bytes;
+  } else {
+    Tried<A>& one = quickest(tried, middle);
+    report.kernel = one.name;
+    report.bytes = one.bytes;
+    ways.all = std::move(one.kernel);
+  }
+  return ways;
+}
+
+template std::vector<std::string> kernel_names<Float32>();
+template Ways<Float32> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
+                                 LayerReport&);
+template std::vector<std::string> kernel_names<Int8>();
+template Ways<Int8> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
+                                 LayerReport&);
+template std::vector<std::string> kernel_names<Int16>();
+template Ways<Int16> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
+                                 LayerReport&);
+template std::vector<std::string> kernel_names<Chip>();
+template Ways<Chip> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
+                                 LayerReport&);
 
 }  // namespace eie::kernels

@@ -39,6 +39,9 @@ template <class A>
 struct Input {
   const typename A::Activation* values;  // (inputs + padding), aligned to 64 bytes
   typename A::Activation zero;           // what stands for the number 0: 0 in all but Int8
+  // The columns whose activation is not `zero`, ascending; for kernels that skip the others, see Kernel::skips.
+  const std::uint32_t* active = nullptr;
+  std::size_t active_count = 0;
 };
 
 // Immutable once built, so any number of threads may use one at a time.
@@ -49,7 +52,9 @@ class Kernel {
 
   // Parts have rows of their own: threads share a layer by taking different parts.
   virtual std::size_t parts() const = 0;
-  // Bytes of weights that part `part` reads.
+  // Whether columns without an active input are skipped: then multiply needs to be told which are active.
+  virtual bool skips() const { return false; }
+  // Bytes of weights that part `part` reads, all columns being active.
   virtual std::size_t bytes(std::size_t part) const = 0;
   // For each input i < batch and each row r of parts [first, end): sums[i][r] = sum over columns c of w(r, c) *
   // x[i][c].
@@ -76,6 +81,10 @@ std::vector<typename A::Weight> weights_of(const Codebook& codebook, std::size_t
 // columns.cpp: portable C++. `parts_wanted` is the number of threads that are to share the layer.
 template <class A>
 KernelPtr<A> make_columns(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
+
+// bitmask.cpp and bitmask_avx512.cpp, which needs VBMI2 besides what the window needs; any code width.
+KernelPtr<Int8> make_bitmask(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
+KernelPtr<Int8> make_bitmask_avx512(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
 
 // window_avx2.cpp. The processor must have AVX2 and FMA, and fits_window(rows) hold.
 template <class A>

@@ -21,8 +21,14 @@ template <class A>
 struct Layer {
   std::size_t inputs, outputs;
   LayerSettings settings;
-  KernelPtr<A> kernel;
-  std::vector<std::size_t> share;  // (threads + 1): thread t has the parts share[t] to share[t + 1]
+  Ways<A> ways;
+  std::vector<std::size_t> share[2];  // by way, (threads + 1): thread t has the parts share[t] to share[t + 1]
+
+  // Threads take turns at a share before they know the way: as many as there are parts in either.
+  std::size_t turns(std::size_t thread) const {
+    const auto parts = [&](std::size_t way) { return share[way][thread + 1] - share[way][thread]; };
+    return ways.few ? std::max(parts(0), parts(1)) : parts(0);
+  }
 };
 
 // What one call needs besides the weights.
@@ -30,12 +36,13 @@ template <class A>
 struct Workspace {
   struct Thread {
     Aligned<typename A::Activation> activations;  // (largest_batch, stride)
+    Aligned<std::uint32_t> active;                // (largest_batch, stride): the columns that are not zero
     Aligned<float> reals;                         // (stride): integers are scaled by the largest of them
   };
-  // How far a layer is. Threads take its parts one by one, each its own share first.
+  // How far a layer is. Threads take turns at its parts, each at its own share first.
   struct Progress {
-    std::vector<std::atomic<std::uint32_t>> taken;  // (threads): parts of each share that have been taken
-    std::atomic<std::uint32_t> finished{0};         // parts
+    std::vector<std::atomic<std::uint32_t>> taken;  // (threads): turns at each share that have been taken
+    std::atomic<std::uint32_t> finished{0};         // turns
     std::atomic<bool> prepared{false};              // by some thread: the first one hands on what all need once
     explicit Progress(std::size_t threads) : taken(threads) {}
   };
@@ -49,7 +56,8 @@ struct Workspace {
 
   Workspace(std::size_t stride, std::size_t thread_count, std::size_t layers) : stride(stride) {
     for (std::size_t t = 0; t < thread_count; ++t)
-      threads.push_back({Aligned<typename A::Activation>(largest_batch * stride), Aligned<float>(stride)});
+      threads.push_back({Aligned<typename A::Activation>(largest_batch * stride),
+                         Aligned<std::uint32_t>(largest_batch * stride), Aligned<float>(stride)});
     for (std::size_t l = 0; l < layers; ++l) progress.emplace_back(thread_count);
     for (auto& part : sums) part = Aligned<typename A::Sum>(largest_batch * stride);
   }
@@ -104,11 +112,12 @@ class NetworkOf final : public Network {
   explicit NetworkOf(std::size_t threads) : pool_(threads) {}
 
   LayerReport add(const Rows& rows, const Codebook& codebook, LayerSettings settings,
-                  const std::string& name) override {
+                  const std::string& name, const Limits& limits) override {
     LayerReport report;
-    KernelPtr<A> kernel = choose_kernel<A>(rows, codebook, pool_.threads(), name, report);
-    Layer<A> layer{rows.inputs, rows.outputs, std::move(settings), std::move(kernel), {}};
-    share_parts(layer);
+    Ways<A> ways = choose_kernels<A>(rows, codebook, pool_.threads(), name, limits, report);
+    Layer<A> layer{rows.inputs, rows.outputs, std::move(settings), std::move(ways), {}};
+    layer.share[0] = share_parts(*layer.ways.all);
+    if (layer.ways.few) layer.share[1] = share_parts(*layer.ways.few);
     layers_.push_back(std::move(layer));
     widest_ = std::max({widest_, rows.inputs, rows.outputs});
     return report;
@@ -132,19 +141,20 @@ class NetworkOf final : public Network {
 
  private:
   // Gives each thread parts with about the same bytes to read.
-  void share_parts(Layer<A>& layer) const {
-    const std::size_t parts = layer.kernel->parts(), threads = pool_.threads();
+  std::vector<std::size_t> share_parts(const Kernel<A>& kernel) const {
+    const std::size_t parts = kernel.parts(), threads = pool_.threads();
     std::size_t total = 0, seen = 0;
-    for (std::size_t p = 0; p < parts; ++p) total += layer.kernel->bytes(p);
-    layer.share.assign(threads + 1, parts);
-    layer.share[0] = 0;
+    for (std::size_t p = 0; p < parts; ++p) total += kernel.bytes(p);
+    std::vector<std::size_t> shares(threads + 1, parts);
+    shares[0] = 0;
     std::size_t thread = 1;
     for (std::size_t p = 0; p < parts; ++p) {
       // A part goes to the thread in whose share its middle lies.
-      const std::size_t middle = seen + layer.kernel->bytes(p) / 2;
-      while (thread < threads && middle * threads >= total * thread) layer.share[thread++] = p;
-      seen += layer.kernel->bytes(p);
+      const std::size_t middle = seen + kernel.bytes(p) / 2;
+      while (thread < threads && middle * threads >= total * thread) shares[thread++] = p;
+      seen += kernel.bytes(p);
     }
+    return shares;
   }
 
   void run_batch(Workspace<A>& space, const float* x, std::size_t batch, float* y, std::uint64_t* overflows) {
@@ -160,8 +170,9 @@ class NetworkOf final : public Network {
   }
 
   // Does what parts of layer `l` are left, its own share first, and returns when all are done. Each thread prepares the
-  // activations for itself (under 2 % of the time, and one wait less), but only when it has taken a part: until that is
-  // finished, no other thread can be past this layer and overwrite what it reads.
+  // activations for itself (under 2 % of the time, and one wait less), but only when it has taken a turn: until that is
+  // finished, no other thread can be past this layer and overwrite what it reads. From the same activations all threads
+  // choose the same way.
   void run_layer(Workspace<A>& space, std::size_t thread, std::size_t l, const float* x, std::size_t batch,
                  std::uint64_t* overflows) {
     const Layer<A>& layer = layers_[l];
@@ -170,22 +181,43 @@ class NetworkOf final : public Network {
     Input<A> prepared[largest_batch];
     typename A::Sum* sums[largest_batch];
     bool ready = false;
+    std::size_t way = 0, turns_in_all = 0;
     for (std::size_t s = 0; s < pool_.threads(); ++s) {
-      const std::size_t share = (thread + s) % pool_.threads();
+      const std::size_t share = (thread + s) % pool_.threads(), turns = layer.turns(share);
+      turns_in_all += turns;
       for (;;) {
-        const std::size_t part = layer.share[share] + progress.taken[share]++;
-        if (part >= layer.share[share + 1]) break;
+        const std::size_t turn = progress.taken[share]++;
+        if (turn >= turns) break;
         if (!ready) {
           prepare(space, own, l, x, batch, overflows, prepared);
+          way = choose_way(layer, own, batch, prepared);
           for (std::size_t i = 0; i < batch; ++i) sums[i] = space.sums[l % 2].data() + i * space.stride;
           ready = true;
         }
-        layer.kernel->multiply(prepared, batch, part, part + 1, sums);
+        const std::size_t part = layer.share[way][share] + turn;
+        if (part < layer.share[way][share + 1])
+          layer.ways.kernel(way).multiply(prepared, batch, part, part + 1, sums);
         progress.finished.fetch_add(1, std::memory_order_release);
       }
     }
-    const std::size_t parts = layer.kernel->parts();
-    for (int turns = 0; progress.finished.load(std::memory_order_acquire) != parts;) wait_a_turn(turns);
+    for (int waited = 0; progress.finished.load(std::memory_order_acquire) != turns_in_all;) wait_a_turn(waited);
+  }
+
+  // The way that these inputs take through the layer; where it skips columns, they are told which are active.
+  std::size_t choose_way(const Layer<A>& layer, typename Workspace<A>::Thread& own, std::size_t batch,
+                         Input<A>* prepared) const {
+    std::size_t active = 0;
+    if constexpr (std::is_same_v<A, Int8>)
+      for (std::size_t i = 0; layer.ways.few && i < batch; ++i)
+        active += count_active(prepared[i].values, layer.inputs, prepared[i].zero);
+    const std::size_t way = layer.ways.choose(batch, active);
+    if (!layer.ways.kernel(way).skips()) return way;
+    std::uint32_t* columns = own.active.data();
+    for (std::size_t i = 0; i < batch; ++i, columns += layer.inputs) {
+      prepared[i].active = columns;
+      prepared[i].active_count = list_active(prepared[i].values, layer.inputs, prepared[i].zero, columns);
+    }
+    return way;
   }
 
   // Fills `own` with the activations of layer `l`, to which `prepared` then points. The first thread to do so hands on
@@ -215,7 +247,7 @@ class NetworkOf final : public Network {
           std::copy(reals, reals + inputs, target);
         else
           real_outputs(layers_[l - 1].settings, space.units[(l + 1) % 2][i], sums, inputs, target);
-        double unit = layer.kernel->weight_unit();
+        double unit = layer.ways.all->weight_unit();
         if constexpr (std::is_same_v<A, Int16>) unit *= quantise(target, inputs, values);
         if constexpr (std::is_same_v<A, Int8>) unit *= quantise(target, inputs, values, prepared[i].zero);
         if (first) space.units[l % 2][i] = unit;

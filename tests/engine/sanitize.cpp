@@ -46,7 +46,7 @@ int main() {
   }
   const std::size_t sizes[][3] = {{1, 1, 1}, {64, 128, 3}, {63, 257, 130}, {500, 300, 65}, {1500, 70, 20}};
   int ran = 0;
-  for (const std::string& kernel : kernel_names())
+  for (const std::string& kernel : kernel_names<Int8>())
     for (const char* numerics : {"int16", "int8", "chip", "float32"})
       for (const auto& size : sizes)
         for (double density : {0.0, 0.05, 0.4, 1.0})
@@ -59,13 +59,13 @@ int main() {
             settings.chip_bias.assign(size[1], 100);
             settings.activation_fraction = settings.output_fraction = 8;
             try {
-              network->add(first.rows(), codebook, settings, kernel);
+              network->add(first.rows(), codebook, settings, kernel, {});
             } catch (const std::invalid_argument&) {
               continue;  // not on this processor
             }
             settings.bias.clear();
             settings.chip_bias.clear();
-            network->add(second.rows(), codebook, settings, kernel);
+            network->add(second.rows(), codebook, settings, ran % 2 ? kernel : "", {});
             for (std::size_t count : {1, 2, 3, 17}) {
               std::vector<float> x(count * size[0]), y(count * size[2]);
               for (float& value : x) value = draw() % 3 ? 0.0f : static_cast<float>(draw() % 200) / 16 - 6;

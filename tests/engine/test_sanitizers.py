@@ -10,7 +10,7 @@ import pytest
 KERNELS = Path(__file__).parents[2] / "native" / "kernels"
 FLAGS = {
     "avx2": ["-mavx2", "-mfma"],
-    "avx512": [f"-mavx512{part}" for part in ("f", "bw", "dq", "vl", "vbmi", "vnni")],
+    "avx512": [f"-mavx512{part}" for part in ("f", "bw", "dq", "vl", "vbmi", "vbmi2", "vnni")],
 }
 SOURCES = sorted(path.stem for path in KERNELS.glob("*.cpp") if path.stem != "bindings")
 

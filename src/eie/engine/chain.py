@@ -21,6 +21,8 @@ __all__ = ["AccumulatorOverflow", "Chain", "LayerPlan"]
 
 _LARGEST_CHIP_FRACTION = 1000  # well within what a float64 can be scaled by
 
+_UNLIMITED = 2**63  # bytes
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -32,8 +34,11 @@ class AccumulatorOverflow(RuntimeWarning):
 class LayerPlan:
     """How a session runs one layer.
 
-    `bytes` are those of its weights in the kernel's layout, read for every input or batch. `measured_us` has what one
-    multiplication took with each kernel tried at load, in microseconds; it is empty where one was forced.
+    `bytes` are those of its weights in the kernel's layout, read for every input or batch. Where `few_kernel` is not
+    empty, the weights are in memory in its layout too, in `few_bytes`, and an input with fewer than `few_below` active
+    (non-zero) numbers is multiplied by it, as it skips the others' columns. `measured_us` has what one multiplication
+    took with each kernel tried at load, in microseconds (`int8`: at the middle of the expected activity; other
+    numerics: with a third of the inputs active); it is empty where one was forced.
     """
 
     name: str
@@ -41,22 +46,44 @@ class LayerPlan:
     bytes: int
     weights: int
     measured_us: dict[str, float]
+    few_kernel: str = ""
+    few_bytes: int = 0
+    few_below: int = 0
 
     @property
     def bytes_per_weight(self) -> float:
         """Bytes read per non-zero weight."""
         return self.bytes / max(self.weights, 1)
 
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes that the layer's weights take in memory, in all their layouts."""
+        return self.bytes + self.few_bytes
+
 
 class Chain:
-    """`layers`, each one's outputs the next one's inputs, with one arithmetic; `kernel` is forced unless empty."""
+    """`layers`, each one's outputs the next one's inputs, with one arithmetic; `kernel` is forced unless empty.
 
-    def __init__(self, layers: Sequence[Layer], numerics: str, threads: int, kernel: str) -> None:
+    `activity` is the range of the share of active inputs that each layer is laid out for; a weight may take
+    `bytes_per_weight` bytes on average.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        numerics: str,
+        threads: int,
+        kernel: str,
+        *,
+        activity: tuple[float, float] = (0.0, 1.0),
+        bytes_per_weight: float | None = None,
+    ) -> None:
         self.inputs, self.outputs = layers[0].inputs, layers[-1].outputs
         self._counts_overflows = numerics == "chip"  # only its sums can wrap
         if numerics == "chip":
             _check_chip_formats(layers)
         self._native = _native.make_network(numerics, threads)
+        self._activity, self._bytes_per_weight = activity, bytes_per_weight
         self.plan = tuple(self._add(layer, numerics, kernel) for layer in layers)
         self._no_overflows = np.zeros(len(self.plan), np.uint64)
 
@@ -110,10 +137,21 @@ class Chain:
                 layer.relu,
                 *settings,
                 kernel,
+                self._activity,
+                _UNLIMITED if self._bytes_per_weight is None else int(self._bytes_per_weight * len(codes)),
             )
         except ValueError as error:
             raise InputError(f"layer {layer.name}: {error}") from error
-        return LayerPlan(layer.name, report.kernel, report.bytes, len(codes), dict(report.measured))
+        return LayerPlan(
+            layer.name,
+            report.kernel,
+            report.bytes,
+            len(codes),
+            dict(report.measured),
+            report.few_kernel,
+            report.few_bytes,
+            report.few_below,
+        )
 
 
 def _check_chip_formats(layers: Sequence[Layer]) -> None:

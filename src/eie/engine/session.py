@@ -36,34 +36,57 @@ class InferenceSession:
     does, and otherwise each layer gets the one measured fastest. Kernels round `int16` weights differently, so two such
     sessions can differ within that accuracy; `int8` and `chip` give the same bits whatever the kernel.
 
+    With `int8`, a layer may be kept in two layouts: one that reads every weight, and one that skips the columns of
+    inputs that are zero; each call takes the one that is quicker for its number of active inputs. `activity` is the
+    expected range of the share of active inputs, (0.0, 1.0) at its widest: two layouts are kept only where each is
+    quicker somewhere in it. `weight_bytes` caps what all weights take in memory, shared out to the layers by their
+    numbers of weights: a layer that would pass its share keeps one layout. `plan` reports both.
+
     `run` may be called from several threads at once. Raises InputError for anything that is not as described.
     """
 
     def __init__(
-        self, network: Network | str | Path, *, numerics: str = "int16", threads: int = 1, kernel: str | None = None
+        self,
+        network: Network | str | Path,
+        *,
+        numerics: str = "int16",
+        threads: int = 1,
+        kernel: str | None = None,
+        activity: tuple[float, float] = (0.0, 1.0),
+        weight_bytes: int | None = None,
     ) -> None:
         if numerics not in NUMERICS:
             raise InputError(f"numerics must be {', '.join(NUMERICS[:-1])} or {NUMERICS[-1]}, not {numerics}")
         if not isinstance(threads, int) or not 1 <= threads <= 256:
             raise InputError(f"threads must be an integer from 1 to 256, not {threads!r}")
+        least, most = activity
+        if not 0 <= least <= most <= 1:
+            raise InputError(f"activity must be a range within 0 to 1, such as (0.0, 0.2), not ({least}, {most})")
+        if weight_bytes is not None and weight_bytes < 1:
+            raise InputError(f"weight_bytes must be a positive number of bytes, or None, not {weight_bytes}")
         self.network = network if isinstance(network, Network) else load(network)
         self.numerics = numerics
         self.threads = threads
         forced = kernel or os.environ.get("EIE_KERNEL", "")
         self._stages: list[Chain | Step] = []
         self._products: dict[str, Chain] = {}  # those inside steps, by name
-        chains = []
+        chains: list[Chain] = []
+        weights = sum(len(product.matrix.rows.codes) for product in self.network.products) if weight_bytes else 0
+        bytes_per_weight = weight_bytes / max(weights, 1) if weight_bytes else None
+
+        def chain_of(layers: list[Layer]) -> Chain:
+            chain = Chain(layers, numerics, threads, forced, activity=activity, bytes_per_weight=bytes_per_weight)
+            chains.append(chain)
+            return chain
+
         for is_layer, steps in groupby(self.network, lambda step: isinstance(step, Layer)):
             if is_layer:
-                chain = Chain([product for step in steps for product in step.products], numerics, threads, forced)
-                self._stages.append(chain)
-                chains.append(chain)
+                self._stages.append(chain_of([product for step in steps for product in step.products]))
                 continue
             for step in steps:
                 self._stages.append(step)
                 for product in step.products:
-                    self._products[product.name] = Chain([product], numerics, threads, forced)
-                    chains.append(self._products[product.name])
+                    self._products[product.name] = chain_of([product])
         self.plan = tuple(plan for chain in chains for plan in chain.plan)
         self._inputs, self._outputs = self.network.inputs, self.network.outputs
 
