@@ -46,12 +46,14 @@ EIE_CLONES void round_scaled(const float* reals, std::size_t count, float lift, 
 }
 
 EIE_CLONES std::size_t count_different(const std::uint8_t* values, std::size_t count, std::uint8_t from) {
-  std::size_t found = 0;
-  for (std::size_t first = 0; first < count; first += 255) {  // as many as a byte can count
+  constexpr std::size_t block = 192;  // whole vectors, and no more than a byte can count
+  std::size_t found = 0, c = 0;
+  for (; c + block <= count; c += block) {
     std::uint8_t some = 0;
-    for (std::size_t c = first; c < std::min(count, first + 255); ++c) some += values[c] != from;
+    for (std::size_t k = 0; k < block; ++k) some += values[c + k] != from;
     found += some;
   }
+  for (; c < count; ++c) found += values[c] != from;
   return found;
 }
 

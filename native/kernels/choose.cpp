@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <functional>
 #include <limits>
 #include <stdexcept>
@@ -61,6 +60,35 @@ std::size_t total_bytes(const Kernel<A>& kernel) {
   return bytes;
 }
 
+// A kernel and what it was measured to take, in microseconds: one time for each of the shares of active inputs below.
+template <class A>
+struct Tried {
+  const char* name;
+  KernelPtr<A> kernel;
+  std::size_t bytes;
+  std::vector<double> us;
+
+  // The line through the times around `active` of `inputs` columns.
+  Line line(double active, double inputs) const;
+  double at(double active, double inputs) const { return line(active, inputs).at(active); }
+};
+
+// Where two ways may share a layer, a kernel's time is a curve; elsewhere all are timed as behind a ReLU.
+template <class A>
+std::vector<double> shares() {
+  return two_ways<A> ? std::vector<double>{0, 1 / 64., 1 / 16., 1 / 8., 1 / 4., 1 / 2.} : std::vector<double>{1 / 3.};
+}
+
+template <class A>
+Line Tried<A>::line(double active, double inputs) const {
+  const std::vector<double> share = shares<A>();
+  if (share.size() == 1 || !kernel->skips()) return {us[0], 0};
+  std::size_t k = 1;
+  while (k + 1 < share.size() && share[k] * inputs < active) ++k;
+  const double column = std::max(0.0, (us[k] - us[k - 1]) / ((share[k] - share[k - 1]) * inputs));
+  return {us[k] - column * share[k] * inputs, column};
+}
+
 // Times a layer's kernels on made-up activations.
 template <class A>
 class Stopwatch {
@@ -69,55 +97,54 @@ class Stopwatch {
     for (auto& sums : sums_) sums = Aligned<typename A::Sum>(rows.outputs);
   }
 
-  // Microseconds of one multiplication: the best of some, `active` of the columns being active, evenly spread.
-  double measure(const Kernel<A>& kernel, std::size_t active, std::size_t batch = 1) {
-    std::fill(x_.data(), x_.data() + inputs_, typename A::Activation{0});
-    for (std::size_t k = 0; k < active; ++k) {
-      active_[k] = static_cast<std::uint32_t>(k * inputs_ / active);
-      x_.data()[active_[k]] = 1;
-    }
-    Input<A> inputs[most_inputs];
-    typename A::Sum* sums[most_inputs];
-    for (std::size_t i = 0; i < batch; ++i) {
-      inputs[i] = {x_.data(), 0, active_.data(), active};
-      sums[i] = sums_[i].data();
-    }
-    using clock = std::chrono::steady_clock;
-    double best = std::numeric_limits<double>::infinity(), total = 0;
-    for (int turn = 0; turn < 7 && total < 20e3; ++turn) {
-      const auto start = clock::now();
-      kernel.multiply(inputs, batch, 0, kernel.parts(), sums);
-      const double us = std::chrono::duration<double, std::micro>(clock::now() - start).count();
-      best = std::min(best, us);
-      total += us;
-    }
-    return best;
+  // Fills in the times of all kernels. They take turns, and the best of each counts: the processor is rarely ours alone.
+  void measure(std::vector<Tried<A>>& tried) {
+    const std::vector<double> share = shares<A>();
+    for (Tried<A>& one : tried) one.us.assign(one.kernel->skips() ? share.size() : 1, infinity);
+    const auto end = clock::now() + std::chrono::milliseconds(60);
+    for (int round = 0; round < 3 || (round < 12 && clock::now() < end); ++round)
+      for (Tried<A>& one : tried)
+        for (std::size_t k = 0; k < one.us.size(); ++k) one.us[k] = std::min(one.us[k], once(*one.kernel, share[k], 1));
   }
 
-  // A line through two points for a kernel that skips columns, one point for another.
-  Cost cost(const Kernel<A>& kernel) {
-    const std::size_t some = inputs_ / 16, many = (inputs_ + 1) / 2;
-    const double us = measure(kernel, some);
-    if (!kernel.skips()) return {us, 0};
-    const double column = std::max(0.0, (measure(kernel, many) - us) / static_cast<double>(many - some));
-    return {us - column * static_cast<double>(some), column};
+  // Microseconds of one multiplication for as many inputs as go through a window together.
+  double measure_batch(const Kernel<A>& kernel) {
+    double best = infinity;
+    for (int round = 0; round < 7; ++round) best = std::min(best, once(kernel, 0.5, most_inputs));
+    return best;
   }
 
   static constexpr std::size_t most_inputs = 4;
 
  private:
+  using clock = std::chrono::steady_clock;
+  static constexpr double infinity = std::numeric_limits<double>::infinity();
+
+  // Microseconds of one multiplication with a share of the columns active, evenly spread. It follows another one of the
+  // same kernel: in use, too, the caches hold what the kernel reads as far as they can.
+  double once(const Kernel<A>& kernel, double share, std::size_t batch) {
+    const std::size_t count = static_cast<std::size_t>(share * static_cast<double>(inputs_));
+    std::fill(x_.data(), x_.data() + inputs_, typename A::Activation{0});
+    for (std::size_t k = 0; k < count; ++k) {
+      active_[k] = static_cast<std::uint32_t>(k * inputs_ / count);
+      x_.data()[active_[k]] = 1;
+    }
+    Input<A> inputs[most_inputs];
+    typename A::Sum* sums[most_inputs];
+    for (std::size_t i = 0; i < batch; ++i) {
+      inputs[i] = {x_.data(), 0, active_.data(), count};
+      sums[i] = sums_[i].data();
+    }
+    kernel.multiply(inputs, batch, 0, kernel.parts(), sums);
+    const auto start = clock::now();
+    kernel.multiply(inputs, batch, 0, kernel.parts(), sums);
+    return std::chrono::duration<double, std::micro>(clock::now() - start).count();
+  }
+
   std::size_t inputs_;
   Aligned<typename A::Activation> x_;
   std::vector<std::uint32_t> active_;
   Aligned<typename A::Sum> sums_[most_inputs];
-};
-
-template <class A>
-struct Tried {
-  const char* name;
-  KernelPtr<A> kernel;
-  std::size_t bytes;
-  Cost cost;
 };
 
 // Whether to spend load time on `candidate` when there are kernels already. A lesser instruction set is 1.5 to 4 times
@@ -136,22 +163,20 @@ bool worth_trying(const Candidate<A>& candidate, const std::vector<Tried<A>>& be
   return !candidate.windows;
 }
 
-// The kernel that takes least time with `active` columns active.
+// The kernel that takes least time with `active` of `inputs` columns active.
 template <class A>
-Tried<A>& quickest(std::vector<Tried<A>>& tried, double active) {
-  return *std::min_element(tried.begin(), tried.end(),
-                           [&](const auto& a, const auto& b) { return a.cost.at(active) < b.cost.at(active); });
+Tried<A>& quickest(std::vector<Tried<A>>& tried, double active, double inputs) {
+  return *std::min_element(tried.begin(), tried.end(), [&](const auto& a, const auto& b) {
+    return a.at(active, inputs) < b.at(active, inputs);
+  });
 }
 
-// Finds where the two ways take equally long by measuring once more where the lines say so.
+// The line of `few` where it takes as long as `all`, or nearest to that.
 template <class A>
-void fit(Ways<A>& ways, Stopwatch<A>& stopwatch, std::size_t inputs) {
-  constexpr std::size_t batch = Stopwatch<A>::most_inputs;
-  ways.all_more_us = std::max(0.0, (stopwatch.measure(*ways.all, inputs / 2, batch) - ways.all_us) / (batch - 1));
-  if (ways.few_cost.column <= 0) return;
-  const double crossing = std::clamp((ways.all_us - ways.few_cost.fixed) / ways.few_cost.column, 1.0, inputs * 1.0);
-  const double us = stopwatch.measure(*ways.few, static_cast<std::size_t>(crossing));
-  ways.few_cost.fixed = us - ways.few_cost.column * std::floor(crossing);
+Line line_at_crossing(const Tried<A>& few, double all_us, double inputs) {
+  for (double share : shares<A>())
+    if (few.at(share * inputs, inputs) >= all_us) return few.line(share * inputs, inputs);
+  return few.line(inputs, inputs);
 }
 
 // The one kernel that is named, or std::invalid_argument that says why it cannot be had.
@@ -199,7 +224,6 @@ Ways<A> choose_kernels(const Rows& rows, const Codebook& codebook, std::size_t t
                        const Limits& limits, LayerReport& report) {
   if (!name.empty()) return forced<A>(rows, codebook, threads, name, limits, report);
   const InstructionSet has = best_instruction_set();
-  Stopwatch<A> stopwatch(rows);
   std::vector<Tried<A>> tried;
   std::size_t least_bytes = std::numeric_limits<std::size_t>::max();
   for (const Candidate<A>& candidate : candidates<A>()) {
@@ -208,32 +232,38 @@ Ways<A> choose_kernels(const Rows& rows, const Codebook& codebook, std::size_t t
     KernelPtr<A> kernel = candidate.make(rows, codebook, threads);
     const std::size_t bytes = total_bytes(*kernel);
     least_bytes = std::min(least_bytes, bytes);
-    if (bytes > limits.most_bytes) continue;
-    const Cost cost = two_ways<A> ? stopwatch.cost(*kernel) : Cost{stopwatch.measure(*kernel, rows.inputs / 3), 0};
-    tried.push_back({candidate.name, std::move(kernel), bytes, cost});
+    if (bytes <= limits.most_bytes) tried.push_back({candidate.name, std::move(kernel), bytes, {}});
   }
   if (tried.empty())
     throw std::invalid_argument("the weights take " + std::to_string(least_bytes) +
                                 " bytes at least, but their share of the weights' memory is " +
                                 std::to_string(limits.most_bytes));
+  Stopwatch<A> stopwatch(rows);
+  stopwatch.measure(tried);
   const double inputs = static_cast<double>(rows.inputs);
   const double least = limits.least_active * inputs, most = limits.most_active * inputs, middle = (least + most) / 2;
-  for (const Tried<A>& one : tried) report.measured.emplace_back(one.name, one.cost.at(middle));
+  for (const Tried<A>& one : tried) report.measured.emplace_back(one.name, one.at(middle, inputs));
 
-  Tried<A>& few = quickest(tried, least);
-  Tried<A>& all = quickest(tried, most);
+  Tried<A>& few = quickest(tried, least, inputs);
+  Tried<A>& all = quickest(tried, most, inputs);
+  const double all_us = all.at(most, inputs);
   Ways<A> ways;
   // A second layout has to save a tenth somewhere.
-  if (&few != &all && !all.kernel->skips() && few.cost.at(least) < 0.9 * all.cost.at(least) && few.bytes + all.bytes <= limits.most_bytes) {
-    ways = {std::move(all.kernel), std::move(few.kernel), few.cost, all.cost.at(most), 0};
-    fit(ways, stopwatch, rows.inputs);
-    report.few_kernel = few.name;
-    report.few_bytes = few.bytes;
-    while (report.few_below < rows.inputs && ways.choose(1, report.few_below)) ++report.few_below;
+  if (few.kernel->skips() && !all.kernel->skips() && few.at(least, inputs) < 0.9 * all_us &&
+      few.bytes + all.bytes <= limits.most_bytes) {
     report.kernel = all.name;
     report.bytes = all.bytes;
+    report.few_kernel = few.name;
+    report.few_bytes = few.bytes;
+    const double batch_us = stopwatch.measure_batch(*all.kernel);
+    ways.few_us = line_at_crossing(few, all_us, inputs);
+    ways.all_us = all_us;
+    ways.all_more_us = std::max(0.0, (batch_us - all_us) / (Stopwatch<A>::most_inputs - 1));
+    ways.all = std::move(all.kernel);
+    ways.few = std::move(few.kernel);
+    while (report.few_below < rows.inputs && ways.choose(1, report.few_below)) ++report.few_below;
   } else {
-    Tried<A>& one = quickest(tried, middle);
+    Tried<A>& one = quickest(tried, middle, inputs);
     report.kernel = one.name;
     report.bytes = one.bytes;
     ways.all = std::move(one.kernel);

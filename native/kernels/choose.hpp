@@ -9,8 +9,8 @@
 
 namespace eie::kernels {
 
-// Microseconds of one input as a line over its number of active columns. A kernel that skips none has no slope.
-struct Cost {
+// Microseconds of one input as a line over its number of active columns.
+struct Line {
   double fixed = 0, column = 0;
   double at(double active) const { return fixed + column * active; }
 };
@@ -20,7 +20,7 @@ struct Cost {
 template <class A>
 struct Ways {
   KernelPtr<A> all, few;
-  Cost few_cost;
+  Line few_us;             // near where it takes as long as `all`
   double all_us = 0;       // for one input
   double all_more_us = 0;  // for each one more that goes through the layer with it
 
@@ -28,7 +28,7 @@ struct Ways {
   std::size_t choose(std::size_t batch, std::size_t active) const {
     if (!few) return 0;
     const double others = static_cast<double>(batch - 1);
-    return few_cost.at(static_cast<double>(active)) + few_cost.fixed * others < all_us + all_more_us * others;
+    return few_us.at(static_cast<double>(active)) + few_us.fixed * others < all_us + all_more_us * others;
   }
   const Kernel<A>& kernel(std::size_t way) const { return way ? *few : *all; }
 };
