@@ -24,7 +24,9 @@ RESULTS = Path(__file__).parent / "results" / "activity.md"
 # Layers as a pruned language model has them: half the weights kept.
 HALF_KEPT = {
     name: Benchmark(name, inputs, outputs, 0.5, 0.05, "half of the weights kept", seed)
-    for seed, (name, inputs, outputs) in enumerate([("half 2048 x 2048", 2048, 2048), ("half 4096 x 16384", 16384, 4096)])
+    for seed, (name, inputs, outputs) in enumerate(
+        [("half 2048 x 2048", 2048, 2048), ("half 4096 x 16384", 16384, 4096)]
+    )
 }
 SHARES = (0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0)
 

@@ -97,7 +97,9 @@ def compress_digits(log: Callable[[str], None], hardware: Hardware) -> DigitsRes
 
     log("sharing the weights through 16-entry codebooks and encoding them")
     network = calibrate(_encode(model, hardware.n_pe), x_train)
-    sessions = {numerics: InferenceSession(network, numerics=numerics) for numerics in ("float32", "int16", "chip")}
+    sessions = {
+        numerics: InferenceSession(network, numerics=numerics) for numerics in ("float32", "int16", "int8", "chip")
+    }
     accuracy = {
         numerics: float(np.mean(session.run(x_test).argmax(axis=1) == y_test)) for numerics, session in sessions.items()
     }
