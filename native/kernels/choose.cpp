@@ -149,18 +149,20 @@ class Stopwatch {
 
 // Whether to spend load time on `candidate` when there are kernels already. A lesser instruction set is 1.5 to 4 times
 // slower at the same design. Column by column is 8 to 12 times slower than a window when all is active, so for layers
-// of more weights than this it is tried only for few active columns, and not where bitmasks do that better.
+// of more weights than this it is tried only for few active columns, and not where bitmasks do that better: these take
+// a bit for every position, so the layer must not be all but empty.
 template <class A>
 bool worth_trying(const Candidate<A>& candidate, const std::vector<Tried<A>>& before, const Rows& rows) {
-  constexpr std::size_t most_weights = 100000;
-  const auto has = [&](const char* name) {
-    return std::any_of(before.begin(), before.end(), [&](const auto& t) { return t.name == std::string(name); });
-  };
+  constexpr std::size_t most_weights = 100000, most_positions = 64;  // for every weight
+  const std::string name = candidate.name;
+  const bool bitmasks = rows.weights() * most_positions >= rows.outputs * rows.inputs;
   if (before.empty()) return true;
-  if (candidate.name == std::string("bitmask")) return false;  // smaller than `columns`, never quicker
-  if (candidate.name == std::string("columns"))
-    return rows.weights() <= most_weights || (two_ways<A> && !has("window-avx512"));
-  return !candidate.windows;
+  if (name == "bitmask") return false;  // smaller than `columns`, never quicker
+  if (name == "bitmask-avx512") return bitmasks;
+  if (name == "columns")
+    return rows.weights() <= most_weights ||
+           (two_ways<A> && !(bitmasks && best_instruction_set() == InstructionSet::avx512));
+  return false;
 }
 
 // The kernel that takes least time with `active` of `inputs` columns active.

@@ -80,3 +80,10 @@ def test_wrong_limits_are_named(arguments: dict, message: str) -> None:
     with pytest.raises(InputError) as caught:
         InferenceSession(NETWORK, numerics="int8", **arguments)
     assert str(caught.value) == message
+
+
+def test_all_but_empty_layer_is_not_laid_out_in_bitmasks() -> None:
+    """A bit for every position would be many times the weights: the second way, if any, is column by column."""
+    layer = random_layer(np.random.default_rng(32), 300, 60_000, density=0.001)
+    (plan,) = InferenceSession(Network((layer,)), numerics="int8").plan
+    assert not any(kernel.startswith("bitmask") for kernel in plan.measured_us)

@@ -17,7 +17,7 @@ from eie.errors import InputError
 from eie.network import Layer
 from eie.numerics import quantise, quantise_codebook
 
-__all__ = ["AccumulatorOverflow", "Chain", "LayerPlan"]
+__all__ = ["AccumulatorOverflow", "Chain", "LayerPlan", "numbers_in"]
 
 _LARGEST_CHIP_FRACTION = 1000  # well within what a float64 can be scaled by
 
@@ -64,8 +64,8 @@ class LayerPlan:
 class Chain:
     """`layers`, each one's outputs the next one's inputs, with one arithmetic; `kernel` is forced unless empty.
 
-    `activity` is the range of the share of active inputs that each layer is laid out for; a weight may take
-    `bytes_per_weight` bytes on average.
+    `activity` is the range of the share of active inputs that each layer is laid out for; its weights may
+    take `bytes_per_number` bytes for each of its `numbers_in`.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class Chain:
         kernel: str,
         *,
         activity: tuple[float, float] = (0.0, 1.0),
-        bytes_per_weight: float | None = None,
+        bytes_per_number: float | None = None,
     ) -> None:
         self.inputs, self.outputs = layers[0].inputs, layers[-1].outputs
         self._counts_overflows = numerics == "chip"  # only its sums can wrap
         if numerics == "chip":
             _check_chip_formats(layers)
         self._native = _native.make_network(numerics, threads)
-        self._activity, self._bytes_per_weight = activity, bytes_per_weight
+        self._activity, self._bytes_per_number = activity, bytes_per_number
         self.plan = tuple(self._add(layer, numerics, kernel) for layer in layers)
         self._no_overflows = np.zeros(len(self.plan), np.uint64)
 
@@ -138,7 +138,7 @@ class Chain:
                 *settings,
                 kernel,
                 self._activity,
-                _UNLIMITED if self._bytes_per_weight is None else int(self._bytes_per_weight * len(codes)),
+                _UNLIMITED if self._bytes_per_number is None else int(self._bytes_per_number * numbers_in(layer)),
             )
         except ValueError as error:
             raise InputError(f"layer {layer.name}: {error}") from error
@@ -152,6 +152,11 @@ class Chain:
             report.few_bytes,
             report.few_below,
         )
+
+
+def numbers_in(layer: Layer) -> int:
+    """Return how many weights, rows and columns the layer has: what its share of the memory is reckoned by."""
+    return layer.matrix.nnz + layer.outputs + layer.inputs
 
 
 def _check_chip_formats(layers: Sequence[Layer]) -> None:

@@ -67,7 +67,8 @@ def int8_weights(layer: Layer) -> Integers:
     relative, share = real / magnitude, occurrences / len(codes)
     candidates = np.rint(relative * scales)
     errors = candidates / scales - relative
-    best = int((counts.mean() * (errors @ share) ** 2 + errors**2 @ share).argmin())
+    # Sums along an axis and no matrix product, whose rounding would depend on the processor's library.
+    best = int((counts.mean() * (errors * share).sum(axis=1) ** 2 + (errors**2 * share).sum(axis=1)).argmin())
     return Integers(candidates[best].astype(np.int8), magnitude / float(scales[best, 0]))
 
 

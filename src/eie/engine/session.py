@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eie import _native
-from eie.engine.chain import AccumulatorOverflow, Chain, LayerPlan
+from eie.engine.chain import AccumulatorOverflow, Chain, LayerPlan, numbers_in
 from eie.engine.reference import input_batch
 from eie.errors import InputError
 from eie.network import Batch, Layer, Network, Step
@@ -40,7 +40,7 @@ class InferenceSession:
     inputs that are zero; each call takes the one that is quicker for its number of active inputs. `activity` is the
     expected range of the share of active inputs, (0.0, 1.0) at its widest: two layouts are kept only where each is
     quicker somewhere in it. `weight_bytes` caps what all weights take in memory, shared out to the layers by their
-    numbers of weights: a layer that would pass its share keeps one layout. `plan` reports both.
+    numbers of weights, rows and columns: a layer that would pass its share keeps one layout. `plan` reports both.
 
     `run` may be called from several threads at once. Raises InputError for anything that is not as described.
     """
@@ -71,11 +71,12 @@ class InferenceSession:
         self._stages: list[Chain | Step] = []
         self._products: dict[str, Chain] = {}  # those inside steps, by name
         chains: list[Chain] = []
-        weights = sum(len(product.matrix.rows.codes) for product in self.network.products) if weight_bytes else 0
-        bytes_per_weight = weight_bytes / max(weights, 1) if weight_bytes else None
+        # What a layout takes grows with the weights, and a little with the rows and columns.
+        numbers = sum(numbers_in(product) for product in self.network.products)
+        bytes_per_number = None if weight_bytes is None else weight_bytes / numbers
 
         def chain_of(layers: list[Layer]) -> Chain:
-            chain = Chain(layers, numerics, threads, forced, activity=activity, bytes_per_weight=bytes_per_weight)
+            chain = Chain(layers, numerics, threads, forced, activity=activity, bytes_per_number=bytes_per_number)
             chains.append(chain)
             return chain
 
