@@ -9,10 +9,10 @@ namespace {
 
 InstructionSet supported() {
 #if defined(__x86_64__)
-  // AVX-512 here means what the kernels use: F, BW, DQ, VL, VBMI and VNNI (Ice Lake, Zen 4 and later).
+  // AVX-512 here means what the kernels use: F, BW, DQ, VL, VBMI, VBMI2 and VNNI (Ice Lake, Zen 4 and later).
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
-      __builtin_cpu_supports("avx512vnni"))
+      __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vnni"))
     return InstructionSet::avx512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return InstructionSet::avx2;
 #endif

@@ -121,6 +121,8 @@ def add_layer(given: RowCodes, **changed: object) -> None:
         "code_bits": 1,
         "codebook": BOOK,
         "chip_codebook": np.zeros(0, np.int16),
+        "int8_codebook": np.zeros(0, np.int8),
+        "int8_unit": 1.0,
         "bias": np.zeros(0, np.float32),
         "chip_bias": np.zeros(0, np.int64),
         "relu": False,
@@ -129,6 +131,8 @@ def add_layer(given: RowCodes, **changed: object) -> None:
         "value_bits": 16,
         "accumulator_bits": 24,
         "kernel": "columns",
+        "activity": (0.0, 1.0),
+        "most_bytes": 2**62,
     } | changed
     network = _native.make_network("int16", 1)
     network.add_layer(starts=given.starts, columns=given.columns, codes=given.codes, **arguments)

@@ -2,6 +2,8 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
+#include <type_traits>
 
 // The loops over whole vectors are compiled for several instruction sets; the loader takes the best that the processor
 // has.
@@ -22,14 +24,44 @@ EIE_CLONES void scale_outputs(const float* sums, float scale, const float* bias,
     for (std::size_t r = 0; r < count; ++r) y[r] = sums[r] * scale;
 }
 
+EIE_CLONES void convert(const std::int32_t* sums, std::size_t count, float* y) {
+  for (std::size_t r = 0; r < count; ++r) y[r] = static_cast<float>(sums[r]);
+}
+
 EIE_CLONES void rectify(float* y, std::size_t count) {
   for (std::size_t r = 0; r < count; ++r) y[r] = y[r] > 0 ? y[r] : 0;
 }
 
+// Adding this to a float rounds it to an integer, half to even, which then is the low bits.
+constexpr float rounding = 0x1.8p23f;
+
 EIE_CLONES void round_scaled(const float* reals, std::size_t count, float lift, float scale, std::int16_t* values) {
-  constexpr float shift = 0x1.8p23f;  // adding it rounds to an integer, which then is the low bits
   for (std::size_t i = 0; i < count; ++i)
-    values[i] = static_cast<std::int16_t>(std::bit_cast<std::int32_t>(reals[i] * lift * scale + shift) & 0xffff);
+    values[i] = static_cast<std::int16_t>(std::bit_cast<std::int32_t>(reals[i] * lift * scale + rounding) & 0xffff);
+}
+
+EIE_CLONES void round_scaled(const float* reals, std::size_t count, float lift, float scale, std::uint8_t zero,
+                             std::uint8_t* values) {
+  for (std::size_t i = 0; i < count; ++i)
+    values[i] = static_cast<std::uint8_t>((std::bit_cast<std::int32_t>(reals[i] * lift * scale + rounding) + zero) & 255);
+}
+
+EIE_CLONES std::size_t count_different(const std::uint8_t* values, std::size_t count, std::uint8_t from) {
+  constexpr std::size_t block = 192;  // whole vectors, and no more than a byte can count
+  std::size_t found = 0, c = 0;
+  for (; c + block <= count; c += block) {
+    std::uint8_t some = 0;
+    for (std::size_t k = 0; k < block; ++k) some += values[c + k] != from;
+    found += some;
+  }
+  for (; c < count; ++c) found += values[c] != from;
+  return found;
+}
+
+EIE_CLONES bool any_negative(const float* reals, std::size_t count) {
+  std::int32_t found = 0;
+  for (std::size_t i = 0; i < count; ++i) found |= reals[i] < 0;
+  return found != 0;
 }
 
 // As the bits of floats, which are in the order of their magnitudes: compilers make vector code of the largest integer,
@@ -54,31 +86,72 @@ EIE_CLONES void round_saturated(const float* reals, std::size_t count, double sc
   }
 }
 
+// How reals become integers of up to `most`: times `lift`, times `factor`, rounded. `unit` is what 1 then stands for.
+struct Scale {
+  float lift = 1, factor = 0;
+  double unit = 1;
+
+  Scale(const float* reals, std::size_t count, int most) {
+    const float largest = largest_magnitude(reals, count);
+    if (largest == 0) return;
+    // Next to nothing, such as denormal numbers, is lifted first: its scale would not be a float.
+    if (largest < 1e-30f) lift = 0x1p96f;
+    factor = static_cast<float>(most) / (largest * lift);
+    unit = static_cast<double>(largest) / most;
+  }
+};
+
 }  // namespace
 
 void to_fixed(const float* reals, std::size_t count, int fraction, int bits, std::int16_t* values) {
   round_saturated(reals, count, std::ldexp(1.0, fraction), std::ldexp(1.0, bits - 1), values);
 }
 
-void real_outputs(const LayerSettings& layer, double unit, const float* sums, std::size_t count, float* y) {
-  scale_outputs(sums, static_cast<float>(unit), layer.bias.empty() ? nullptr : layer.bias.data(), count, y);
+template <class Sum>
+void real_outputs(const LayerSettings& layer, double unit, const Sum* sums, std::size_t count, float* y) {
+  const float* reals = y;
+  if constexpr (std::is_same_v<Sum, float>)
+    reals = sums;
+  else
+    convert(sums, count, y);
+  scale_outputs(reals, static_cast<float>(unit), layer.bias.empty() ? nullptr : layer.bias.data(), count, y);
   if (layer.relu) rectify(y, count);
 }
+
+template void real_outputs(const LayerSettings&, double, const float*, std::size_t, float*);
+template void real_outputs(const LayerSettings&, double, const std::int32_t*, std::size_t, float*);
 
 float largest_magnitude(const float* reals, std::size_t count) {
   return std::bit_cast<float>(largest_bits(reals, count));
 }
 
-double quantise(const float* reals, std::size_t count, std::int16_t* values) {
-  const float largest = largest_magnitude(reals, count);
-  if (largest == 0) {
-    std::fill(values, values + count, std::int16_t{0});
-    return 1;
+std::size_t count_active(const std::uint8_t* values, std::size_t count, std::uint8_t zero) {
+  return count_different(values, count, zero);
+}
+
+// Eight at a time: activations that are zero come in longer runs than that where few are active.
+std::size_t list_active(const std::uint8_t* values, std::size_t count, std::uint8_t zero, std::uint32_t* columns) {
+  const std::uint64_t zeros = 0x0101010101010101u * zero;
+  std::size_t found = 0, c = 0;
+  for (; c + 8 <= count; c += 8) {
+    std::uint64_t eight;
+    std::memcpy(&eight, values + c, 8);
+    if (eight != zeros) found += list_active<std::uint8_t>(values + c, 8, zero, columns + found, c);
   }
-  // Next to nothing, such as denormal numbers, is lifted first: its scale would not be a float.
-  const float lift = largest < 1e-30f ? 0x1p96f : 1.0f;
-  round_scaled(reals, count, lift, Int16::largest_activation / (largest * lift), values);
-  return static_cast<double>(largest) / Int16::largest_activation;
+  return found + list_active<std::uint8_t>(values + c, count - c, zero, columns + found, c);
+}
+
+double quantise(const float* reals, std::size_t count, std::int16_t* values) {
+  const Scale scale(reals, count, Int16::largest_activation);
+  round_scaled(reals, count, scale.lift, scale.factor, values);
+  return scale.unit;
+}
+
+double quantise(const float* reals, std::size_t count, std::uint8_t* values, std::uint8_t& zero) {
+  zero = any_negative(reals, count) ? Int8::signed_zero : 0;
+  const Scale scale(reals, count, Int8::largest_activation - zero);
+  round_scaled(reals, count, scale.lift, scale.factor, zero, values);
+  return scale.unit;
 }
 
 }  // namespace eie::kernels

@@ -23,13 +23,35 @@ inline std::int64_t saturate(std::int64_t value, int bits) {
 void to_fixed(const float* reals, std::size_t count, int fraction, int bits, std::int16_t* values);
 
 // A layer's sums, in units of `unit`, as real numbers, bias and ReLU applied.
-void real_outputs(const LayerSettings& layer, double unit, const float* sums, std::size_t count, float* y);
+template <class Sum>
+void real_outputs(const LayerSettings& layer, double unit, const Sum* sums, std::size_t count, float* y);
 
 // The largest magnitude; infinity or NaN if any value is.
 float largest_magnitude(const float* reals, std::size_t count);
 
 // Rounds `count` reals to 14 bits and a sign, the largest magnitude being the largest integer; returns the unit.
 double quantise(const float* reals, std::size_t count, std::int16_t* values);
+
+// Rounds `count` reals to integers of up to 254 where none is negative, of up to +-127 otherwise, the largest magnitude
+// being the largest; `values` get them plus `zero`. Returns the unit.
+double quantise(const float* reals, std::size_t count, std::uint8_t* values, std::uint8_t& zero);
+
+// How many of `count` activations are not `zero`.
+std::size_t count_active(const std::uint8_t* values, std::size_t count, std::uint8_t zero);
+
+// Writes which of `count` activations are not `zero` to `columns`, which has room for `count`; returns how many are. The
+// first is column `first`.
+template <class Activation>
+std::size_t list_active(const Activation* values, std::size_t count, Activation zero, std::uint32_t* columns,
+                        std::size_t first = 0) {
+  std::size_t found = 0;
+  for (std::size_t c = 0; c < count; ++c) {
+    columns[found] = static_cast<std::uint32_t>(first + c);
+    found += values[c] != zero;
+  }
+  return found;
+}
+std::size_t list_active(const std::uint8_t* values, std::size_t count, std::uint8_t zero, std::uint32_t* columns);
 
 // One output of the chip, in the outputs' format; `overflows` counts sums that do not fit the accumulator.
 inline std::int64_t chip_output(const LayerSettings& layer, const std::int64_t* sums, std::size_t row,

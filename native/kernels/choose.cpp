@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <stdexcept>
+#include <type_traits>
 
 #include "cpu.hpp"
 #include "kernels/aligned.hpp"
@@ -23,7 +25,7 @@ struct Candidate {
 // The best instruction set first.
 template <class A>
 std::vector<Candidate<A>> candidates() {
-  return {
+  std::vector<Candidate<A>> all = {
 #if defined(__x86_64__)
       {"window-avx512", InstructionSet::avx512, true,
        [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_avx512<A>(rows, book); }},
@@ -31,16 +33,18 @@ std::vector<Candidate<A>> candidates() {
        [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_avx2<A>(rows, book); }},
 #endif
       {"columns", InstructionSet::portable, false, make_columns<A>}};
+  if constexpr (std::is_same_v<A, Int8>) {
+#if defined(__x86_64__)
+    all.push_back({"bitmask-avx512", InstructionSet::avx512, false, make_bitmask_avx512});
+#endif
+    all.push_back({"bitmask", InstructionSet::portable, false, make_bitmask});
+  }
+  return all;
 }
 
-// Whether to spend load time on trying `candidate` against a window kernel: not on the same design with a lesser
-// instruction set (2 to 4 times slower), nor on column by column for a layer of more weights than this (8 to 12 times
-// slower).
+// Whether two ways may share a layer: their sums must be the same to the bit.
 template <class A>
-bool worth_trying(const Candidate<A>& candidate, const Rows& rows) {
-  constexpr std::size_t most_weights = 100000;
-  return !candidate.windows && rows.weights() <= most_weights;
-}
+constexpr bool two_ways = std::is_same_v<A, Int8>;
 
 std::string list(const std::vector<std::string>& names) {
   std::string text;
@@ -56,67 +60,230 @@ std::size_t total_bytes(const Kernel<A>& kernel) {
   return bytes;
 }
 
-// Microseconds of one multiplication: the best of some, with every third activation at work, as behind a ReLU.
+// A kernel and what it was measured to take, in microseconds: one time for each of the shares of active inputs below.
 template <class A>
-double measure(const Kernel<A>& kernel, const Rows& rows) {
-  using clock = std::chrono::steady_clock;
-  Aligned<typename A::Activation> x(rows.inputs + padding);
-  for (std::size_t c = 0; c < rows.inputs; c += 3) x.data()[c] = 1;
-  Aligned<typename A::Sum> y(rows.outputs);
-  const typename A::Activation* inputs[] = {x.data()};
-  typename A::Sum* sums[] = {y.data()};
-  double best = 1e30, total = 0;
-  for (int turn = 0; turn < 5 && total < 20e3; ++turn) {
-    const auto start = clock::now();
-    kernel.multiply(inputs, 1, 0, kernel.parts(), sums);
-    const double us = std::chrono::duration<double, std::micro>(clock::now() - start).count();
-    best = std::min(best, us);
-    total += us;
+struct Tried {
+  const char* name;
+  KernelPtr<A> kernel;
+  std::size_t bytes;
+  std::vector<double> us;
+
+  // The line through the times around `active` of `inputs` columns.
+  Line line(double active, double inputs) const;
+  double at(double active, double inputs) const { return line(active, inputs).at(active); }
+};
+
+// Where two ways may share a layer, a kernel's time is a curve; elsewhere all are timed as behind a ReLU.
+template <class A>
+std::vector<double> shares() {
+  return two_ways<A> ? std::vector<double>{0, 1 / 64., 1 / 16., 1 / 8., 1 / 4., 1 / 2.} : std::vector<double>{1 / 3.};
+}
+
+template <class A>
+Line Tried<A>::line(double active, double inputs) const {
+  const std::vector<double> share = shares<A>();
+  if (share.size() == 1 || !kernel->skips()) return {us[0], 0};
+  std::size_t k = 1;
+  while (k + 1 < share.size() && share[k] * inputs < active) ++k;
+  const double column = std::max(0.0, (us[k] - us[k - 1]) / ((share[k] - share[k - 1]) * inputs));
+  return {us[k] - column * share[k] * inputs, column};
+}
+
+// Times a layer's kernels on made-up activations.
+template <class A>
+class Stopwatch {
+ public:
+  explicit Stopwatch(const Rows& rows) : inputs_(rows.inputs), x_(rows.inputs + padding), active_(rows.inputs) {
+    for (auto& sums : sums_) sums = Aligned<typename A::Sum>(rows.outputs);
   }
-  return best;
-}
 
-}  // namespace
+  // Fills in the times of all kernels. They take turns, and the best of each counts: the processor is rarely ours alone.
+  void measure(std::vector<Tried<A>>& tried) {
+    const std::vector<double> share = shares<A>();
+    for (Tried<A>& one : tried) one.us.assign(one.kernel->skips() ? share.size() : 1, infinity);
+    const auto end = clock::now() + std::chrono::milliseconds(60);
+    for (int round = 0; round < 3 || (round < 12 && clock::now() < end); ++round)
+      for (Tried<A>& one : tried)
+        for (std::size_t k = 0; k < one.us.size(); ++k) one.us[k] = std::min(one.us[k], once(*one.kernel, share[k], 1));
+  }
 
-std::vector<std::string> kernel_names() {
-  std::vector<std::string> names;
-  for (const auto& candidate : candidates<Int16>()) names.emplace_back(candidate.name);
-  return names;
-}
+  // Microseconds of one multiplication for as many inputs as go through a window together.
+  double measure_batch(const Kernel<A>& kernel) {
+    double best = infinity;
+    for (int round = 0; round < 7; ++round) best = std::min(best, once(kernel, 0.5, most_inputs));
+    return best;
+  }
 
+  static constexpr std::size_t most_inputs = 4;
+
+ private:
+  using clock = std::chrono::steady_clock;
+  static constexpr double infinity = std::numeric_limits<double>::infinity();
+
+  // Microseconds of one multiplication with a share of the columns active, evenly spread. It follows another one of the
+  // same kernel: in use, too, the caches hold what the kernel reads as far as they can.
+  double once(const Kernel<A>& kernel, double share, std::size_t batch) {
+    const std::size_t count = static_cast<std::size_t>(share * static_cast<double>(inputs_));
+    std::fill(x_.data(), x_.data() + inputs_, typename A::Activation{0});
+    for (std::size_t k = 0; k < count; ++k) {
+      active_[k] = static_cast<std::uint32_t>(k * inputs_ / count);
+      x_.data()[active_[k]] = 1;
+    }
+    Input<A> inputs[most_inputs];
+    typename A::Sum* sums[most_inputs];
+    for (std::size_t i = 0; i < batch; ++i) {
+      inputs[i] = {x_.data(), 0, active_.data(), count};
+      sums[i] = sums_[i].data();
+    }
+    kernel.multiply(inputs, batch, 0, kernel.parts(), sums);
+    const auto start = clock::now();
+    kernel.multiply(inputs, batch, 0, kernel.parts(), sums);
+    return std::chrono::duration<double, std::micro>(clock::now() - start).count();
+  }
+
+  std::size_t inputs_;
+  Aligned<typename A::Activation> x_;
+  std::vector<std::uint32_t> active_;
+  Aligned<typename A::Sum> sums_[most_inputs];
+};
+
+// Whether to spend load time on `candidate` when there are kernels already. A lesser instruction set is 1.5 to 4 times
+// slower at the same design. Column by column is 8 to 12 times slower than a window when all is active, so for layers
+// of more weights than this it is tried only for few active columns, and not where bitmasks do that better: these take
+// a bit for every position, so the layer must not be all but empty.
 template <class A>
-KernelPtr<A> choose_kernel(const Rows& rows, const Codebook& codebook, std::size_t threads, const std::string& name,
-                           LayerReport& report) {
+bool worth_trying(const Candidate<A>& candidate, const std::vector<Tried<A>>& before, const Rows& rows) {
+  constexpr std::size_t most_weights = 100000, most_positions = 64;  // for every weight
+  const std::string name = candidate.name;
+  const bool bitmasks = rows.weights() * most_positions >= rows.outputs * rows.inputs;
+  if (before.empty()) return true;
+  if (name == "bitmask") return false;  // smaller than `columns`, never quicker
+  if (name == "bitmask-avx512") return bitmasks;
+  if (name == "columns")
+    return rows.weights() <= most_weights ||
+           (two_ways<A> && !(bitmasks && best_instruction_set() == InstructionSet::avx512));
+  return false;
+}
+
+// The kernel that takes least time with `active` of `inputs` columns active.
+template <class A>
+Tried<A>& quickest(std::vector<Tried<A>>& tried, double active, double inputs) {
+  return *std::min_element(tried.begin(), tried.end(), [&](const auto& a, const auto& b) {
+    return a.at(active, inputs) < b.at(active, inputs);
+  });
+}
+
+// The line of `few` where it takes as long as `all`, or nearest to that.
+template <class A>
+Line line_at_crossing(const Tried<A>& few, double all_us, double inputs) {
+  for (double share : shares<A>())
+    if (few.at(share * inputs, inputs) >= all_us) return few.line(share * inputs, inputs);
+  return few.line(inputs, inputs);
+}
+
+// The one kernel that is named, or std::invalid_argument that says why it cannot be had.
+template <class A>
+Ways<A> forced(const Rows& rows, const Codebook& codebook, std::size_t threads, const std::string& name,
+               const Limits& limits, LayerReport& report) {
   const InstructionSet has = best_instruction_set();
-  KernelPtr<A> best;
-  double best_us = 0;
   for (const Candidate<A>& candidate : candidates<A>()) {
-    if (!name.empty() && name != candidate.name) continue;
-    const bool fits = !candidate.windows || fits_window(rows);
-    if (!name.empty() && candidate.needs > has)
+    if (name != candidate.name) continue;
+    if (candidate.needs > has)
       throw std::invalid_argument("the kernel " + name + " needs " + name_of(candidate.needs) +
                                   ", but this processor, or EIE_INSTRUCTION_SET, allows " + name_of(has));
-    if (!name.empty() && !fits)
+    if (candidate.windows && !fits_window(rows))
       throw std::invalid_argument("the kernel " + name + " takes codes of at most 4 bits and at most " +
                                   std::to_string(Straggler::largest_column) + " inputs, not " +
                                   std::to_string(rows.code_bits) + " bits and " + std::to_string(rows.inputs) +
                                   " inputs");
-    if (candidate.needs > has || !fits || (best && !worth_trying(candidate, rows))) continue;
-    KernelPtr<A> kernel = candidate.make(rows, codebook, threads);
-    const double us = name.empty() ? measure(*kernel, rows) : 0;
-    if (name.empty()) report.measured.emplace_back(candidate.name, us);
-    if (best && us >= best_us) continue;
-    best = std::move(kernel);
-    best_us = us;
-    report.kernel = candidate.name;
+    Ways<A> ways;
+    ways.all = candidate.make(rows, codebook, threads);
+    report.kernel = name;
+    report.bytes = total_bytes(*ways.all);
+    if (report.bytes > limits.most_bytes)
+      throw std::invalid_argument("the kernel " + name + " takes " + std::to_string(report.bytes) +
+                                  " bytes, but its share of the weights' memory is " +
+                                  std::to_string(limits.most_bytes));
+    return ways;
   }
-  if (!best) throw std::invalid_argument("the kernel must be " + list(kernel_names()) + ", not " + name);
-  report.bytes = total_bytes(*best);
-  return best;
+  const std::vector<std::string> all = kernel_names<Int8>();  // which has those of the others
+  if (std::find(all.begin(), all.end(), name) != all.end())
+    throw std::invalid_argument("the kernel " + name + " has no numerics but int8");
+  throw std::invalid_argument("the kernel must be " + list(all) + ", not " + name);
 }
 
-template KernelPtr<Float32> choose_kernel(const Rows&, const Codebook&, std::size_t, const std::string&, LayerReport&);
-template KernelPtr<Int16> choose_kernel(const Rows&, const Codebook&, std::size_t, const std::string&, LayerReport&);
-template KernelPtr<Chip> choose_kernel(const Rows&, const Codebook&, std::size_t, const std::string&, LayerReport&);
+}  // namespace
+
+template <class A>
+std::vector<std::string> kernel_names() {
+  std::vector<std::string> names;
+  for (const auto& candidate : candidates<A>()) names.emplace_back(candidate.name);
+  return names;
+}
+
+template <class A>
+Ways<A> choose_kernels(const Rows& rows, const Codebook& codebook, std::size_t threads, const std::string& name,
+                       const Limits& limits, LayerReport& report) {
+  if (!name.empty()) return forced<A>(rows, codebook, threads, name, limits, report);
+  const InstructionSet has = best_instruction_set();
+  std::vector<Tried<A>> tried;
+  std::size_t least_bytes = std::numeric_limits<std::size_t>::max();
+  for (const Candidate<A>& candidate : candidates<A>()) {
+    if (candidate.needs > has || (candidate.windows && !fits_window(rows)) || !worth_trying(candidate, tried, rows))
+      continue;
+    KernelPtr<A> kernel = candidate.make(rows, codebook, threads);
+    const std::size_t bytes = total_bytes(*kernel);
+    least_bytes = std::min(least_bytes, bytes);
+    if (bytes <= limits.most_bytes) tried.push_back({candidate.name, std::move(kernel), bytes, {}});
+  }
+  if (tried.empty())
+    throw std::invalid_argument("the weights take " + std::to_string(least_bytes) +
+                                " bytes at least, but their share of the weights' memory is " +
+                                std::to_string(limits.most_bytes));
+  Stopwatch<A> stopwatch(rows);
+  stopwatch.measure(tried);
+  const double inputs = static_cast<double>(rows.inputs);
+  const double least = limits.least_active * inputs, most = limits.most_active * inputs, middle = (least + most) / 2;
+  for (const Tried<A>& one : tried) report.measured.emplace_back(one.name, one.at(middle, inputs));
+
+  Tried<A>& few = quickest(tried, least, inputs);
+  Tried<A>& all = quickest(tried, most, inputs);
+  const double all_us = all.at(most, inputs);
+  Ways<A> ways;
+  // A second layout has to save a tenth somewhere.
+  if (few.kernel->skips() && !all.kernel->skips() && few.at(least, inputs) < 0.9 * all_us &&
+      few.bytes + all.bytes <= limits.most_bytes) {
+    report.kernel = all.name;
+    report.bytes = all.bytes;
+    report.few_kernel = few.name;
+    report.few_bytes = few.bytes;
+    const double batch_us = stopwatch.measure_batch(*all.kernel);
+    ways.few_us = line_at_crossing(few, all_us, inputs);
+    ways.all_us = all_us;
+    ways.all_more_us = std::max(0.0, (batch_us - all_us) / (Stopwatch<A>::most_inputs - 1));
+    ways.all = std::move(all.kernel);
+    ways.few = std::move(few.kernel);
+    while (report.few_below < rows.inputs && ways.choose(1, report.few_below)) ++report.few_below;
+  } else {
+    Tried<A>& one = quickest(tried, middle, inputs);
+    report.kernel = one.name;
+    report.bytes = one.bytes;
+    ways.all = std::move(one.kernel);
+  }
+  return ways;
+}
+
+template std::vector<std::string> kernel_names<Float32>();
+template Ways<Float32> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
+                                 LayerReport&);
+template std::vector<std::string> kernel_names<Int8>();
+template Ways<Int8> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
+                                 LayerReport&);
+template std::vector<std::string> kernel_names<Int16>();
+template Ways<Int16> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
+                                 LayerReport&);
+template std::vector<std::string> kernel_names<Chip>();
+template Ways<Chip> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
+                                 LayerReport&);
 
 }  // namespace eie::kernels

@@ -19,6 +19,7 @@ Codebook used_by(const Rows& rows, Codebook codebook) {
     if (used[code]) continue;
     if (code < codebook.values.size()) codebook.values[code] = 0;
     if (code < codebook.chip.size()) codebook.chip[code] = 0;
+    if (code < codebook.int8.size()) codebook.int8[code] = 0;
   }
   return codebook;
 }
@@ -44,6 +45,14 @@ std::vector<float> weights_of<Float32>(const Codebook& codebook, std::size_t siz
 template <>
 std::vector<std::int16_t> weights_of<Int16>(const Codebook& codebook, std::size_t size, int largest, double& unit) {
   std::vector<std::int16_t> weights = integer_weights(codebook.values, largest, unit);
+  weights.resize(size, 0);
+  return weights;
+}
+
+template <>
+std::vector<std::int8_t> weights_of<Int8>(const Codebook& codebook, std::size_t size, int, double& unit) {
+  unit = codebook.int8_unit;
+  std::vector<std::int8_t> weights = codebook.int8;
   weights.resize(size, 0);
   return weights;
 }

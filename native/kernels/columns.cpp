@@ -39,7 +39,7 @@ Block block_of(const Rows& rows, std::size_t first, std::size_t end) {
 template <class A>
 class Columns final : public Kernel<A> {
  public:
-  Columns(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted) : inputs_(rows.inputs) {
+  Columns(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted) {
     weights_ = weights_of<A>(codebook, 256, 32767, this->weight_unit_);
     // A block's pointers are 32 bits wide, so one block also has fewer than 2^32 weights.
     const std::size_t fit = std::max<std::size_t>(1, 0xffffffffu / rows.inputs);
@@ -49,6 +49,7 @@ class Columns final : public Kernel<A> {
       blocks_.push_back(block_of(rows, first, std::min(first + size, rows.outputs)));
   }
 
+  bool skips() const override { return true; }
   std::size_t parts() const override { return blocks_.size(); }
 
   std::size_t bytes(std::size_t part) const override {
@@ -56,26 +57,25 @@ class Columns final : public Kernel<A> {
     return 4 * block.pointers.size() + 3 * block.code.size();
   }
 
-  void multiply(const typename A::Activation* const* x, std::size_t batch, std::size_t first, std::size_t end,
+  void multiply(const Input<A>* x, std::size_t batch, std::size_t first, std::size_t end,
                 typename A::Sum* const* sums) const override {
     for (std::size_t part = first; part < end; ++part)
       for (std::size_t i = 0; i < batch; ++i) multiply(blocks_[part], x[i], sums[i] + blocks_[part].first_row);
   }
 
  private:
-  void multiply(const Block& block, const typename A::Activation* x, typename A::Sum* sums) const {
+  void multiply(const Block& block, const Input<A>& x, typename A::Sum* sums) const {
     std::fill(sums, sums + block.rows, typename A::Sum{0});
     const std::uint16_t* row = block.row.data();
     const std::uint8_t* code = block.code.data();
-    for (std::size_t column = 0; column < inputs_; ++column) {
-      const typename A::Activation a = x[column];
-      if (a == 0) continue;
+    for (std::size_t i = 0; i < x.active_count; ++i) {
+      const std::size_t column = x.active[i];
+      const auto a = x.values[column] - x.zero;
       for (std::uint32_t k = block.pointers[column], last = block.pointers[column + 1]; k < last; ++k)
         sums[row[k]] += A::product(weights_[code[k]], a);
     }
   }
 
-  std::size_t inputs_;
   std::vector<typename A::Weight> weights_;  // by code; 256, so that any code is within it
   std::vector<Block> blocks_;
 };
@@ -88,6 +88,7 @@ KernelPtr<A> make_columns(const Rows& rows, const Codebook& codebook, std::size_
 }
 
 template KernelPtr<Float32> make_columns(const Rows&, const Codebook&, std::size_t);
+template KernelPtr<Int8> make_columns(const Rows&, const Codebook&, std::size_t);
 template KernelPtr<Int16> make_columns(const Rows&, const Codebook&, std::size_t);
 template KernelPtr<Chip> make_columns(const Rows&, const Codebook&, std::size_t);
 

@@ -22,14 +22,27 @@ struct Rows {
   std::size_t weights() const { return static_cast<std::size_t>(starts[outputs]); }
 };
 
-// The shared weights: real ones, and for Chip the 16-bit integers (already shifted up to 16 bits, see arithmetic.hpp).
+// The shared weights: real ones, for Chip the 16-bit integers (already shifted up to 16 bits, see arithmetic.hpp), for
+// Int8 the 8-bit ones and what their unit stands for.
 struct Codebook {
   std::vector<float> values;
   std::vector<std::int16_t> chip;
+  std::vector<std::int8_t> int8;
+  double int8_unit = 1;
 };
 
 // Zeros that follow each activation vector in memory, so that a kernel may load a whole window at its end.
 constexpr std::size_t padding = 64;
+
+// The activations of one input.
+template <class A>
+struct Input {
+  const typename A::Activation* values;  // (inputs + padding), aligned to 64 bytes
+  typename A::Activation zero;           // what stands for the number 0: 0 in all but Int8
+  // The columns whose activation is not `zero`, ascending; for kernels that skip the others, see Kernel::skips.
+  const std::uint32_t* active = nullptr;
+  std::size_t active_count = 0;
+};
 
 // Immutable once built, so any number of threads may use one at a time.
 template <class A>
@@ -39,11 +52,13 @@ class Kernel {
 
   // Parts have rows of their own: threads share a layer by taking different parts.
   virtual std::size_t parts() const = 0;
-  // Bytes of weights that part `part` reads.
+  // Whether columns without an active input are skipped: then multiply needs to be told which are active.
+  virtual bool skips() const { return false; }
+  // Bytes of weights that part `part` reads, all columns being active.
   virtual std::size_t bytes(std::size_t part) const = 0;
   // For each input i < batch and each row r of parts [first, end): sums[i][r] = sum over columns c of w(r, c) *
-  // x[i][c]. x[i] holds `inputs` activations and `padding` zeros and is aligned to 64 bytes.
-  virtual void multiply(const typename A::Activation* const* x, std::size_t batch, std::size_t first, std::size_t end,
+  // x[i][c].
+  virtual void multiply(const Input<A>* x, std::size_t batch, std::size_t first, std::size_t end,
                         typename A::Sum* const* sums) const = 0;
 
   // The real value of a product's unit when the activations' unit is 1.
@@ -71,12 +86,20 @@ std::vector<typename A::Weight> weights_of(const Codebook& codebook, std::size_t
 template <class A>
 KernelPtr<A> make_columns(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
 
+// bitmask.cpp and bitmask_avx512.cpp, which needs VBMI2 besides what the window needs; any code width.
+KernelPtr<Int8> make_bitmask(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
+KernelPtr<Int8> make_bitmask_avx512(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
+
 // window_avx2.cpp. The processor must have AVX2 and FMA, and fits_window(rows) hold.
 template <class A>
 KernelPtr<A> make_window_avx2(const Rows& rows, const Codebook& codebook);
+template <>
+KernelPtr<Int8> make_window_avx2<Int8>(const Rows& rows, const Codebook& codebook);  // window_int8_avx2.cpp
 
 // window_avx512.cpp. The processor must have AVX-512 F, BW, DQ, VL, VBMI and VNNI, and fits_window(rows) hold.
 template <class A>
 KernelPtr<A> make_window_avx512(const Rows& rows, const Codebook& codebook);
+template <>
+KernelPtr<Int8> make_window_avx512<Int8>(const Rows& rows, const Codebook& codebook);  // window_int8_avx512.cpp
 
 }  // namespace eie::kernels

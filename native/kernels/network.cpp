@@ -24,8 +24,14 @@ template <class A>
 struct Layer {
   std::size_t inputs, outputs;
   LayerSettings settings;
-  KernelPtr<A> kernel;
-  std::vector<std::size_t> share;  // (threads + 1): thread t has the parts share[t] to share[t + 1]
+  Ways<A> ways;
+  std::vector<std::size_t> share[2];  // by way, (threads + 1): thread t has the parts share[t] to share[t + 1]
+
+  // Threads take turns at a share before they know the way: as many as there are parts in either.
+  std::size_t turns(std::size_t thread) const {
+    const auto parts = [&](std::size_t way) { return share[way][thread + 1] - share[way][thread]; };
+    return ways.few ? std::max(parts(0), parts(1)) : parts(0);
+  }
 };
 
 // What one call needs besides the weights.
@@ -33,12 +39,13 @@ template <class A>
 struct Workspace {
   struct Thread {
     Aligned<typename A::Activation> activations;  // (batch, stride)
-    Aligned<float> reals;                         // (stride): Int16 looks for the largest before it rounds
+    Aligned<std::uint32_t> active;                // (batch, stride): the columns that are not zero
+    Aligned<float> reals;                         // (stride): integers are scaled by the largest of them
   };
-  // How far a layer is. Threads take its parts one by one, each its own share first.
+  // How far a layer is. Threads take turns at its parts, each at its own share first.
   struct Progress {
-    std::vector<std::atomic<std::uint32_t>> taken;  // (threads): parts of each share that have been taken
-    std::atomic<std::uint32_t> finished{0};         // parts
+    std::vector<std::atomic<std::uint32_t>> taken;  // (threads): turns at each share that have been taken
+    std::atomic<std::uint32_t> finished{0};         // turns
     std::atomic<bool> prepared{false};              // by some thread: the first one hands on what all need once
     explicit Progress(std::size_t threads) : taken(threads) {}
   };
@@ -53,7 +60,8 @@ struct Workspace {
   Workspace(std::size_t stride, std::size_t batch, std::size_t thread_count, std::size_t layers)
       : stride(stride), batch(batch) {
     for (std::size_t t = 0; t < thread_count; ++t)
-      threads.push_back({Aligned<typename A::Activation>(batch * stride), Aligned<float>(stride)});
+      threads.push_back({Aligned<typename A::Activation>(batch * stride), Aligned<std::uint32_t>(batch * stride),
+                         Aligned<float>(stride)});
     for (std::size_t l = 0; l < layers; ++l) progress.emplace_back(thread_count);
     for (auto& part : sums) part = Aligned<typename A::Sum>(batch * stride);
   }
@@ -107,12 +115,13 @@ class NetworkOf final : public Network {
   explicit NetworkOf(std::size_t threads) : pool_(threads) {}
 
   LayerReport add(const Rows& rows, const Codebook& codebook, LayerSettings settings,
-                  const std::string& name) override {
+                  const std::string& name, const Limits& limits) override {
     check(rows, codebook, settings);
     LayerReport report;
-    KernelPtr<A> kernel = choose_kernel<A>(rows, used_by(rows, codebook), pool_.threads(), name, report);
-    Layer<A> layer{rows.inputs, rows.outputs, std::move(settings), std::move(kernel), {}};
-    share_parts(layer);
+    Ways<A> ways = choose_kernels<A>(rows, used_by(rows, codebook), pool_.threads(), name, limits, report);
+    Layer<A> layer{rows.inputs, rows.outputs, std::move(settings), std::move(ways), {}};
+    layer.share[0] = share_parts(*layer.ways.all);
+    if (layer.ways.few) layer.share[1] = share_parts(*layer.ways.few);
     layers_.push_back(std::move(layer));
     widest_ = std::max({widest_, rows.inputs, rows.outputs});
     return report;
@@ -141,29 +150,31 @@ class NetworkOf final : public Network {
   void check(const Rows& rows, const Codebook& codebook, const LayerSettings& settings) const {
     const auto one_each = [&](std::size_t values) { return values == 0 || values == rows.outputs; };
     const std::size_t codes = std::size_t{1} << std::clamp(rows.code_bits, 1, 8);
-    const bool chip = std::is_same_v<A, Chip>;
+    constexpr bool chip = std::is_same_v<A, Chip>, int8 = std::is_same_v<A, Int8>;
     if (rows.inputs == 0 || rows.outputs == 0 || (!layers_.empty() && rows.inputs != layers_.back().outputs) ||
         !one_each(settings.bias.size()) || !one_each(settings.chip_bias.size()) || codebook.values.size() != codes ||
-        (chip && codebook.chip.size() != codes) || rows.code_bits != std::bit_width(codes) - 1 ||
+        (chip && codebook.chip.size() != codes) || (int8 && codebook.int8.size() != codes) ||
+        rows.code_bits != std::bit_width(codes) - 1 ||
         settings.value_bits < 2 || settings.value_bits > 16 || settings.accumulator_bits < 2 ||
         settings.accumulator_bits > 62)
       throw std::invalid_argument("the layer's inputs, biases, codebook and widths do not fit each other");
   }
 
   // Gives each thread parts with about the same bytes to read.
-  void share_parts(Layer<A>& layer) const {
-    const std::size_t parts = layer.kernel->parts(), threads = pool_.threads();
+  std::vector<std::size_t> share_parts(const Kernel<A>& kernel) const {
+    const std::size_t parts = kernel.parts(), threads = pool_.threads();
     std::size_t total = 0, seen = 0;
-    for (std::size_t p = 0; p < parts; ++p) total += layer.kernel->bytes(p);
-    layer.share.assign(threads + 1, parts);
-    layer.share[0] = 0;
+    for (std::size_t p = 0; p < parts; ++p) total += kernel.bytes(p);
+    std::vector<std::size_t> shares(threads + 1, parts);
+    shares[0] = 0;
     std::size_t thread = 1;
     for (std::size_t p = 0; p < parts; ++p) {
       // A part goes to the thread in whose share its middle lies.
-      const std::size_t middle = seen + layer.kernel->bytes(p) / 2;
-      while (thread < threads && middle * threads >= total * thread) layer.share[thread++] = p;
-      seen += layer.kernel->bytes(p);
+      const std::size_t middle = seen + kernel.bytes(p) / 2;
+      while (thread < threads && middle * threads >= total * thread) shares[thread++] = p;
+      seen += kernel.bytes(p);
     }
+    return shares;
   }
 
   void run_batch(Workspace<A>& space, const float* x, std::size_t batch, float* y, std::uint64_t* overflows) {
@@ -179,46 +190,66 @@ class NetworkOf final : public Network {
   }
 
   // Does what parts of layer `l` are left, its own share first, and returns when all are done. Each thread prepares the
-  // activations for itself (under 2 % of the time, and one wait less), but only when it has taken a part: until that is
-  // finished, no other thread can be past this layer and overwrite what it reads.
+  // activations for itself (under 2 % of the time, and one wait less), but only when it has taken a turn: until that is
+  // finished, no other thread can be past this layer and overwrite what it reads. From the same activations all threads
+  // choose the same way.
   void run_layer(Workspace<A>& space, std::size_t thread, std::size_t l, const float* x, std::size_t batch,
                  std::uint64_t* overflows) {
     const Layer<A>& layer = layers_[l];
     auto& progress = space.progress[l];
     auto& own = space.threads[thread];
-    const typename A::Activation* prepared[largest_batch];
+    Input<A> prepared[largest_batch];
     typename A::Sum* sums[largest_batch];
     bool ready = false;
+    std::size_t way = 0, turns_in_all = 0;
     for (std::size_t s = 0; s < pool_.threads(); ++s) {
-      const std::size_t share = (thread + s) % pool_.threads();
+      const std::size_t share = (thread + s) % pool_.threads(), turns = layer.turns(share);
+      turns_in_all += turns;
       for (;;) {
-        const std::size_t part = layer.share[share] + progress.taken[share]++;
-        if (part >= layer.share[share + 1]) break;
+        const std::size_t turn = progress.taken[share]++;
+        if (turn >= turns) break;
         if (!ready) {
-          prepare(space, own, l, x, batch, overflows);
-          for (std::size_t i = 0; i < batch; ++i) {
-            prepared[i] = own.activations.data() + i * space.stride;
-            sums[i] = space.sums[l % 2].data() + i * space.stride;
-          }
+          prepare(space, own, l, x, batch, overflows, prepared);
+          way = choose_way(layer, own, batch, prepared);
+          for (std::size_t i = 0; i < batch; ++i) sums[i] = space.sums[l % 2].data() + i * space.stride;
           ready = true;
         }
-        layer.kernel->multiply(prepared, batch, part, part + 1, sums);
+        const std::size_t part = layer.share[way][share] + turn;
+        if (part < layer.share[way][share + 1])
+          layer.ways.kernel(way).multiply(prepared, batch, part, part + 1, sums);
         progress.finished.fetch_add(1, std::memory_order_release);
       }
     }
-    const std::size_t parts = layer.kernel->parts();
-    for (int turns = 0; progress.finished.load(std::memory_order_acquire) != parts;) wait_a_turn(turns);
+    for (int waited = 0; progress.finished.load(std::memory_order_acquire) != turns_in_all;) wait_a_turn(waited);
   }
 
-  // Fills `own` with the activations of layer `l`. The first thread to do so hands on the sums' units and counts, in
-  // `overflows`, those of the layer before.
+  // The way that these inputs take through the layer; where it skips columns, they are told which are active.
+  std::size_t choose_way(const Layer<A>& layer, typename Workspace<A>::Thread& own, std::size_t batch,
+                         Input<A>* prepared) const {
+    std::size_t active = 0;
+    if constexpr (std::is_same_v<A, Int8>)
+      for (std::size_t i = 0; layer.ways.few && i < batch; ++i)
+        active += count_active(prepared[i].values, layer.inputs, prepared[i].zero);
+    const std::size_t way = layer.ways.choose(batch, active);
+    if (!layer.ways.kernel(way).skips()) return way;
+    std::uint32_t* columns = own.active.data();
+    for (std::size_t i = 0; i < batch; ++i, columns += layer.inputs) {
+      prepared[i].active = columns;
+      prepared[i].active_count = list_active(prepared[i].values, layer.inputs, prepared[i].zero, columns);
+    }
+    return way;
+  }
+
+  // Fills `own` with the activations of layer `l`, to which `prepared` then points. The first thread to do so hands on
+  // the sums' units and counts, in `overflows`, those of the layer before.
   void prepare(Workspace<A>& space, typename Workspace<A>::Thread& own, std::size_t l, const float* x,
-               std::size_t batch, std::uint64_t* overflows) {
+               std::size_t batch, std::uint64_t* overflows, Input<A>* prepared) {
     const Layer<A>& layer = layers_[l];
     const std::size_t inputs = layer.inputs;
     const bool first = !space.progress[l].prepared.exchange(true);
     for (std::size_t i = 0; i < batch; ++i) {
       typename A::Activation* values = own.activations.data() + i * space.stride;
+      prepared[i] = {values, 0};
       const typename A::Sum* sums = space.sums[(l + 1) % 2].data() + i * space.stride;
       const float* reals = x + i * inputs;
       if constexpr (std::is_same_v<A, Chip>) {
@@ -236,8 +267,9 @@ class NetworkOf final : public Network {
           std::copy(reals, reals + inputs, target);
         else
           real_outputs(layers_[l - 1].settings, space.units[(l + 1) % 2][i], sums, inputs, target);
-        double unit = layer.kernel->weight_unit();
+        double unit = layer.ways.all->weight_unit();
         if constexpr (std::is_same_v<A, Int16>) unit *= quantise(target, inputs, values);
+        if constexpr (std::is_same_v<A, Int8>) unit *= quantise(target, inputs, values, prepared[i].zero);
         if (first) space.units[l % 2][i] = unit;
       }
       std::fill(values + inputs, values + inputs + padding, typename A::Activation{0});
@@ -266,9 +298,10 @@ class NetworkOf final : public Network {
 
 std::unique_ptr<Network> make_network(const std::string& numerics, std::size_t threads) {
   if (numerics == "int16") return std::make_unique<NetworkOf<Int16>>(threads);
+  if (numerics == "int8") return std::make_unique<NetworkOf<Int8>>(threads);
   if (numerics == "chip") return std::make_unique<NetworkOf<Chip>>(threads);
   if (numerics == "float32") return std::make_unique<NetworkOf<Float32>>(threads);
-  throw std::invalid_argument("numerics must be int16, chip or float32, not " + numerics);
+  throw std::invalid_argument("numerics must be int16, int8, chip or float32, not " + numerics);
 }
 
 }  // namespace eie::kernels

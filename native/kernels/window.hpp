@@ -105,13 +105,25 @@ struct Window {
     if (t + 1 < tiles.size()) ask(first.data() + tiles[t + 1].first_step, tiles[t + 1].steps);
   }
 
-  // Adds the stragglers of `tile` to its lanes' sums.
+  // Adds the stragglers of `tile` to its lanes' sums, the activation being x less `zero`.
   template <class A>
   void add_stragglers(const Tile& tile, const typename A::Activation* x, const typename A::Weight* weights,
-                      typename A::Sum* lanes) const {
+                      typename A::Sum* lanes, typename A::Activation zero = 0) const {
     const std::uint32_t* word = stragglers.data() + tile.first_straggler;
     for (std::size_t k = 0; k < tile.stragglers; ++k)
-      lanes[Straggler::lane(word[k])] += A::product(weights[Straggler::code(word[k])], x[Straggler::column(word[k])]);
+      lanes[Straggler::lane(word[k])] +=
+          A::product(weights[Straggler::code(word[k])], x[Straggler::column(word[k])] - zero);
+  }
+
+  // What each lane's weights add up to.
+  std::vector<std::int32_t> weight_sums(const Rows& rows, const std::vector<std::int8_t>& weights) const {
+    std::vector<std::int32_t> sums(row.size(), 0);
+    for (std::size_t lane = 0; lane < row.size(); ++lane) {
+      if (row[lane] == absent) continue;
+      for (std::int64_t k = rows.starts[row[lane]]; k < rows.starts[row[lane] + 1]; ++k)
+        sums[lane] += weights[rows.codes[k]];
+    }
+    return sums;
   }
 
   template <class Sum>

@@ -146,7 +146,7 @@ class WindowAvx2 final : public Kernel<A> {
   std::size_t parts() const override { return window_.tiles.size(); }
   std::size_t bytes(std::size_t part) const override { return window_.bytes(window_.tiles[part]); }
 
-  void multiply(const typename A::Activation* const* x, std::size_t batch, std::size_t first, std::size_t end,
+  void multiply(const Input<A>* x, std::size_t batch, std::size_t first, std::size_t end,
                 typename A::Sum* const* sums) const override {
     for (std::size_t part = first; part < end; ++part) {
       const Tile& tile = window_.tiles[part];
@@ -156,10 +156,10 @@ class WindowAvx2 final : public Kernel<A> {
         const std::uint8_t* slots = window_.slots.data() + tile.slots;
         const std::uint32_t* starts = window_.first.data() + tile.first_step;
         if constexpr (std::is_same_v<A, Float32>)
-          multiply_float_steps(slots, starts, tile.steps, x[i], weights_.data(), lanes);
+          multiply_float_steps(slots, starts, tile.steps, x[i].values, weights_.data(), lanes);
         else
-          multiply_steps<A>(slots, starts, tile.steps, x[i], weights_.data(), lanes);
-        window_.template add_stragglers<A>(tile, x[i], weights_.data(), lanes);
+          multiply_steps<A>(slots, starts, tile.steps, x[i].values, weights_.data(), lanes);
+        window_.template add_stragglers<A>(tile, x[i].values, weights_.data(), lanes);
         window_.store(tile, lanes, sums[i]);
       }
     }

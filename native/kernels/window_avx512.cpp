@@ -128,7 +128,7 @@ constexpr std::size_t pairs_of_block = 4, pairs_of_tile = pairs_of_block * Layou
 // once for all inputs. Sums go to lanes[input], which is the tile's first lane.
 template <class A, std::size_t batch, std::size_t first_pair>
 void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps,
-                    const typename A::Activation* const* x, const typename A::Weight* weights,
+                    const Input<A>* x, const typename A::Weight* weights,
                     typename A::Sum (*lanes)[Layout::geometry.rows]) {
   using L = Lanes<A>;
   constexpr std::size_t pairs = pairs_of_tile / batch, groups = 2 * pairs;
@@ -141,7 +141,7 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
     for (std::size_t step = from; step < end; ++step) {
       typename L::Table table[batch];
 #pragma GCC unroll 4
-      for (std::size_t i = 0; i < batch; ++i) table[i] = L::load(x[i] + first[step]);
+      for (std::size_t i = 0; i < batch; ++i) table[i] = L::load(x[i].values + first[step]);
 #pragma GCC unroll 8
       for (std::size_t k = 0; k < pairs; ++k) {
         const std::size_t pair = (first_pair + k) % pairs_of_block;
@@ -175,7 +175,7 @@ class WindowAvx512 final : public Kernel<A> {
   std::size_t parts() const override { return window_.tiles.size(); }
   std::size_t bytes(std::size_t part) const override { return window_.bytes(window_.tiles[part]); }
 
-  void multiply(const typename A::Activation* const* x, std::size_t batch, std::size_t first, std::size_t end,
+  void multiply(const Input<A>* x, std::size_t batch, std::size_t first, std::size_t end,
                 typename A::Sum* const* sums) const override {
     for (std::size_t part = first; part < end; ++part) {
       window_.prefetch(part);
@@ -192,7 +192,7 @@ class WindowAvx512 final : public Kernel<A> {
   // Inputs share the 16 accumulators, so the tile is gone through as often as there are inputs, a part of its rows each
   // time; from the second time on it is in the cache.
   template <std::size_t batch>
-  void multiply_tile(const Tile& tile, const typename A::Activation* const* x, Sum* const* sums) const {
+  void multiply_tile(const Tile& tile, const Input<A>* x, Sum* const* sums) const {
     alignas(64) Sum lanes[batch][Layout::geometry.rows] = {};
     [&]<std::size_t... pass>(std::index_sequence<pass...>) {
       (multiply_steps<A, batch, pass * pairs_of_tile / batch>(window_.slots.data() + tile.slots,
@@ -200,7 +200,7 @@ class WindowAvx512 final : public Kernel<A> {
                                                               weights_.data(), lanes),
        ...);
     }(std::make_index_sequence<batch>());
-    for (std::size_t i = 0; i < batch; ++i) finish(tile, x[i], lanes[i], sums[i]);
+    for (std::size_t i = 0; i < batch; ++i) finish(tile, x[i].values, lanes[i], sums[i]);
   }
 
   void finish(const Tile& tile, const typename A::Activation* x, Sum* lanes, Sum* sums) const {

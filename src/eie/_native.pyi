@@ -48,6 +48,9 @@ def instruction_set() -> str: ...
 class LayerReport:
     kernel: str
     bytes: int
+    few_kernel: str
+    few_bytes: int
+    few_below: int
     measured: list[tuple[str, float]]
 
 class Network:
@@ -60,6 +63,8 @@ class Network:
         code_bits: int,
         codebook: npt.NDArray[np.float32],
         chip_codebook: npt.NDArray[np.int16],
+        int8_codebook: npt.NDArray[np.int8],
+        int8_unit: float,
         bias: npt.NDArray[np.float32],
         chip_bias: I64,
         relu: bool,
@@ -68,6 +73,8 @@ class Network:
         value_bits: int,
         accumulator_bits: int,
         kernel: str,
+        activity: tuple[float, float],
+        most_bytes: int,
     ) -> LayerReport: ...
     def run(
         self, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], overflows: npt.NDArray[np.uint64]

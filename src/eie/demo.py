@@ -82,7 +82,9 @@ def compress_digits(log: Callable[[str], None], hardware: Hardware) -> DigitsRes
 
     log("sharing the weights through 16-entry codebooks and encoding them")
     network = calibrate(_encode(model, hardware.n_pe), x_train)
-    sessions = {numerics: InferenceSession(network, numerics=numerics) for numerics in ("float32", "int16", "chip")}
+    sessions = {
+        numerics: InferenceSession(network, numerics=numerics) for numerics in ("float32", "int16", "int8", "chip")
+    }
     accuracy = {numerics: top1_accuracy(session, x_test, y_test) for numerics, session in sessions.items()}
     log("timing and simulating one digit")
     digit = np.ascontiguousarray(x_test[0])

@@ -58,9 +58,9 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_run_prints_the_largest_outputs(model: Path) -> None:
-    """All three numerics agree on the largest; JSON and the written file hold the same numbers."""
+    """All numerics agree on the largest; JSON and the written file hold the same numbers."""
     largest = set()
-    for numerics in ("int16", "chip", "float32"):
+    for numerics in ("int16", "int8", "chip", "float32"):
         out = model.with_name("out.npy")
         done = run("run", model, model.with_name("input.npy"), "--numerics", numerics, "--json", "-o", out)
         assert done.returncode == 0, done.stderr
@@ -117,7 +117,7 @@ def test_the_real_layer_from_the_shell(data_set: DataSet, tmp_path: Path) -> Non
     done = run("import", "eie-simulator", data_set("eie-simulator-alex8"), "-o", path, "--outputs", 1000)
     assert done.returncode == 0, done.stderr
     inputs = tmp_path / "alex8.activations.npy"
-    for numerics in ("int16", "chip", "float32"):
+    for numerics in ("int16", "int8", "chip", "float32"):
         document = json.loads(run("run", path, inputs, "--numerics", numerics, "--json").stdout)
         assert document["largest"][0][0]["output"] == 708
     layer = json.loads(run("simulate", path, inputs, "--json").stdout)["layers"][0]

@@ -51,7 +51,7 @@ def test_compress_inspect_export(folder: Path) -> None:
     assert report["file_bytes"] == out.stat().st_size
     assert report["ratio"] > 4
     assert [stage["name"] for stage in report["stages"]] == ["dense", "pruned", "shared"]
-    assert set(report["test_accuracy"]) == {"float32", "int16", "chip"}
+    assert set(report["test_accuracy"]) == {"float32", "int16", "int8", "chip"}
     assert min(report["test_accuracy"].values()) > 0.8
     assert sorted(path.name for path in folder.iterdir() if path.name != "__pycache__") == [
         "model.py",

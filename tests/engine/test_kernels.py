@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import eie
 from eie.engine import KERNELS, NUMERICS, InferenceSession
+from eie.engine.int8 import int8_layer
 from eie.errors import InputError
 from eie.model.network import Layer, Network
 from eie.model.numerics import dequantise, quantise
@@ -14,6 +15,11 @@ from eie.model.reference import float_layer, formats_of
 from eie.program.arithmetic import chip_layer
 from engine.layers import random_inputs, random_layer
 from strategies import examples
+
+
+def numerics_of(kernel: str) -> tuple[str, ...]:
+    """Return the numerics that a kernel has: only int8 goes by bitmasks."""
+    return ("int8",) if kernel.startswith("bitmask") else NUMERICS
 
 
 def session_or_skip(network: Network, numerics: str, kernel: str, threads: int = 1) -> InferenceSession:
@@ -27,7 +33,7 @@ def session_or_skip(network: Network, numerics: str, kernel: str, threads: int =
 
 
 def assert_equals_reference(layer: Layer, inputs: np.ndarray, numerics: str, kernel: str, threads: int = 1) -> None:
-    """Run a layer on a batch and compare with the NumPy reference: chip to the bit, others by what rounding can do."""
+    """Run a layer on a batch and compare with the NumPy reference: integers to the bit, others by their rounding."""
     network = eie.calibrate(Network((layer,)), inputs)
     outputs = session_or_skip(network, numerics, kernel, threads).run(inputs)
     if numerics == "chip":
@@ -35,6 +41,9 @@ def assert_equals_reference(layer: Layer, inputs: np.ndarray, numerics: str, ker
         for vector, output in zip(inputs, outputs, strict=True):
             values = chip_layer(network.layers[0], quantise(vector, formats.activation_fraction)).values
             np.testing.assert_array_equal(output, dequantise(values, formats.output_fraction))
+        return
+    if numerics == "int8":
+        np.testing.assert_array_equal(outputs, [int8_layer(layer, vector).outputs for vector in inputs])
         return
     dense = np.abs(layer.matrix.dense().astype(np.float64))
     for vector, output in zip(inputs.astype(np.float64), outputs, strict=True):
@@ -68,8 +77,7 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize("numerics", NUMERICS)
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(("kernel", "numerics"), [(k, n) for k in KERNELS for n in numerics_of(k)])
 @pytest.mark.parametrize(("outputs", "inputs", "density", "skew"), SHAPES)
 def test_kernel_equals_reference(
     outputs: int, inputs: int, density: float, skew: float, kernel: str, numerics: str
@@ -97,7 +105,7 @@ def test_kernel_equals_reference_on_any_layer(kernel: str, data: st.DataObject) 
     )
     active = data.draw(st.sampled_from([0.05, 0.4, 1.0]), label="active")
     inputs = random_inputs(rng, data.draw(st.integers(1, 4), label="batch"), layer.inputs, active)
-    numerics = data.draw(st.sampled_from(NUMERICS), label="numerics")
+    numerics = data.draw(st.sampled_from(numerics_of(kernel)), label="numerics")
     assert_equals_reference(layer, inputs, numerics, kernel, data.draw(st.integers(1, 3), label="threads"))
 
 
@@ -111,7 +119,7 @@ def test_clustered_weights_are_all_counted(kernel: str) -> None:
     codes[17] = rng.integers(1, 16, 2000)
     codebook = np.concatenate(([0], np.linspace(-1, 1, 15))).astype(np.float32)
     layer = Layer("clustered", eie.encode(codes, codebook))
-    for numerics in NUMERICS:
+    for numerics in numerics_of(kernel):
         assert_equals_reference(layer, random_inputs(rng, 2, 2000, 1.0), numerics, kernel)
 
 
@@ -122,7 +130,7 @@ def test_largest_weights_and_activations_do_not_overflow(kernel: str, sign: int)
     codes = np.ones((130, 1500), np.uint8)
     layer = Layer("full", eie.encode(codes, np.array([0, sign], np.float32)))
     inputs = np.full((1, 1500), -3.0, np.float32)
-    for numerics in NUMERICS:
+    for numerics in numerics_of(kernel):
         assert_equals_reference(layer, inputs, numerics, kernel)
 
 
@@ -143,12 +151,13 @@ def test_wide_codes_and_many_inputs_run_column_by_column() -> None:
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("skew", [0.0, 0.6])
 def test_accuracy_on_layers_as_they_are_in_use(kernel: str, skew: float) -> None:
-    """On a layer of some hundred rows, int16 is within 2e-4 of the largest output, and float32 within 1e-5."""
+    """On a layer of some hundred rows, int8 is within 6e-3 of the largest output, int16 2e-4, float32 1e-5."""
     rng = np.random.default_rng(25)
     layer = random_layer(rng, 500, 1200, density=0.1, skew=skew)
     inputs = np.maximum(random_inputs(rng, 4, 1200), 0)
     expected = np.array([float_layer(layer, vector.astype(np.float64)) for vector in inputs])
-    for numerics, bound in (("int16", 2e-4), ("float32", 1e-5)):
+    bounds = {"int8": 6e-3, "int16": 2e-4, "float32": 1e-5}
+    for numerics, bound in ((n, bounds[n]) for n in numerics_of(kernel) if n in bounds):
         outputs = session_or_skip(Network((layer,)), numerics, kernel).run(inputs)
         assert np.abs(outputs - expected).max() < bound * np.abs(expected).max()
 
@@ -167,14 +176,20 @@ def test_forced_kernel_that_cannot_take_the_layer_is_named(kernel: str) -> None:
 
 
 def test_instruction_set_can_be_held_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    """EIE_INSTRUCTION_SET=portable leaves the portable kernel alone, and a forced one is refused with the reason."""
+    """EIE_INSTRUCTION_SET=portable leaves the portable kernels alone, and a forced one is refused with the reason."""
     monkeypatch.setenv("EIE_INSTRUCTION_SET", "portable")
     network = Network((random_layer(np.random.default_rng(23), 30, 40),))
     assert InferenceSession(network).plan[0].kernel == "columns"
     for kernel in KERNELS:
-        if kernel != "columns":
+        if kernel not in ("columns", "bitmask"):
             with pytest.raises(InputError, match=r"or EIE_INSTRUCTION_SET, allows portable$"):
-                InferenceSession(network, kernel=kernel)
+                InferenceSession(network, numerics="int8", kernel=kernel)
+
+
+def test_bitmasks_are_refused_for_other_numerics() -> None:
+    """A kernel that int16 does not have is named, with the numerics it is for."""
+    with pytest.raises(InputError, match=r"^layer layer: the kernel bitmask has no numerics but int8$"):
+        InferenceSession(Network((random_layer(np.random.default_rng(23), 30, 40),)), kernel="bitmask")
 
 
 def test_fastest_kernel_measured_is_the_one_used() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import eie
+from eie.engine.int8 import int8_layer
 from eie.model.network import Layer, Network
 from eie.model.numerics import quantise
 from eie.model.reference import calibrate
@@ -27,7 +28,9 @@ network = eie.load("model.safetensors")
 x = np.load("x.npy")
 cycles = [eie.simulate(layer.matrix, np.ones(layer.inputs, int), eie.Hardware(n_pe=6)).cycles for layer in network]
 sessions = [eie.InferenceSession(network, numerics="chip", kernel=kernel) for kernel in sys.argv[1:]]
-np.savez("out.npz", cycles=cycles, outputs=[session.run(x) for session in sessions])
+int8 = [eie.InferenceSession(network, numerics="int8", kernel=kernel) for kernel in [*sys.argv[1:], "bitmask", None]]
+outputs = {"outputs": [session.run(x) for session in sessions], "int8": [session.run(x) for session in int8]}
+np.savez("out.npz", cycles=cycles, **outputs)
 print(_native.instruction_set())
 """
 
@@ -63,4 +66,6 @@ def test_results_are_the_same(tmp_path: Path, processor: str, instruction_set: s
     expected = chip_layer(network.layers[0], quantise(x, formats.activation_fraction)).values
     for outputs in found["outputs"]:
         assert np.array_equal(outputs, (expected * 2.0**-formats.output_fraction).astype(np.float32))
+    for outputs in found["int8"]:
+        assert np.array_equal(outputs, int8_layer(network.layers[0], x).outputs)
     assert found["cycles"].tolist() == [eie.simulate(matrix, np.ones(400, int), eie.Hardware(n_pe=6)).cycles]

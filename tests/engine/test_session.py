@@ -14,7 +14,7 @@ from eie.model.reference import float_layer, formats_of
 from eie.program.arithmetic import chip_layer
 from engine.layers import random_inputs, random_layer, random_network
 
-TOLERANCE = {"int16": 2e-4, "float32": 1e-5}
+TOLERANCE = {"int8": 6e-3, "int16": 2e-4, "float32": 1e-5}
 
 
 def expected_outputs(network: Network, inputs: np.ndarray, numerics: str) -> np.ndarray:
@@ -162,7 +162,7 @@ def test_chip_numerics_of_any_width(value_bits: int, accumulator_bits: int) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"numerics": "int8"}, "numerics must be int16, chip or float32, not int8"),
+        ({"numerics": "int4"}, "numerics must be int16, int8, chip or float32, not int4"),
         ({"threads": 0}, "threads must be an integer from 1 to 256, not 0"),
         ({"threads": 1.5}, "threads must be an integer from 1 to 256, not 1.5"),
         (

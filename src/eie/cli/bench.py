@@ -32,7 +32,7 @@ def command(
     rotate: Annotated[bool, typer.Option("--rotate", help="Show the times with weights from memory, too.")] = False,
     seconds: Annotated[float, typer.Option(min=0.01, help="Seconds to measure per layer, warm and rotated.")] = 2.0,
     skew: Annotated[float, typer.Option(min=0, help="Sigma of the rows' log-normal densities.")] = 0.0,
-    numerics: Annotated[str, typer.Option(help="Our numerics: int16, chip or float32.")] = "int16",
+    numerics: Annotated[str, typer.Option(help="Our numerics: int16, int8, chip or float32.")] = "int16",
     kernel: Annotated[str | None, typer.Option(help="Force one kernel for ours.")] = None,
     stacks: Annotated[
         bool, typer.Option("--stacks", help="Measure AlexNet's and VGG-16's layers as networks.")

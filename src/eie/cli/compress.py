@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-NUMERICS = ("float32", "int16", "chip")
+NUMERICS = ("float32", "int16", "int8", "chip")
 TIMED_CALLS = 200
 SATURATION_INPUTS = 1000
 

@@ -25,6 +25,7 @@ class Numerics(StrEnum):
     """The arithmetic of a session."""
 
     INT16 = "int16"
+    INT8 = "int8"
     CHIP = "chip"
     FLOAT32 = "float32"
 
@@ -37,7 +38,10 @@ def command(
     model: Annotated[Path, typer.Argument(help="A model file (.safetensors).")],
     inputs: Annotated[Path, typer.Argument(metavar="INPUT.npy", help="One input vector, or a batch of them, as .npy.")],
     numerics: Annotated[
-        Numerics, typer.Option(help="int16: fast fixed point; chip: bit for bit as the chip; float32: real numbers.")
+        Numerics,
+        typer.Option(
+            help="int16: fast fixed point; int8: faster and coarser; chip: bit for bit as the chip; float32: reals."
+        ),
     ] = Numerics.INT16,
     threads: Annotated[int, typer.Option(help="Threads to compute with.")] = 1,
     kernel: Annotated[str | None, typer.Option(help="Force one kernel instead of the fastest.")] = None,
@@ -66,7 +70,7 @@ def command(
             np.save(file, outputs)
     batch = np.atleast_2d(outputs)
     largest = [np.argsort(-item, kind="stable")[:top] for item in batch]
-    kernels = {plan.name: plan.kernel for plan in session.plan}
+    kernels = {plan.name: " or ".join(filter(None, (plan.kernel, plan.few_kernel))) for plan in session.plan}
     for message in overflows:
         log.print(f"warning: {message}", style="yellow")
     if as_json:

@@ -11,14 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 import eie._native as _native
+from eie.engine.int8 import Integers, int8_weights
 from eie.errors import InputError
 from eie.model.network import Layer
 from eie.model.reference import formats_of
 from eie.program.constants import constants_of
 
-__all__ = ["AccumulatorOverflow", "Chain", "LayerPlan"]
+__all__ = ["AccumulatorOverflow", "Chain", "LayerPlan", "numbers_in"]
 
 _LARGEST_CHIP_FRACTION = 1000  # well within what a float64 can be scaled by
+
+_UNLIMITED = 2**63  # bytes
 
 Floats = npt.NDArray[np.float32]
 
@@ -31,8 +34,11 @@ class AccumulatorOverflow(RuntimeWarning):
 class LayerPlan:
     """How a session runs one layer.
 
-    `bytes` are those of its weights in the kernel's layout, read for every input or batch. `measured_us` has what one
-    multiplication took with each kernel tried at load, in microseconds; it is empty where one was forced.
+    `bytes` are those of its weights in the kernel's layout, read for every input or batch. Where `few_kernel` is not
+    empty, the weights are in memory in its layout too, in `few_bytes`, and an input with fewer than `few_below` active
+    (non-zero) numbers is multiplied by it, as it skips the others' columns. `measured_us` has what one multiplication
+    took with each kernel tried at load, in microseconds (`int8`: at the middle of the expected activity; other
+    numerics: with a third of the inputs active); it is empty where one was forced.
     """
 
     name: str
@@ -40,22 +46,44 @@ class LayerPlan:
     bytes: int
     weights: int
     measured_us: dict[str, float]
+    few_kernel: str = ""
+    few_bytes: int = 0
+    few_below: int = 0
 
     @property
     def bytes_per_weight(self) -> float:
         """Bytes read per non-zero weight."""
         return self.bytes / max(self.weights, 1)
 
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes that the layer's weights take in memory, in all their layouts."""
+        return self.bytes + self.few_bytes
+
 
 class Chain:
-    """`layers`, each one's outputs the next one's inputs, with one arithmetic; `kernel` is forced unless empty."""
+    """`layers`, each one's outputs the next one's inputs, with one arithmetic; `kernel` is forced unless empty.
 
-    def __init__(self, layers: Sequence[Layer], numerics: str, threads: int, kernel: str) -> None:
+    `activity` is the range of the share of active inputs that each layer is laid out for; its weights may
+    take `bytes_per_number` bytes for each of its `numbers_in`.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        numerics: str,
+        threads: int,
+        kernel: str,
+        *,
+        activity: tuple[float, float] = (0.0, 1.0),
+        bytes_per_number: float | None = None,
+    ) -> None:
         self.inputs, self.outputs = layers[0].inputs, layers[-1].outputs
         self._counts_overflows = numerics == "chip"  # only its sums can wrap
         if numerics == "chip":
             _check_chip_formats(layers)
         self._native = _native.make_network(numerics, threads)
+        self._activity, self._bytes_per_number = activity, bytes_per_number
         self.plan = tuple(self._add(layer, numerics, kernel) for layer in layers)
         self._no_overflows = np.zeros(len(self.plan), np.uint64)
 
@@ -81,6 +109,7 @@ class Chain:
         starts, columns, codes = matrix.rows
         chip_codebook = np.zeros(0, np.int16)
         chip_bias = np.zeros(0, np.int64)
+        int8_codebook = Integers(np.zeros(0, np.int8), 1.0)
         settings = (0, 0, 16, 24)
         if numerics == "chip":
             constants = constants_of(layer)
@@ -89,6 +118,8 @@ class Chain:
             chip_codebook = (constants.codebook << (16 - bits)).astype(np.int16)
             chip_bias = constants.bias
             settings = (formats.activation_fraction, formats.output_fraction, bits, formats.accumulator_bits)
+        if numerics == "int8":
+            int8_codebook = int8_weights(layer)
         try:
             report = self._native.add_layer(
                 matrix.inputs,
@@ -98,15 +129,32 @@ class Chain:
                 matrix.code_bits,
                 matrix.codebook,
                 chip_codebook,
+                *int8_codebook,
                 np.zeros(0, np.float32) if layer.bias is None else np.ascontiguousarray(layer.bias),
                 chip_bias,
                 layer.relu,
                 *settings,
                 kernel,
+                self._activity,
+                _UNLIMITED if self._bytes_per_number is None else int(self._bytes_per_number * numbers_in(layer)),
             )
         except ValueError as error:
             raise InputError(f"layer {layer.name}: {error}") from error
-        return LayerPlan(layer.name, report.kernel, report.bytes, len(codes), dict(report.measured))
+        return LayerPlan(
+            layer.name,
+            report.kernel,
+            report.bytes,
+            len(codes),
+            dict(report.measured),
+            report.few_kernel,
+            report.few_bytes,
+            report.few_below,
+        )
+
+
+def numbers_in(layer: Layer) -> int:
+    """Return how many weights, rows and columns the layer has: what its share of the memory is reckoned by."""
+    return layer.matrix.nnz + layer.outputs + layer.inputs
 
 
 def _check_chip_formats(layers: Sequence[Layer]) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 import eie._native as _native
 from eie.encoding.csc import InterleavedCSC
-from eie.engine.chain import AccumulatorOverflow, Chain, LayerPlan
+from eie.engine.chain import AccumulatorOverflow, Chain, LayerPlan, numbers_in
 from eie.errors import InputError
 from eie.model.network import Batch, Layer, Network, Step
 from eie.model.reference import input_batch
@@ -19,7 +19,7 @@ from eie.storage import load
 
 __all__ = ["KERNELS", "NUMERICS", "AccumulatorOverflow", "InferenceSession", "LayerPlan"]
 
-NUMERICS = ("int16", "chip", "float32")
+NUMERICS = ("int16", "int8", "chip", "float32")
 KERNELS = tuple(_native.kernel_names())  # of this build; native/kernels/README.md tells what each is
 
 _STAGED_BATCH = 256  # inputs at a time: a convolution's windows take many times the memory of its image
@@ -31,12 +31,19 @@ Floats = npt.NDArray[np.float32]
 class InferenceSession:
     """Runs a network on this CPU.
 
-    `network` is a network, a layer, a matrix or the path of a model file, encoded for any number of PEs. `numerics`
-    is `int16` (16-bit integers, scales chosen per call; the default), `chip` (the chip's arithmetic, bit for bit;
-    needs a calibrated network) or `float32`. `threads` is how many threads share a call; with 1 none is started.
-    `kernel` forces one of KERNELS for every layer; otherwise the environment variable EIE_KERNEL does, and
-    otherwise each layer gets the one measured fastest. Kernels round `int16` weights differently, so two such
-    sessions can differ within that accuracy.
+    `network` is a network, a layer, a matrix or the path of a model file, encoded for any number of PEs. `numerics` is
+    `int16` (16-bit integers, scales chosen per call; the default), `int8` (the same with 8 bits; `eie.engine.int8` has
+    its formulas), `chip` (the chip's arithmetic, bit for bit; needs a calibrated network) or `float32`. `threads` is
+    how many threads share a call; with 1 none is started. `kernel` forces one of KERNELS for every layer; otherwise the
+    environment variable EIE_KERNEL does, and otherwise each layer gets the one measured fastest. Kernels round `int16`
+    weights differently, so two such sessions can differ within that accuracy; `int8` and `chip` give the same bits
+    whatever the kernel.
+
+    With `int8`, a layer may be kept in two layouts: one that reads every weight, and one that skips the columns of
+    inputs that are zero; each call takes the one that is quicker for its number of active inputs. `activity` is the
+    expected range of the share of active inputs, (0.0, 1.0) at its widest: two layouts are kept only where each is
+    quicker somewhere in it. `weight_bytes` caps what all weights take in memory, shared out to the layers by their
+    numbers of weights, rows and columns: a layer that would pass its share keeps one layout. `plan` reports both.
 
     `run` may be called from several threads at once. Raises InputError for anything that is not as described.
     """
@@ -48,29 +55,42 @@ class InferenceSession:
         numerics: str = "int16",
         threads: int = 1,
         kernel: str | None = None,
+        activity: tuple[float, float] = (0.0, 1.0),
+        weight_bytes: int | None = None,
     ) -> None:
         if numerics not in NUMERICS:
             raise InputError(f"numerics must be {', '.join(NUMERICS[:-1])} or {NUMERICS[-1]}, not {numerics}")
         if not isinstance(threads, int) or not 1 <= threads <= 256:
             raise InputError(f"threads must be an integer from 1 to 256, not {threads!r}")
         self.network = load(network) if isinstance(network, str | Path) else Network.of(network)
+        least, most = activity
+        if not 0 <= least <= most <= 1:
+            raise InputError(f"activity must be a range within 0 to 1, such as (0.0, 0.2), not ({least}, {most})")
+        if weight_bytes is not None and weight_bytes < 1:
+            raise InputError(f"weight_bytes must be a positive number of bytes, or None, not {weight_bytes}")
         self.numerics = numerics
         self.threads = threads
         forced = kernel or os.environ.get("EIE_KERNEL", "")
         self._stages: list[Chain | Step] = []
         self._inner: dict[str, Chain] = {}  # those of the layers inside other steps, by name
-        chains = []
+        chains: list[Chain] = []
+        # What a layout takes grows with the weights, and a little with the rows and columns.
+        numbers = sum(numbers_in(layer) for layer in self.network.layers)
+        bytes_per_number = None if weight_bytes is None else weight_bytes / numbers
+
+        def chain_of(layers: list[Layer]) -> Chain:
+            chain = Chain(layers, numerics, threads, forced, activity=activity, bytes_per_number=bytes_per_number)
+            chains.append(chain)
+            return chain
+
         for is_layer, steps in groupby(self.network, lambda step: isinstance(step, Layer)):
             if is_layer:
-                chain = Chain([layer for step in steps for layer in step.layers], numerics, threads, forced)
-                self._stages.append(chain)
-                chains.append(chain)
+                self._stages.append(chain_of([layer for step in steps for layer in step.layers]))
                 continue
             for step in steps:
                 self._stages.append(step)
                 for layer in step.layers:
-                    self._inner[layer.name] = Chain([layer], numerics, threads, forced)
-                    chains.append(self._inner[layer.name])
+                    self._inner[layer.name] = chain_of([layer])
         self.plan = tuple(plan for chain in chains for plan in chain.plan)
         values = max(step.working_values for step in self.network)
         self._staged = max(1, min(_STAGED_BATCH, _STAGED_BYTES // (4 * values)))

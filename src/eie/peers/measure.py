@@ -115,10 +115,12 @@ def _ours(data: LayerData, settings: Settings) -> Contender:
 
     first = session(settings.kernel)
     plan = first.plan[0]
-    sessions = [first, *(session(plan.kernel) for _ in range(_copies(plan.bytes) - 1))]
+    few = np.count_nonzero(data.activations) < plan.few_below
+    kernel, bytes_read = (plan.few_kernel, plan.few_bytes) if few else (plan.kernel, plan.bytes)
+    sessions = [first, *(session(kernel) for _ in range(_copies(bytes_read) - 1))]
     out = np.zeros(network.outputs, np.float32)
     calls = tuple(lambda one=one: one.run(data.activations, out=out) for one in sessions)
-    return Contender(OURS, calls, plan.bytes)
+    return Contender(OURS, calls, bytes_read)
 
 
 def _copies(bytes_read: int) -> int:

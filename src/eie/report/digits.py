@@ -41,6 +41,7 @@ def digits_table(digits: DigitsResult) -> Table:
             row("pruned, float32", digits.pruned_accuracy, weights=digits.kept),
             row("compressed, float32", digits.accuracy["float32"], **kept),
             row(COMPRESSED, digits.accuracy["int16"], **kept, cpu_us=digits.compressed_us),
+            row("compressed, int8", digits.accuracy["int8"], **kept),
             row(CHIP, digits.accuracy["chip"], **kept, cycles=digits.cycles, chip_us=digits.chip_us),
         ),
     )
