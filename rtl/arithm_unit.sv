@@ -18,10 +18,7 @@ module arithm_unit #(
     input  logic [VALUE_BITS-1:0]              host_data,
     input  logic                               weight_valid,
     input  logic [CODE_BITS-1:0]               weight_code,
-    // Of a relative index a small register file needs few bits.
-    // verilator lint_off UNUSEDSIGNAL
     input  logic [INDEX_BITS-1:0]              weight_index,
-    // verilator lint_on UNUSEDSIGNAL
     input  logic [VALUE_BITS-1:0]              weight_activation,
     input  logic                               weight_first,
     input  logic signed [ACCUMULATOR_BITS-1:0] read_value,
@@ -45,13 +42,17 @@ module arithm_unit #(
   logic valid1, valid2, valid3;
   logic first1;
   logic [CODE_BITS-1:0] code1;
-  logic [ROW_BITS-1:0] distance1;
+  // Of a relative index a small register file needs few bits.
+  // verilator lint_off UNUSEDSIGNAL
+  logic [INDEX_BITS-1:0] index1;
+  // verilator lint_on UNUSEDSIGNAL
   logic signed [VALUE_BITS-1:0] activation1, activation2, weight2;
   logic signed [2*VALUE_BITS-1:0] product3;
   logic signed [ACCUMULATOR_BITS-1:0] accumulated3;
   logic [ROW_BITS-1:0] column_row;  // the row that the column has come to
   logic [ROW_BITS-1:0] row3;
 
+  wire [ROW_BITS-1:0] distance1 = ROW_BITS'(index1);
   wire [ROW_BITS-1:0] row1 = first1 ? distance1 : column_row + distance1 + 1'b1;
 
   // Rounded: half a unit is added before the shift. The product fits B bits, as the codebook holds no -2^(B-1).
@@ -82,7 +83,7 @@ module arithm_unit #(
       write_valid <= valid3;
       if (weight_valid) begin
         code1       <= weight_code;
-        distance1   <= ROW_BITS'(weight_index);
+        index1      <= weight_index;
         activation1 <= weight_activation;
         first1      <= weight_first;
       end

@@ -70,7 +70,8 @@ module eie #(
   if (HOST_ADDRESS_BITS < 3) begin : refuses1
     $fatal(1, "eie: HOST_ADDRESS_BITS must address the settings");
   end
-  if (DATA_BITS < COLUMN_BITS || DATA_BITS < ROW_COUNT_BITS || DATA_BITS < SRAM_ADDRESS_BITS || DATA_BITS < 3) begin : refuses2
+  if (DATA_BITS < COLUMN_BITS || DATA_BITS < ROW_COUNT_BITS ||
+      DATA_BITS < SRAM_ADDRESS_BITS || DATA_BITS < 3) begin : refuses2
     $fatal(1, "eie: DATA_BITS must hold every setting");
   end
 `endif

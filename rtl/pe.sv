@@ -62,7 +62,8 @@ module pe #(
     output logic                               write_valid
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
-  if (DATA_BITS < ENTRIES_PER_ROW * ENTRY_BITS || DATA_BITS < POINTER_BITS || DATA_BITS < ACCUMULATOR_BITS) begin : refuses1
+  if (DATA_BITS < ENTRIES_PER_ROW * ENTRY_BITS || DATA_BITS < POINTER_BITS ||
+      DATA_BITS < ACCUMULATOR_BITS) begin : refuses1
     $fatal(1, "pe: DATA_BITS must hold a weight-memory row, a pointer and an accumulator");
   end
   if (HOST_ADDRESS_BITS < COLUMN_BITS || HOST_ADDRESS_BITS < SPMAT_ADDRESS_BITS ||

@@ -64,9 +64,12 @@ module ptr_read #(
 
   // Whether a + 1 or a + 2 is b, without a carry that runs through all bits: a + ~b must be -1 - distance. Each bit of
   // that sum says what its carry must be, and the bit below whether it is.
-  function automatic logic is_ahead(input logic [POINTER_BITS-1:0] a, b, input logic two);
+  // The constants have names because Yosys takes ~W'(1) for (~W)'(1).
+  localparam logic [POINTER_BITS-1:0] ONE = POINTER_BITS'(1), TWO = POINTER_BITS'(2);
+  function automatic logic is_ahead(input logic [POINTER_BITS-1:0] a, input logic [POINTER_BITS-1:0] b,
+                                    input logic two);
     logic [POINTER_BITS-1:0] sum, wanted, given;
-    sum      = ~POINTER_BITS'(two ? 2 : 1);
+    sum      = two ? ~TWO : ~ONE;
     wanted   = a ^ ~b ^ sum;
     given    = ((a & ~b) | ((a | ~b) & ~sum)) << 1;
     is_ahead = wanted == given;

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +12,9 @@ import eie
 from eie.errors import InputError
 from eie.importers.eie_simulator import read_eie_simulator
 from eie.program.lowering import lower
-from eie.silicon import source_files, verify
+from eie.silicon import verify
 from eie.silicon.difference_waveform import write_waveform
 from eie.silicon.parameters import Parameters
-from eie.silicon.verilated import verilator_root
 from silicon.faults import changed_sources
 from silicon.networks import random_network
 
@@ -156,39 +153,6 @@ def test_an_assertion_is_told(
             unit,
             {"act_queue": "any_full"}.get(unit, "row_read"),
         )
-
-
-def test_sources_pass_verilators_lint() -> None:
-    """No warning but for bits that a parameter leaves unused."""
-    root = verilator_root()
-    done = subprocess.run(
-        [
-            root / "bin" / "verilator",
-            "--lint-only",
-            "-Wall",
-            "-Wno-UNUSEDSIGNAL",
-            "--top-module",
-            "eie",
-            *source_files(),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"VERILATOR_ROOT": str(root), "PATH": "/usr/bin:/bin"},
-    )
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed: Debian's iverilog")
-def test_sources_elaborate_in_icarus(tmp_path: Path) -> None:
-    """A second tool takes the same files."""
-    done = subprocess.run(
-        ["iverilog", "-g2012", "-s", "eie", "-Peie.N_PE=4", "-o", tmp_path / "chip", *source_files()],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def _synthesise(
         *memories,
         *(["setattr -mod -set keep_hierarchy 1 *pe"] if unit == "eie" else []),  # one PE is mapped, not all of them
         f"synth -flatten -booth -noabc -run begin:check -top {unit}",
-        *map_to_cells(folder, gated=_can_gate(folder), fast=unit in ("pe", "eie")),
+        *map_to_cells(folder, gated=_can_gate(folder), fast=unit in ("pe", "eie", "lnzd")),
         "tee -q -o stat.json stat -json -liberty cells.lib",
         "write_verilog -noattr -noexpr -simple-lhs mapped.v",
     ]
