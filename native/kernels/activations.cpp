@@ -43,7 +43,8 @@ EIE_CLONES void round_scaled(const float* reals, std::size_t count, float lift, 
 EIE_CLONES void round_scaled(const float* reals, std::size_t count, float lift, float scale, std::uint8_t zero,
                              std::uint8_t* values) {
   for (std::size_t i = 0; i < count; ++i)
-    values[i] = static_cast<std::uint8_t>((std::bit_cast<std::int32_t>(reals[i] * lift * scale + rounding) + zero) & 255);
+    values[i] =
+        static_cast<std::uint8_t>((std::bit_cast<std::int32_t>(reals[i] * lift * scale + rounding) + zero) & 255);
 }
 
 EIE_CLONES std::size_t count_different(const std::uint8_t* values, std::size_t count, std::uint8_t from) {

@@ -39,8 +39,8 @@ double quantise(const float* reals, std::size_t count, std::uint8_t* values, std
 // How many of `count` activations are not `zero`.
 std::size_t count_active(const std::uint8_t* values, std::size_t count, std::uint8_t zero);
 
-// Writes which of `count` activations are not `zero` to `columns`, which has room for `count`; returns how many are. The
-// first is column `first`.
+// Writes which of `count` activations are not `zero` to `columns`, which has room for `count`; returns how many are.
+// The first is column `first`.
 template <class Activation>
 std::size_t list_active(const Activation* values, std::size_t count, Activation zero, std::uint32_t* columns,
                         std::size_t first = 0) {

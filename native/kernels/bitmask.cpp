@@ -1,4 +1,5 @@
-// Columns as bitmasks in portable C++: one weight after the other, like columns.cpp, from a half to a third of the bytes.
+// Columns as bitmasks in portable C++: one weight after the other, as in columns.cpp, from a third to two thirds of the
+// bytes.
 #include "kernels/bitmask.hpp"
 
 namespace eie::kernels {

@@ -40,8 +40,8 @@ class Bitmask {
   const std::vector<Part>& parts() const { return parts_; }
   bool packed() const { return packed_; }
 
-  // The row that bit `bit` of a group stands for, and the bit of a row: the vector kernel's interleaving of four columns
-  // moves sums from the one to the other.
+  // The row that bit `bit` of a group stands for, and the bit of a row: the vector kernel's interleaving of four
+  // columns moves sums from the one to the other.
   static constexpr std::size_t row_of_bit(std::size_t bit) { return bit / 4 % 4 * 16 + bit / 16 * 4 + bit % 4; }
   static constexpr std::size_t bit_of_row(std::size_t row) { return row_of_bit(row); }
 

@@ -97,7 +97,7 @@ class Stopwatch {
     for (auto& sums : sums_) sums = Aligned<typename A::Sum>(rows.outputs);
   }
 
-  // Fills in the times of all kernels. They take turns, and the best of each counts: the processor is rarely ours alone.
+  // Fills in the times of all kernels. They take turns and the best of each counts: the processor is seldom ours alone.
   void measure(std::vector<Tried<A>>& tried) {
     const std::vector<double> share = shares<A>();
     for (Tried<A>& one : tried) one.us.assign(one.kernel->skips() ? share.size() : 1, infinity);
