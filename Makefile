@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 NATIVE := CMakeLists.txt pyproject.toml $(shell find native -type f)
 DATA ?=
 
-.PHONY: demo test test-slow lint types rtl docs clean
+.PHONY: demo test test-slow lint types rtl fuzz docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/eie demo $(if $(DATA),--data $(DATA))
@@ -27,6 +27,10 @@ types: $(VENV)/.installed-dev
 # The chip in SystemVerilog against the stepped simulator, every cycle; the first run builds it for each size.
 rtl: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "slow or not slow" tests/silicon
+
+# Every reader of bytes attacked for SECONDS each: make fuzz SECONDS=60 SEED=1; docs/security.md tells what is checked.
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),10) --seed $(or $(SEED),1)
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict

@@ -86,7 +86,7 @@ def attack(name: str, seconds: int, seed: int, findings: Path) -> None:
             return
 
         def mutate(data: bytes, max_size: int, number: int) -> bytes:
-            return target.mutate(data, random.Random(number))[:max_size]
+            return target.changed(data, random.Random(number))[:max_size]
 
         options = [f"-max_total_time={seconds}", f"-seed={seed}", "-max_len=60000", f"-timeout={CALL_S}"]
         options += [
@@ -115,7 +115,7 @@ def without_coverage(target: object, seconds: int, seed: int, findings: Path) ->
     pool = target.seeds()  # type: ignore[attr-defined]
     ends, count = time.monotonic() + seconds, 0
     while time.monotonic() < ends:
-        data = target.mutate(numbers.choice(pool), numbers)  # type: ignore[attr-defined]
+        data = target.changed(numbers.choice(pool), numbers)  # type: ignore[attr-defined]
         count += 1
         try:
             if target.run(data) and len(pool) < 1000:  # type: ignore[attr-defined]
