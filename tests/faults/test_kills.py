@@ -89,7 +89,9 @@ def kill_and_go_on(name: str, folder: Path, kills: int, seed: int) -> None:
     assert (disturbed / written).read_bytes() == (quiet / written).read_bytes()
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name", [one if one == "explore" else pytest.param(one, marks=pytest.mark.slow) for one in COMMANDS]
+)
 def test_one_kill(name: str, tmp_path: Path) -> None:
     """The quick form."""
     kill_and_go_on(name, tmp_path, 1, 1)
