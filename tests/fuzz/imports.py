@@ -183,7 +183,7 @@ class Npz(Target):
         for arrays in (weights, {"x_train": x, "y_train": y, "x_test": x, "y_test": y}):
             for write in (np.savez, np.savez_compressed):
                 file = io.BytesIO()
-                write(file, **arrays)  # type: ignore[arg-type]
+                write(file, **arrays)
                 found.append(file.getvalue())
         return found
 
