@@ -18,10 +18,12 @@ test: $(VENV)/.installed-dev
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow
 
-# Random and long: a run is repeated with the SEED that it prints first.
+# Random and long: property tests with other examples, then every reader of bytes attacked for SECONDS each. A run is
+# repeated with the SEED that it prints first; docs/security.md tells what is checked.
 fuzz: $(VENV)/.installed-dev
 	@echo "make fuzz SEED=$(SEED)"
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests -m "fuzz or hypothesis" --hypothesis-seed=$(SEED)
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),10) --seed $(SEED)
 
 coverage: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --cov --cov-report=term-missing
@@ -48,7 +50,6 @@ rtl: $(VENV)/.installed-dev
 # A wheel in dist/, repaired, and tried in an empty environment with no compiler.
 wheel: $(VENV)/.installed-dev
 	PYTHON=$(BIN)/python .ci/wheel dist
-
 docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict
 

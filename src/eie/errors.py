@@ -6,7 +6,13 @@ __all__ = ["EieError", "InputError", "Interrupted", "MissingExtra", "ToolError",
 
 
 class EieError(Exception):
-    """What all of them are but an interrupt; the message is one sentence that names the thing and its value."""
+    """What all of them are but an interrupt; the message is one sentence that names the thing and its value.
+
+    Names and values come from files: what no terminal should be sent, a line's end among it, is shown escaped.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("".join(one if one.isprintable() else ascii(one)[1:-1] for one in sentence))
 
 
 class InputError(EieError, ValueError):

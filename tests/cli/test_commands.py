@@ -145,6 +145,13 @@ def test_refusals(model: Path, tmp_path: Path) -> None:
     assert refusal("simulate", model, inputs, "--trace", tmp_path / "trace.txt") == (
         "the name of a trace must end in .json, .vcd or .fst, not trace.txt"
     )
+    assert refusal("simulate", model, inputs, "--cycles", "9" * 4300 + ":") == (
+        "--cycles must be A:B of at most 18 digits each, not 4300 in all"
+    )
+    assert refusal("run", "a" * 5000, inputs) == f"model file {'a' * 5000} cannot be read: File name too long"
+    assert refusal("run", model, inputs, EIE_BUDGET_BYTES="100").endswith(
+        "bytes, more than the budget of 100: where you trust it, set the environment variable EIE_BUDGET_BYTES"
+    )
     assert refusal("simulate", model, inputs, "--pes", 0) == "n_pe must be an integer from 1 to 1024, not 0"
     assert refusal("import", "eie-simulator", tmp_path / "no", "-o", tmp_path / "x.safetensors") == (
         f"folder {tmp_path / 'no'} does not exist"

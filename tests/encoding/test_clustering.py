@@ -146,3 +146,11 @@ def test_share_refuses() -> None:
     with pytest.raises(InputError) as error:
         share(np.ones((2, 2)), 9)
     assert str(error.value) == "code_bits must be 1 to 8, not 9"
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_seeds_that_are_none(seed: int) -> None:
+    """A seed below 0 or above what fits is one sentence."""
+    with pytest.raises(InputError) as error:
+        cluster([1.0, 2.0], 1, "random", seed=seed)
+    assert str(error.value) == f"seed must be 0 to 2^63 - 1, not {seed}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -59,9 +58,3 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], part: str = "") 
     assert len(said) == 1, done.stderr
     assert part in said[0]
     assert done.stderr.splitlines()[-1] == said[0]
-
-
-def killed(process: subprocess.Popen[bytes]) -> bool:
-    """Whether the process was killed before it ended."""
-    process.send_signal(signal.SIGKILL)
-    return process.wait() == -signal.SIGKILL

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 __all__ = ["main"]
 
@@ -86,7 +87,7 @@ def attack(name: str, seconds: int, seed: int, findings: Path) -> None:
             return
 
         def mutate(data: bytes, max_size: int, number: int) -> bytes:
-            return target.mutate(data, random.Random(number))[:max_size]
+            return target.changed(data, random.Random(number))[:max_size]
 
         options = [f"-max_total_time={seconds}", f"-seed={seed}", "-max_len=60000", f"-timeout={CALL_S}"]
         options += [
@@ -100,28 +101,28 @@ def attack(name: str, seconds: int, seed: int, findings: Path) -> None:
 
 
 @contextmanager
-def instrumented(atheris: object) -> Iterator[None]:
+def instrumented(atheris: Any) -> Iterator[None]:
     """Import our own modules with coverage, where there is atheris."""
     if atheris is None:
         yield
         return
-    with atheris.instrument_imports(include=["eie"], enable_loader_override=True):  # type: ignore[attr-defined]
+    with atheris.instrument_imports(include=["eie"], enable_loader_override=True):
         yield
 
 
-def without_coverage(target: object, seconds: int, seed: int, findings: Path) -> None:
+def without_coverage(target: Any, seconds: int, seed: int, findings: Path) -> None:
     """Change the seeds, and what was accepted, for `seconds`."""
     numbers = random.Random(seed)
-    pool = target.seeds()  # type: ignore[attr-defined]
+    pool = target.seeds()
     ends, count = time.monotonic() + seconds, 0
     while time.monotonic() < ends:
-        data = target.mutate(numbers.choice(pool), numbers)  # type: ignore[attr-defined]
+        data = target.changed(numbers.choice(pool), numbers)
         count += 1
         try:
-            if target.run(data) and len(pool) < 1000:  # type: ignore[attr-defined]
+            if target.run(data) and len(pool) < 1000:
                 pool.append(data)
         except Exception:
-            (findings / f"{target.name}-{count}").write_bytes(data)  # type: ignore[attr-defined]
+            (findings / f"{target.name}-{count}").write_bytes(data)
             raise
     print(f"stat::number_of_executed_units: {count}")
 

@@ -29,8 +29,15 @@ class Target(ABC):
         """Read hostile `data` and check what comes of it; an EieError is a refusal, anything else raised a finding."""
 
     def mutate(self, data: bytes, random: random.Random) -> bytes:
-        """Return `data` changed; any bytes may come in."""
+        """Return `data`, which has the reader's form, changed."""
         return mutate_bytes(data, random)
+
+    def changed(self, data: bytes, random: random.Random) -> bytes:
+        """Return `data` changed, byte by byte where it is not of the reader's form any more."""
+        try:
+            return self.mutate(data, random)
+        except Exception:  # whatever parsing hostile bytes raises here, too
+            return mutate_bytes(data, random)
 
     def run(self, data: bytes) -> bool:
         """Return whether `data` was accepted. Raises what a finding raises, AssertionError for a wrong sentence."""

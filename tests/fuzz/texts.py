@@ -53,11 +53,8 @@ class _Toml(Target):
     def mutate(self, data: bytes, random: random.Random) -> bytes:
         """Change the document, the text, or a byte."""
         kind = random.randrange(8)
-        try:
-            text = data.decode()
-            document = tomllib.loads(text)
-        except ValueError:
-            return mutate_bytes(data, random)
+        text = data.decode()
+        document = tomllib.loads(text)
         if kind < 6:
             changed = mutate_tree(document, random)
             return to_toml(changed).encode() if isinstance(changed, dict) else b""

@@ -65,6 +65,8 @@ def cluster(
     elif method == "density":
         initial = np.quantile(array.astype(np.float64), (np.arange(clusters) + 0.5) / clusters)
     elif method == "random":
+        if not 0 <= seed < 2**63:
+            raise InputError(f"seed must be 0 to 2^63 - 1, not {seed}")
         random = np.random.default_rng(seed)
         initial = np.sort(random.choice(array, clusters, replace=len(array) < clusters)).astype(np.float64)
     else:

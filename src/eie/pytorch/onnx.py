@@ -49,6 +49,9 @@ def read_onnx(path: str | Path) -> nn.Sequential:
         return _Reader(model.graph).modules()
     except InputError as error:
         raise InputError(f"model {path}: {error}") from error
+    except Exception as error:  # a text that is not UTF-8 comes as bytes, which nothing here expects
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"model {path} has values that no ONNX file may have: {reason}") from error
 
 
 class _Reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,11 +66,32 @@ def read_library(text: str, path: Path) -> CellLibrary:
     """
     with needed_for("power"):
         from liberty.parser import parse_liberty
+    if not _is_closed(text):  # the parser would look for the end without end
+        raise InputError(f"cell library {path} does not parse: it must be library (NAME) {{ ... }}, every brace closed")
     try:
-        library = parse_liberty(text)
-    except Exception as error:  # the parser's own errors have no common class
+        return _library(parse_liberty(text), path)
+    except InputError:
+        raise
+    except Exception as error:  # the parser's own errors have no common class, and attributes may be missing
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"cell library {path} does not parse: {reason}") from error
+
+
+def _is_closed(text: str) -> bool:
+    """Whether `text` is one library whose braces and parentheses close where it ends."""
+    bare = re.sub(r"/\*.*?\*/|//[^\n]*|\"[^\"]*\"", " ", text, flags=re.DOTALL)
+    if not re.match(r"\s*library\s*\([^(){}\"]*\)\s*\{", bare) or '"' in bare or not bare.rstrip().endswith("}"):
+        return False
+    open_ones: list[str] = []
+    for one in re.findall(r"[(){}]", bare):
+        if one in "({":
+            open_ones.append(one)
+        elif not open_ones or open_ones.pop() + one not in ("()", "{}"):
+            return False
+    return not open_ones
+
+
+def _library(library: Any, path: Path) -> CellLibrary:
     unit = library.get_attribute("capacitive_load_unit")
     if unit is None or float(unit[0]) != 1 or str(unit[1]).strip('"').lower() != "ff":
         raise InputError(f"cell library {path} must have capacitances in 1 fF, not in {unit}")
@@ -82,6 +104,8 @@ def read_library(text: str, path: Path) -> CellLibrary:
         cells[str(group.args[0]).strip('"')] = Cell(
             float(group.get_attribute("cell_leakage_power") or 0), sequential, gating, pins
         )
+    if not np.isfinite([voltage, *(cell.leakage for cell in cells.values())]).all():
+        raise InputError(f"cell library {path} must have a finite voltage and leakages")
     return CellLibrary(voltage, cells)
 
 
@@ -100,14 +124,23 @@ def _pin(group: Any) -> Pin:
     return Pin(
         output=attributes.get("direction") == "output",
         clock=attributes.get("clock") == "true" or attributes.get("clock_gate_clock_pin") == "true",
-        capacitance=float(attributes.get("capacitance", 0.0)),
+        capacitance=_finite(attributes.get("capacitance", 0.0)),
         energy=energy,
     )
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not np.isfinite(number):
+        raise ValueError(f"{number} is no finite number")
+    return number
 
 
 def _table(group: Any) -> Table | None:
     """Return a table at SLEW_NS: by load where it has loads, constant otherwise; None where its form is another."""
     values = np.atleast_2d(group.get_array("values"))
+    if not np.isfinite(values).all():
+        raise ValueError("a table has values that are not finite")
     names = {one.name for one in group.attributes}
     if "index_1" not in names:
         return Table((0.0,), (float(values.ravel()[0]),))

@@ -40,11 +40,15 @@ def read_npz(path: str | Path, what: str) -> dict[str, npt.NDArray[Any]]:
             unpacked = sum(one.file_size for one in archive.infolist())
             check_budget(f"unpacking {what} {path}", unpacked)
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            found = {name: arrays[name] for name in arrays.files}
     except InputError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy have no common error
         raise InputError(f"{what} {path} is not a whole .npz file of numbers: {_reason(error)}") from error
+    for name, array in found.items():
+        if not isinstance(array, np.ndarray):  # a member that is no .npy comes as its bytes
+            raise InputError(f"{what} {path} is not a whole .npz file of numbers: {name} is no array")
+    return found
 
 
 def _reason(error: Exception) -> str:
