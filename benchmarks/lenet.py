@@ -192,9 +192,9 @@ def limits(layers: tuple[Saturation, ...]) -> str:
 def size_rows(sizes: list[LayerSize]) -> list[str]:
     """Return the paper's columns; P is pruning, Q weight sharing, H Huffman coding."""
     rows = [
-        f"| {size.name} | {size.weights:,} | {size.density:.1%} | {size.per_entry(size.code_bits):.1f} | "
-        f"{size.per_entry(size.coded_code_bits):.1f} | {size.per_entry(size.gap_bits):.1f} | "
-        f"{size.per_entry(size.coded_gap_bits):.1f} | {size.bytes_pq / size.dense_bytes:.2%} | "
+        f"| {size.name} | {size.weights:,} | {size.density:.1%} | {size.weight_bits_pq:.1f} | "
+        f"{size.weight_bits_pqh:.1f} | {size.index_bits_pq:.1f} | "
+        f"{size.index_bits_pqh:.1f} | {size.bytes_pq / size.dense_bytes:.2%} | "
         f"{size.bytes_pqh / size.dense_bytes:.2%} |"
         for size in [*sizes, total(sizes)]
     ]

@@ -19,6 +19,7 @@ from rich.text import Text
 import eie
 from data_sets import DataSet
 from eie.cli.commands import app
+from eie.cost import cost, load_technology
 
 
 def run(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -109,6 +110,24 @@ def test_simulate_says_what_each_layer_takes(model: Path) -> None:
     text = run("simulate", model, inputs).stdout
     assert "Simulated: 8 PEs, queues of 8, 64-bit weight memory, 800 MHz" in text
     assert "load efficiency" in text
+
+
+def test_simulate_prices_a_run_where_a_technology_is_named(model: Path) -> None:
+    """Energy and area are those of `cost`; a memory too slow for the clock is a warning; a wrong name is refused."""
+    inputs = model.with_name("input.npy")
+    done = run("simulate", model, inputs, "--technology", "eie-paper-45nm", "--json")
+    layers = eie.simulate_network(eie.load(model), np.load(inputs), eie.Hardware(n_pe=eie.load(model).n_pe))
+    made = cost([layer.simulation for layer in layers], load_technology("eie-paper-45nm"))
+    document = json.loads(done.stdout)["cost"]
+    assert (document["technology"], document["provenance"]) == ("eie-paper-45nm", "modelled")
+    assert document["energy_nj"] == pytest.approx(made.energy_nj)
+    assert document["area_mm2"] == pytest.approx(made.area_mm2)
+    slow = run("simulate", model, inputs, "--technology", "eie-paper-45nm", "--spmat-width", 256)
+    assert f"{made.area_mm2:.2f} mm2" not in slow.stdout  # the wider memory is larger
+    assert "a memory is read every 1.36 ns at best and cannot keep 800 MHz" in slow.stderr
+    assert refusal("simulate", model, inputs, "--technology", "tsmc").startswith(
+        "no technology is named tsmc; there are "
+    )
 
 
 def test_the_real_layer_from_the_shell(data_set: DataSet, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ def test_a_space_is_run_and_reported_as_json(tmp_path: Path) -> None:
     document = json.loads(ran.stdout)
     assert document["runs"] == 2
     assert {row["n_pe"] for row in document["pareto"]} <= {8, 16}
-    assert (tmp_path / "out" / "runs.parquet").is_file()
+    assert document["pareto_fits"] == document["pareto"]
+    assert {"runs.parquet", "front.html", "front.svg"} <= {path.name for path in (tmp_path / "out").iterdir()}
 
 
 def test_the_front_is_printed_with_what_was_varied(tmp_path: Path) -> None:
@@ -27,7 +28,8 @@ def test_the_front_is_printed_with_what_was_varied(tmp_path: Path) -> None:
     space.write_text('name = "s"\nlayers = ["NT-LSTM"]\n[parameters]\nn_pe = [8, 16]\n')
     ran = run(app, ["explore", str(space), "--out", str(tmp_path / "out"), "--workers", "1"])
     assert ran.exit_code == 0
-    assert "Pareto front of time, energy and area (modelled)" in ran.stdout
+    assert "Pareto front of time, energy and area (modelled) of those that fit" in ran.stdout
+    assert "slowest_memory_ns" in ran.stdout
     assert "n_pe" in ran.stdout
     assert "queue_depth" not in ran.stdout
     assert "2 runs in" in ran.stdout

@@ -13,7 +13,7 @@ from eie.cost import load_technology, require_figures
 from eie.errors import EieError
 from eie.explore.journal import Journal
 from eie.explore.space import Space, load_space
-from eie.importers.dotnet import read_layout
+from eie.importers.dotnet import load_layout
 from eie.pytorch.recipe import read_recipe
 from fuzz.mutators import mutate_bytes, mutate_text, mutate_tree, to_toml
 from fuzz.target import Target, check_sentence
@@ -110,14 +110,14 @@ class Technologies(_Toml):
 
 
 class Layouts(_Toml):
-    """read_layout."""
+    """load_layout."""
 
     name = "layout"
     texts = (LAYOUT,)
 
     def read(self, data: bytes) -> None:
         """Read it."""
-        assert read_layout(str(self.path("x.toml", data))).layers
+        assert load_layout(str(self.path("x.toml", data))).layers
 
 
 class Journals(Target):

@@ -26,11 +26,14 @@ def command(
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Simulate and cost every point of SPACE: one long table as Parquet and CSV, and the Pareto front.
+    """Simulate and cost every point of SPACE: one long table as Parquet and CSV, and the Pareto front, drawn too.
 
     Example: eie explore paper --out exploration
     """
-    from eie.explore import PARAMETERS, explore, load_space, pareto_front  # polars is slow to import
+    # Polars and Altair are slow to import.
+    from eie.explore import PARAMETERS, explore, load_space, pareto_front
+    from eie.report import front_chart
+    from eie.support.chart_files import write_chart
 
     if workers is not None and scheduler is not None:
         raise InputError("--workers and --scheduler exclude each other: a cluster has workers of its own")
@@ -48,6 +51,8 @@ def command(
         )
     seconds = time.perf_counter() - started
     every, fitting = pareto_front(table), pareto_front(table, fitting=True)
+    for kind in ("html", "svg"):
+        write_chart(front_chart(every), out / f"front.{kind}", "front")
     if as_json:
         fronts = {"pareto": every.to_dicts(), "pareto_fits": fitting.to_dicts()}
         print_json({"runs": table.height, "seconds": seconds, "folder": out, **fronts})
@@ -66,4 +71,6 @@ def command(
         result.print(f"The first {SHOWN} of {front.height}; all are in {kept}.")
     if not fitting.height:
         result.print("No configuration fits: its memories do not hold every layer, or cannot be read in every cycle.")
-    result.print(f"{table.height} runs in {seconds:.1f} s: {out / 'runs.parquet'}, {out / 'runs.csv'}")
+    result.print(
+        f"{table.height} runs in {seconds:.1f} s: {out / 'runs.parquet'}, {out / 'runs.csv'}, {out / 'front.html'}"
+    )

@@ -14,6 +14,7 @@ from eie.chip import Hardware, LayerSimulation, Simulation, capacity, simulate_n
 from eie.chip.trace import Window, activity, event_count, write_chrome, write_fst, write_timeline, write_vcd
 from eie.chip.trace.chrome import BYTES_PER_EVENT
 from eie.cli.output import JsonOption, log, print_json, print_table, result
+from eie.cost import Cost, cost, load_technology, require_figures
 from eie.errors import InputError
 from eie.model.network import Network
 from eie.storage import load
@@ -54,6 +55,10 @@ def command(
     ] = None,
     cycles: Annotated[str, typer.Option(metavar="A:B", help="Cycles of trace and timeline, B excluded.")] = ":",
     trace_pes: Annotated[str, typer.Option(metavar="A:B", help="PEs of trace and timeline, B excluded.")] = ":",
+    technology: Annotated[
+        str | None,
+        typer.Option(help="Energy, power and area too: a technology's name, or the path of a technology file (.toml)."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate the EIE chip running MODEL on INPUT.npy: cycles, time, load balance and memory reads per layer.
@@ -80,6 +85,9 @@ def command(
         strict=strict,
     )
     window.pes(hardware.n_pe)
+    priced = None if technology is None else load_technology(technology)
+    if priced is not None:
+        require_figures(priced, hardware)
     vector = read_npy(inputs, "input file")
     layers = simulate_network(network, vector, hardware)
     for one in layers:
@@ -94,6 +102,7 @@ def command(
         write_timeline(activity(layers, hardware, window), timeline)
         log.print(f"timeline: {timeline}", style="dim")
     total_us = sum(layer.simulation.latency_us for layer in layers)
+    total = None if priced is None else cost([layer.simulation for layer in layers], priced)
     if as_json:
         print_json(
             {
@@ -103,6 +112,7 @@ def command(
                 "layers": [_document(layer) for layer in layers],
                 "cycles": sum(layer.simulation.cycles for layer in layers),
                 "latency_us": total_us,
+                **({} if total is None else {"cost": {"technology": technology, **_cost_document(total)}}),
             }
         )
         return
@@ -128,8 +138,31 @@ def command(
         ("", *(layer.layer.name for layer in layers)),
         [*runs, *((name, *(fact(layer.simulation) for layer in layers)) for name, fact in facts)],
     )
+    if total is not None:
+        _print_cost(total, hardware)
     if len(layers) > 1:
         result.print(f"All {len(layers)} layers: {total_us:.2f} us (simulated)")
+
+
+def _cost_document(made: Cost) -> dict[str, Any]:
+    names = ("energy_nj", "power_mw", "area_mm2", "power_put_in", "area_put_in", "slowest_memory_ns", "keeps_clock")
+    return {"provenance": "modelled", **{name: getattr(made, name) for name in names}}
+
+
+def _print_cost(made: Cost, hardware: Hardware) -> None:
+    """Print power and area by unit, then the whole chip, and whether its memories keep the clock."""
+    print_table(
+        "Modelled, the whole chip",
+        ("unit", "energy, nJ", "power, mW", "area, mm2"),
+        [(name, part.energy_nj, part.power_mw, part.area_mm2) for name, part in made.split("unit").items()],
+    )
+    result.print(f"{made.energy_nj:,.0f} nJ, {made.power_mw:,.0f} mW, {made.area_mm2:.2f} mm2 (modelled)")
+    if not made.keeps_clock:
+        log.print(
+            f"warning: a memory is read every {made.slowest_memory_ns:.2f} ns at best and cannot keep "
+            f"{hardware.clock_mhz:g} MHz",
+            style="yellow",
+        )
 
 
 def _document(layer: LayerSimulation) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.interpolate import LinearNDInterpolator
 
 from eie.errors import InputError
 
@@ -113,5 +112,8 @@ def _between(points: Sequence[MemoryPoint], name: str, capacity_bytes: int, widt
     places = np.log2([(capacity, width) for capacity, width, _ in known]) if known else np.zeros((1, 2))
     if np.linalg.matrix_rank(places - places[0]) < 2:
         return None
+    # Slow to import, and only sizes between the points need it.
+    from scipy.interpolate import LinearNDInterpolator
+
     found = LinearNDInterpolator(places, np.log2([value for *_, value in known]))(np.log2([capacity_bytes, width_bits]))
     return None if np.isnan(found[0]) else float(2 ** found[0])

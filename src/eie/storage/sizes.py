@@ -19,13 +19,15 @@ FLOAT_BITS = 32
 class LayerSize:
     """One layer's weights, or several layers' together. P is pruning, Q weight sharing, H Huffman coding.
 
-    Bits are of all entries of the flat stream, fillers included; each codebook and bias is counted as float32.
+    Bits are of all entries of the flat stream, fillers included; each codebook and bias is counted as float32. P+Q and
+    P+Q+H have each the bits of a relative index that are best for it, and so their own number of fillers.
     """
 
     name: str
     weights: int
     kept: int
-    entries: int
+    entries: int  # uncoded
+    coded_entries: int
     code_bits: int  # of all entries together, as are the three below
     coded_code_bits: int
     gap_bits: int
@@ -54,27 +56,46 @@ class LayerSize:
         """Bytes as float32."""
         return self.dense_bits / 8
 
-    def per_entry(self, bits: int) -> float:
-        """Return `bits` of all entries as bits of one."""
-        return bits / max(self.entries, 1)
+    @property
+    def weight_bits_pq(self) -> float:
+        """Bits of an entry's code, uncoded."""
+        return self.code_bits / max(self.entries, 1)
+
+    @property
+    def weight_bits_pqh(self) -> float:
+        """Bits of an entry's code, Huffman-coded."""
+        return self.coded_code_bits / max(self.coded_entries, 1)
+
+    @property
+    def index_bits_pq(self) -> float:
+        """Bits of an entry's relative index, uncoded."""
+        return self.gap_bits / max(self.entries, 1)
+
+    @property
+    def index_bits_pqh(self) -> float:
+        """Bits of an entry's relative index, Huffman-coded."""
+        return self.coded_gap_bits / max(self.coded_entries, 1)
 
 
 def layer_size(layer: Layer) -> LayerSize:
-    """Return what `layer` takes, with the relative index of the bits that are best for it."""
+    """Return what `layer` takes, uncoded and coded, each with the relative index of the bits that are best for it."""
     matrix = layer.matrix
-    index_bits = best_index_bits(matrix)
-    found = flat_counts(matrix, [index_bits])[index_bits]
+    counts = flat_counts(matrix, range(1, 9))
+    index_bits = min(counts, key=lambda bits: counts[bits].entries * (matrix.code_bits + bits))
+    coded_index_bits = best_index_bits(matrix)
+    found, coded = counts[index_bits], counts[coded_index_bits]
     biases = 0 if layer.bias is None else layer.bias.size
     return LayerSize(
         name=layer.name,
         weights=matrix.outputs * matrix.inputs,
         kept=matrix.nnz,
         entries=found.entries,
+        coded_entries=coded.entries,
         code_bits=found.entries * matrix.code_bits,
-        coded_code_bits=huffman.coded_bits(found.codes),
+        coded_code_bits=huffman.coded_bits(coded.codes),
         gap_bits=found.entries * index_bits,
-        coded_gap_bits=huffman.coded_bits(found.gaps),
-        table_bits=8 * (2**matrix.code_bits + 2**index_bits),
+        coded_gap_bits=huffman.coded_bits(coded.gaps),
+        table_bits=8 * (2**matrix.code_bits + 2**coded_index_bits),
         other_bits=FLOAT_BITS * (matrix.codebook.size + biases),
         dense_bits=FLOAT_BITS * (matrix.outputs * matrix.inputs + biases),
     )
