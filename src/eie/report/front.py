@@ -33,9 +33,7 @@ def front_chart(front: pl.DataFrame) -> alt.TopLevelMixin:
             x=alt.X("latency_us:Q", title="time of all layers (µs)", scale=scale, axis=axis),
             y=alt.Y("energy_nj:Q", title="energy of all layers (nJ)", scale=scale, axis=axis),
             color=alt.Color("area_mm2:Q", title="area (mm²)", scale=area),
-            shape=alt.Shape(
-                "fitting:N", title=None, scale=alt.Scale(domain=fitting, range=[SHAPES[name] for name in fitting])
-            ),
+            shape=alt.Shape("fitting:N", title=None, scale=shapes),
             tooltip=[
                 *(alt.Tooltip(f"{name}:N") for name in varied),
                 alt.Tooltip("latency_us:Q", title="time (µs)", format=",.4~r"),
