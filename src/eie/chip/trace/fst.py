@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from eie.chip.trace.recording import COMMENT, record_signals
 from eie.chip.trace.states import Window
-from eie.errors import InputError
+from eie.errors import EieError, InputError
 from eie.model.network import Network
 from eie.program.hardware import Hardware
 from eie.support.extras import require
@@ -84,14 +88,40 @@ def write_fst(network: Network, inputs: npt.ArrayLike, hardware: Hardware, path:
     """
     require("an .fst trace", "pylibfst")
     with atomic_write(path) as temporary:
-        writer = _Fst(temporary)
-        cycles = 0
-        try:
-            cycles = record_signals(network, inputs, hardware, window, writer)
-        finally:
-            writer.close(cycles)  # it holds memory and files of its own, whatever has happened
-        if not _is_whole(temporary, cycles):
+        # In a process of its own: the library maps its temporary files, and dies of a bus error where a disk is full.
+        job = pickle.dumps((network, np.asarray(inputs), hardware, temporary, window))
+        done = subprocess.run(
+            [sys.executable, "-c", f"from {__name__} import _child; _child()"],
+            input=job,
+            capture_output=True,
+            check=False,
+        )
+        Path(f"{temporary}.hier").unlink(missing_ok=True)  # the library's own, left where it died
+        found = pickle.loads(done.stdout) if done.returncode == 0 else None
+        if isinstance(found, EieError):
+            raise found
+        if not isinstance(found, int) or not _is_whole(temporary, found):
             raise InputError(f"cannot write {path}: the FST library lost a part of it, as it does where a disk is full")
+    return found
+
+
+def _child() -> None:
+    """Do the work that stdin says, and say on stdout how many cycles were run, or what was wrong."""
+    found: int | EieError
+    try:
+        found = _record(*pickle.load(sys.stdin.buffer))
+    except EieError as error:
+        found = error
+    sys.stdout.buffer.write(pickle.dumps(found))
+
+
+def _record(network: Network, inputs: npt.NDArray[Any], hardware: Hardware, path: Path, window: Window) -> int:
+    writer = _Fst(path)
+    cycles = 0
+    try:
+        cycles = record_signals(network, inputs, hardware, window, writer)
+    finally:
+        writer.close(cycles)  # it holds memory and files of its own, whatever has happened
     return cycles
 
 
