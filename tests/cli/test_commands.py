@@ -182,7 +182,7 @@ def test_demo_from_start_to_report(tmp_path: Path) -> None:
     assert chip["accuracy"] > dense["accuracy"] - 1.5
     assert chip["bytes"] * 20 < dense["bytes"]
     assert chip["cycles"] > 0
-    assert [one["name"] for one in document["reproductions"]] == ["table3", "table4"]
+    assert [reproduction["name"] for reproduction in document["reproductions"]] == ["table3", "table4"]
     report = Path(document["report"])
     assert report == (tmp_path / "report.html").resolve()
     assert "handwritten digits" in report.read_text()

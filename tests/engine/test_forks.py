@@ -99,7 +99,7 @@ def test_children_forked_while_threads_call() -> None:
 
     def work() -> bool:
         own = InferenceSession(network, threads=2, kernel="columns")
-        return all(np.array_equal(one.run(inputs), expected) for one in (session, own))
+        return all(np.array_equal(runner.run(inputs), expected) for runner in (session, own))
 
     try:
         statuses = [status_of_child(work) for _ in range(20)]

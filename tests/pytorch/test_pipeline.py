@@ -231,7 +231,7 @@ def test_a_full_disk(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         compress_(mlp(), recipe(), data, checkpoints=folder)
     assert str(error.value) == f"cannot write {folder / 'train.pt'}: No space left on device"
     monkeypatch.undo()
-    assert sorted(path.name for path in folder.iterdir()) == ["of", "train.pt"]
+    assert sorted(path.name for path in folder.iterdir()) == ["owner.sha256", "train.pt"]
     lines: list[str] = []
     compress_(mlp(), recipe(), data, checkpoints=folder, log=lines.append)
     assert f"going on from {folder / 'train.pt'}, after epoch 3 of 15" in lines
@@ -277,7 +277,7 @@ def test_only_ones_own_checkpoints_are_removed(data: Data, tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "finetune.pt",
         "notes.txt",
-        "of",
+        "owner.sha256",
         "prune.pt",
         "train.pt",
     ]

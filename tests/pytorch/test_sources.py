@@ -41,8 +41,9 @@ def weights() -> dict[str, np.ndarray]:
 
 
 def expected(x: np.ndarray) -> np.ndarray:
-    one = weights()
-    return np.maximum(x @ one["ip1.weight"].T + one["ip1.bias"], 0) @ one["ip2.weight"].T + one["ip2.bias"]
+    tensors = weights()
+    hidden = np.maximum(x @ tensors["ip1.weight"].T + tensors["ip1.bias"], 0)
+    return hidden @ tensors["ip2.weight"].T + tensors["ip2.bias"]
 
 
 def write(path: Path, arrays: dict[str, np.ndarray]) -> Path:

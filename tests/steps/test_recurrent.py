@@ -72,7 +72,7 @@ def test_a_cell_is_pytorchs(kind: type[nn.Module]) -> None:
     assert isinstance(model["cell"], RecurrentCell)
     for before, after in zip(expected, [model["cell"](x), model["cell"](x, state)], strict=True):
         pairs = zip(before, after, strict=True) if isinstance(before, tuple) else [(before, after)]
-        assert all(torch.allclose(one, other, atol=1e-6) for one, other in pairs)
+        assert all(torch.allclose(mine, other, atol=1e-6) for mine, other in pairs)
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
@@ -101,7 +101,7 @@ def test_compressed_on_the_chip() -> None:
     x = np.random.default_rng(1).normal(size=20).astype(np.float32)
     network = eie.calibrate(network, x)
     layers = eie.simulate_network(network, x, eie.Hardware(n_pe=4))
-    assert [one.runs for one in layers] == [5, 1]
+    assert [layer.runs for layer in layers] == [5, 1]
     last = layers[-1]
     assert last.layer.formats is not None
     given = np.ldexp(last.outputs.astype(np.float64), -last.layer.formats.output_fraction).astype(np.float32)

@@ -75,7 +75,7 @@ def test_every_command_helps_and_the_main_ones_work(files: tuple[Path, Path]) ->
 
     def commands(command: object, path: tuple[str, ...]) -> list[tuple[str, ...]]:
         inner = getattr(command, "commands", {})
-        return [path, *(line for name, one in inner.items() for line in commands(one, (*path, name)))]
+        return [path, *(line for name, subcommand in inner.items() for line in commands(subcommand, (*path, name)))]
 
     lines: list[tuple[object, ...]] = [(*path, "--help") for path in commands(get_command(app), ())]
     assert len(lines) == 20  # with those of groups, and eie's own
@@ -133,7 +133,7 @@ def test_the_extras_are_those_of_the_project() -> None:
     project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text())["project"]
 
     def names(requirements: list[str]) -> set[str]:
-        return {re.split(r"[^\w-]", one)[0] for one in requirements}
+        return {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
 
     for package, extra in EXTRAS.values():
         assert package in names(project["optional-dependencies"][extra])

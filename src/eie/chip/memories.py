@@ -50,7 +50,9 @@ def require_capacity(passes: Sequence[Pass], hardware: Hardware, name: str = "th
 def _largest(passes: Sequence[Pass], hardware: Hardware) -> tuple[Requirement, ...]:
     """Return what the largest pass needs: the memories are filled anew for each."""
     needs = [_needs(part, hardware) for part in passes]
-    return tuple(max(one, key=lambda requirement: requirement.needed) for one in zip(*needs, strict=True))
+    return tuple(
+        max(requirements, key=lambda requirement: requirement.needed) for requirements in zip(*needs, strict=True)
+    )
 
 
 def _needs(part: Pass, hardware: Hardware) -> tuple[Requirement, ...]:

@@ -62,7 +62,7 @@ def simulate(
         return simulate_matrix(what, inputs, hardware, activation_fraction=activation_fraction)
     if activation_fraction is not None:
         raise InputError(f"activation_fraction is for a matrix, and {what.name} has formats of its own: leave it out")
-    return Simulation.total([one.simulation for one in simulate_network(what, inputs, hardware)])
+    return Simulation.total([layer.simulation for layer in simulate_network(what, inputs, hardware)])
 
 
 def simulate_network(
@@ -78,19 +78,19 @@ def simulate_network(
     hardware = Hardware(n_pe=network.n_pe) if hardware is None else hardware
     vectors: npt.NDArray[np.floating] = one_input(network, inputs).astype(np.float64)
     program = lower(network, hardware, vectors)
-    lowered = {one.layer.name: one for one in program.layers}
+    lowered = {lowered_layer.layer.name: lowered_layer for lowered_layer in program.layers}
     runs: dict[str, list[LayerSimulation]] = {name: [] for name in lowered}
     if hardware.strict:
-        for one in program.layers:
-            require_capacity(one.passes, hardware, f"layer {one.layer.name}")
+        for lowered_layer in program.layers:
+            require_capacity(lowered_layer.passes, hardware, f"layer {lowered_layer.layer.name}")
 
     def multiply(layer: Layer, batch: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-        formats, one = formats_of(layer), lowered[layer.name]
+        formats, lowered_layer = formats_of(layer), lowered[layer.name]
         # Values that the layer before handed on are in this format already: nothing is lost.
         for activations in quantise(batch, formats.activation_fraction, formats.value_bits):
-            simulation = simulate_passes(one.passes, one.places(activations), hardware)
+            simulation = simulate_passes(lowered_layer.passes, lowered_layer.places(activations), hardware)
             outputs, overflows = chip_layer(layer, activations)
-            runs[layer.name].append(LayerSimulation(one, activations, simulation, outputs, overflows))
+            runs[layer.name].append(LayerSimulation(lowered_layer, activations, simulation, outputs, overflows))
         return dequantise([run.outputs for run in runs[layer.name][-len(batch) :]], formats.output_fraction)
 
     for step in program.network:

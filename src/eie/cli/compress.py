@@ -104,7 +104,7 @@ def _seed(seed: int) -> None:
 def _report(done: Compression, output: Path, data: Data | None, dense_us: float | None, as_json: bool) -> None:
     network = done.network
     sizes = [layer_size(layer) for layer in network.layers]
-    accuracies = {} if data is None else {one: _accuracy(network, data, one) for one in NUMERICS}
+    accuracies = {} if data is None else {numerics: _accuracy(network, data, numerics) for numerics in NUMERICS}
     ours_us = None if data is None else _session_us(network, data)
     saturated = () if data is None else saturation(network, _vectors(data.x_test[:SATURATION_INPUTS], network))
     dense_bytes, file_bytes = total(sizes).dense_bytes, output.stat().st_size
@@ -117,7 +117,7 @@ def _report(done: Compression, output: Path, data: Data | None, dense_us: float 
                 "ratio": dense_bytes / file_bytes,
                 "stages": [vars(stage) for stage in done.stages],
                 "test_accuracy": accuracies,
-                "saturation": [vars(one) for one in saturated],
+                "saturation": [vars(layer) for layer in saturated],
                 "dense_us": dense_us,
                 "compressed_us": ours_us,
             }
@@ -143,12 +143,12 @@ def _report(done: Compression, output: Path, data: Data | None, dense_us: float 
             ("layer", "inputs saturated, %", "outputs saturated, %", "sums overflowed"),
             [
                 (
-                    one.name,
-                    one.saturated_inputs / one.inputs * 100,
-                    one.saturated_outputs / one.outputs * 100,
-                    one.overflows,
+                    layer.name,
+                    layer.saturated_inputs / layer.inputs * 100,
+                    layer.saturated_outputs / layer.outputs * 100,
+                    layer.overflows,
                 )
-                for one in saturated
+                for layer in saturated
             ],
         )
     result.print(
@@ -185,14 +185,14 @@ def _dense_us(model: nn.Module, data: Data | None) -> float | None:
         return None
     import torch
 
-    one = torch.from_numpy(data.x_test[:1])
+    single_input = torch.from_numpy(data.x_test[:1])
     threads = torch.get_num_threads()
     training = model.training
     model.eval()
     torch.set_num_threads(1)
     try:
         with torch.no_grad():
-            return median_us(lambda: model(one), TIMED_CALLS)
+            return median_us(lambda: model(single_input), TIMED_CALLS)
     except Exception as error:  # whatever the model's own code raises
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"the model does not run on one input of shape {data.input_shape}: {reason}") from error

@@ -55,7 +55,7 @@ def command(
         print_json(
             {
                 "digits": [dict(row) for row in table.rows],
-                "reproductions": [one.as_dict() for one in reproductions],
+                "reproductions": [reproduction.as_dict() for reproduction in reproductions],
                 "report": out.resolve(),
             }
         )

@@ -39,10 +39,10 @@ def command(
     sizes = [layer_size(layer) for layer in layers]
     if output is not None:
         arrays = {}
-        for one, layer in zip(shapes.layers, layers, strict=True):
-            arrays[f"{one.name}.weight"] = layer.matrix.dense().reshape(one.shape)
+        for shape, layer in zip(shapes.layers, layers, strict=True):
+            arrays[f"{shape.name}.weight"] = layer.matrix.dense().reshape(shape.shape)
             if layer.bias is not None:
-                arrays[f"{one.name}.bias"] = layer.bias
+                arrays[f"{shape.name}.bias"] = layer.bias
         write_arrays(arrays, output)
     if as_json:
         print_json(

@@ -30,7 +30,7 @@ def command(
     hardware = Hardware(n_pe=network.n_pe if pes is None else pes)
     network = network.interleave(hardware.n_pe)
     sizes = [layer_size(layer) for layer in network.layers]
-    needs = [(layer, one) for layer in network.layers for one in capacity(layer.matrix, hardware)]
+    needs = [(layer, requirement) for layer in network.layers for requirement in capacity(layer.matrix, hardware)]
     file_bytes = model.stat().st_size
     if as_json:
         print_json(
@@ -40,7 +40,9 @@ def command(
                 "layers": [size_document(size) for size in sizes],
                 "total": size_document(total(sizes)),
                 "n_pe": hardware.n_pe,
-                "capacity": [{"layer": layer.name, **vars(one), "fits": one.fits} for layer, one in needs],
+                "capacity": [
+                    {"layer": layer.name, **vars(requirement), "fits": requirement.fits} for layer, requirement in needs
+                ],
             }
         )
         return
@@ -50,7 +52,17 @@ def command(
     print_table(
         f"On a chip of {hardware.n_pe} PEs, in the PE that needs most",
         ("layer", "memory", "needs", "has", "unit", "fits"),
-        [(layer.name, one.memory, one.needed, one.available, one.unit, one.fits) for layer, one in needs],
+        [
+            (
+                layer.name,
+                requirement.memory,
+                requirement.needed,
+                requirement.available,
+                requirement.unit,
+                requirement.fits,
+            )
+            for layer, requirement in needs
+        ],
     )
 
 

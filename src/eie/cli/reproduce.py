@@ -44,7 +44,7 @@ def command(
     if figures is not None:
         report.write_figures(figures)
     if as_json:
-        print_json({"reproductions": [one.as_dict() for one in results], "report": out})
+        print_json({"reproductions": [reproduction.as_dict() for reproduction in results], "report": out})
     else:
         result.print(f"Report: {out.resolve()}")
 
@@ -53,14 +53,16 @@ def print_reproduction(reproduction: Reproduction) -> None:
     """Print a grid of ours / the paper's, then the agreement, the verdict and the conditions in words."""
     plot = reproduction.plot
     across, down = (plot.category, plot.panel) if plot.lines else (plot.panel, plot.category)
-    reported = any(one.paper is not None for one in reproduction.comparisons)
+    reported = any(comparison.paper is not None for comparison in reproduction.comparisons)
     numbers = "ours / paper" if reported else "ours"
     columns: dict[Value, str] = {}
     rows: dict[Value, dict[Value, str]] = {}
-    for one in reproduction.comparisons:
-        column, row = (one.labels[label] if label else None for label in (across, down))
+    for comparison in reproduction.comparisons:
+        column, row = (comparison.labels[label] if label else None for label in (across, down))
         columns[column] = shown(column) or numbers
-        rows.setdefault(row, {})[column] = _brief(one.ours) + (f" / {_brief(one.paper)}" if reported else "")
+        rows.setdefault(row, {})[column] = _brief(comparison.ours) + (
+            f" / {_brief(comparison.paper)}" if reported else ""
+        )
     print_table(
         f"{reproduction.title}, {numbers}{_unit(reproduction)}",
         (down or "", *columns.values()),
@@ -73,7 +75,7 @@ def print_reproduction(reproduction: Reproduction) -> None:
 
 def _unit(reproduction: Reproduction) -> str:
     """The unit of all numbers, where they share one."""
-    units = {one.unit for one in reproduction.comparisons}
+    units = {comparison.unit for comparison in reproduction.comparisons}
     return f", in {units.pop()}" if len(units) == 1 else ""
 
 

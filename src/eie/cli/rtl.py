@@ -135,12 +135,12 @@ def synth_command(
     """
     results = synthesise(liberty, (unit,) if unit else SYNTHESISED, lambda line: log.print(line, style="dim"))
     if as_json:
-        print_json({"provenance": "synthesised here", "units": [vars(one) for one in results]})
+        print_json({"provenance": "synthesised here", "units": [vars(found) for found in results]})
         return
     print_table(
         "Synthesised here, beside the paper's Table II",
         ("unit", "cells", "area, um2", "paper, um2", "ours / paper", "longest path, ns"),
-        [(one.unit, one.cells, one.area_um2, one.paper_um2, one.ratio, one.delay_ns) for one in results],
+        [(found.unit, found.cells, found.area_um2, found.paper_um2, found.ratio, found.delay_ns) for found in results],
     )
     result.print(
         "Left out: wires and their delay, clock tree, SRAM macros, fillers. The paper's cells are TSMC 45 nm at worst "
@@ -191,7 +191,7 @@ def power_command(
                 "cycles": found.cycles,
                 "gated": found.gated,
                 "sums_compared": found.sums_compared,
-                "units": [vars(one) | {"total_mw": one.total_mw} for one in found.units],
+                "units": [vars(power) | {"total_mw": power.total_mw} for power in found.units],
             }
         )
         return
@@ -202,15 +202,19 @@ def power_command(
         ("unit", "cells", "clock", "registers", "combinational", "total", "of it leakage", "paper, with SRAM"),
         [
             (
-                *(one.unit, one.cells, one.clock_mw, one.register_mw, one.combinational_mw),
-                *(one.total_mw, one.leakage_mw, paper["units"].get(PAPER_UNITS.get(one.unit), {}).get("power_mw")),
+                *(power.unit, power.cells, power.clock_mw, power.register_mw, power.combinational_mw),
+                *(
+                    power.total_mw,
+                    power.leakage_mw,
+                    paper["units"].get(PAPER_UNITS.get(power.unit), {}).get("power_mw"),
+                ),
             )
-            for one in found.units
+            for power in found.units
         ],
     )
     logic = paper["total"]["power_mw"] - paper["kinds"]["memory"]["power_mw"]
     result.print(
-        f"All units: {sum(one.total_mw for one in found.units):.3f} mW; the paper's PE without its memories: "
+        f"All units: {sum(power.total_mw for power in found.units):.3f} mW; the paper's PE without its memories: "
         f"{logic:.3f} mW. The gates showed what the stepped simulator does in every cycle."
     )
     result.print(

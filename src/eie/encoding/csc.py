@@ -77,7 +77,7 @@ class InterleavedCSC:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and unpickled matrices are made, and checked, like new ones."""
-        return type(self), tuple(getattr(self, one.name) for one in fields(self))
+        return type(self), tuple(getattr(self, attribute.name) for attribute in fields(self))
 
     @property
     def outputs(self) -> int:
@@ -199,11 +199,11 @@ class InterleavedCSC:
         """
         first = blocks[0]
         rows = [block.rows for block in blocks]
-        counts = np.concatenate([np.diff(one.starts) for one in rows])
+        counts = np.concatenate([np.diff(block.starts) for block in rows])
         together = RowCodes(
             np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))),
-            np.concatenate([one.columns for one in rows]),
-            np.concatenate([one.codes for one in rows]),
+            np.concatenate([block.columns for block in rows]),
+            np.concatenate([block.codes for block in rows]),
         )
         shape = (sum(block.outputs for block in blocks), first.inputs)
         return from_rows(together, shape, first.codebook, first.n_pe, first.index_bits)

@@ -36,7 +36,7 @@ class Step(ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and unpickled steps are made, and checked, like new ones; every kind of step is a dataclass."""
-        return type(self), tuple(getattr(self, one.name) for one in fields(self))  # type: ignore[arg-type]
+        return type(self), tuple(getattr(self, attribute.name) for attribute in fields(self))  # type: ignore[arg-type]
 
     @property
     @abstractmethod

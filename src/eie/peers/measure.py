@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -110,14 +111,14 @@ def _ours(data: LayerData, settings: Settings) -> Contender:
 
         network = calibrate(network, data.activations)
 
-    def session(kernel: str | None) -> InferenceSession:
+    def load(kernel: str | None) -> InferenceSession:
         return InferenceSession(network, numerics=settings.numerics, threads=settings.threads, kernel=kernel)
 
-    first = session(settings.kernel)
+    first = load(settings.kernel)
     plan = first.plan[0]
-    sessions = [first, *(session(plan.kernel) for _ in range(_copies(plan.bytes) - 1))]
+    sessions = [first, *(load(plan.kernel) for _ in range(_copies(plan.bytes) - 1))]
     out = np.zeros(network.outputs, np.float32)
-    calls = tuple(lambda one=one: one.run(data.activations, out=out) for one in sessions)
+    calls = tuple(partial(session.run, data.activations, out=out) for session in sessions)
     return Contender(OURS, calls, plan.bytes)
 
 

@@ -73,7 +73,7 @@ class Conv2d(_Compressed):
     def __init__(self, layer: Layer, conv: torch.nn.Conv2d, **arguments: Any) -> None:
         super().__init__(layer, **arguments)
         self.kernel_size, self.stride = conv.kernel_size, conv.stride
-        self.padding = tuple(int(one) for one in conv.padding)
+        self.padding = tuple(int(side) for side in conv.padding)
         self.in_channels, self.out_channels = conv.in_channels, layer.outputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

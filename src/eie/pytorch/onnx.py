@@ -56,8 +56,8 @@ class _Reader:
 
     def __init__(self, graph: Any) -> None:
         self.nodes = list(graph.node)
-        self.constants = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
-        inputs = [one.name for one in graph.input if one.name not in self.constants]
+        self.constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        inputs = [value.name for value in graph.input if value.name not in self.constants]
         if len(inputs) != 1:
             raise InputError(f"the graph has {len(inputs)} inputs, expected one")
         self.last = inputs[0]
@@ -82,7 +82,7 @@ class _Reader:
         return nn.Sequential(self.layers)
 
     def _take(self, node: Any) -> None:
-        facts = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+        facts = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
         arrays = [self.constants[name] for name in node.input if name in self.constants]
         kind = node.op_type
         name = self._name(node)

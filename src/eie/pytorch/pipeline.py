@@ -30,7 +30,7 @@ from eie.workloads.data import Data
 
 __all__ = ["Compression", "Stage", "compress_", "discard_checkpoints", "targets_of"]
 
-OWNER = "of"  # the file in a folder of checkpoints that says whose they are
+OWNER = "owner.sha256"  # in a folder of checkpoints: the hash of the recipe, model and data that they belong to
 TRAININGS = ("train", "prune", "finetune")
 MASK_INTERVAL = 50  # steps between one choice of masks and the next
 

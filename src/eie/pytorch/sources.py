@@ -102,7 +102,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     if path.suffix not in WEIGHT_FILES:
         raise InputError(f"a file of weights must end in {', '.join(WEIGHT_FILES)}, not {path.name}")
     found = _torch_load(path, weights_only=True)
-    if not isinstance(found, Mapping) or not all(isinstance(one, torch.Tensor) for one in found.values()):
+    if not isinstance(found, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in found.values()):
         raise InputError(f"weights {path} hold a {type(found).__name__}, expected tensors by name (a state_dict)")
     return dict(found)
 

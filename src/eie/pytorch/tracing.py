@@ -84,12 +84,13 @@ def products_of(module: Target, name: str, n_pe: int = 64, index_bits: int = 4) 
     if shared is None:
         zeros = np.zeros(parts(weights).shape[1], np.float32)
         return tuple(
-            Dense(one, part, zeros if bias is None else bias) for one, part in zip(names, parts(weights), strict=True)
+            Dense(part_name, part, zeros if bias is None else bias)
+            for part_name, part in zip(names, parts(weights), strict=True)
         )
     codes, codebook = shared
     return tuple(
-        Layer(one, encode(part, codebook, n_pe, index_bits), bias)
-        for one, part in zip(names, parts(codes), strict=True)
+        Layer(part_name, encode(part, codebook, n_pe, index_bits), bias)
+        for part_name, part in zip(names, parts(codes), strict=True)
     )
 
 
@@ -166,12 +167,11 @@ class _Chain:
             return
         if "tensor_meta" not in node.meta:  # sizes for a view
             return
-        tensors = [one for one in node.all_input_nodes if "tensor_meta" in one.meta]
+        tensors = [source for source in node.all_input_nodes if "tensor_meta" in source.meta]
         if tensors != [self.last]:
-            raise InputError(
-                f"the model is not a chain: {node.name} takes {', '.join(one.name for one in tensors) or 'no input'}, "
-                f"expected {self.last.name if self.last else 'the input'} alone"
-            )
+            given = ", ".join(source.name for source in tensors) or "no input"
+            expected = self.last.name if self.last else "the input"
+            raise InputError(f"the model is not a chain: {node.name} takes {given}, expected {expected} alone")
         self.last = node
         if self.taken is not None and node.target is operator.getitem:
             self._take_states(node.args[1])
@@ -204,7 +204,7 @@ class _Chain:
             self.taken = None
 
     def _module(self, node: torch.fx.Node, name: str, module: nn.Module, shape: tuple[int, ...]) -> None:
-        kind = next((kind for one, kind in _MODULES.items() if isinstance(module, one)), None)
+        kind = next((kind for module_type, kind in _MODULES.items() if isinstance(module, module_type)), None)
         if isinstance(module, nn.Linear):
             if len(shape) != 2:
                 raise InputError(
@@ -212,7 +212,7 @@ class _Chain:
                 )
             self.steps += self._products(module, name)
         elif isinstance(module, WinogradConv2d):
-            places = tuple(one for one in self._products(module, name) if isinstance(one, Layer))
+            places = tuple(product for product in self._products(module, name) if isinstance(product, Layer))
             bias = np.zeros(module.out_channels, np.float32) if module.bias is None else _array(module.bias)
             self.steps.append(Winograd(name, _image(shape), module.padding, places, bias))
         elif isinstance(module, RecurrentLayer):

@@ -144,13 +144,13 @@ class _State:
     @property
     def eligible(self) -> list[Epoch]:
         """Epochs whose weights may be kept."""
-        return [one for one in self.epochs if one.number - 1 >= self.best_after * self.training.epochs]
+        return [epoch for epoch in self.epochs if epoch.number - 1 >= self.best_after * self.training.epochs]
 
     @property
     def out_of_patience(self) -> bool:
         if self.training.patience is None or not self.eligible:
             return False
-        first_best = max(self.eligible, key=lambda one: one.accuracy)
+        first_best = max(self.eligible, key=lambda epoch: epoch.accuracy)
         return self.done - first_best.number >= self.training.patience
 
     def train_epoch(
@@ -179,7 +179,7 @@ class _State:
                 f"the loss of epoch {self.done + 1} is {total}: lower learning_rate, {training.learning_rate} now"
             )
         found = Epoch(self.done + 1, total / len(self.x), accuracy(self.model, self.x_valid, self.y_valid))
-        so_far = max((one.accuracy for one in self.eligible), default=0.0)
+        so_far = max((epoch.accuracy for epoch in self.eligible), default=0.0)
         self.epochs.append(found)
         if found in self.eligible and found.accuracy >= so_far:  # of equals the last: it has learned longest
             self.best = found.number
@@ -191,7 +191,7 @@ class _State:
         state = {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "epochs": [(one.number, one.loss, one.accuracy) for one in self.epochs],
+            "epochs": [(epoch.number, epoch.loss, epoch.accuracy) for epoch in self.epochs],
             "best": self.best,
             "best_weights": self.best_weights,
         }
@@ -206,7 +206,7 @@ class _State:
             found = torch.load(path, weights_only=True)
             self.model.load_state_dict(found["model"])
             self.optimiser.load_state_dict(found["optimiser"])
-            self.epochs = [Epoch(*one) for one in found["epochs"]]
+            self.epochs = [Epoch(*facts) for facts in found["epochs"]]
             self.best, self.best_weights = found["best"], found["best_weights"]
         except Exception as error:  # whatever a damaged or foreign file makes of torch.load
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__

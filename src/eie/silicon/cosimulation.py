@@ -1,4 +1,4 @@
-"""Co-simulation: the RTL and the stepped simulator run the same network, and every cycle of theirs is compared.
+"""Co-simulation: the RTL and the stepped simulator run the same network, and are compared in every cycle.
 
 The stepped chip is the reference: its wires have the same names as the RTL's ports (`chip/stepped/signals.py`).
 """
@@ -33,15 +33,15 @@ __all__ = ["COMPARED", "Difference", "Verification", "trace_type", "verify"]
 
 _CHIP = ("complete", "computing", "load_enable", "found", "scan_finished", "any_full", "broadcast")
 _PER_PE = ("take", "stage_valid", "entry_valid", "weight_valid", "row_read", "pipeline_busy", "write_valid")
-# Meaningful only while their condition holds; what a wire shows otherwise is nobody's business.
+# Compared only while their condition holds: otherwise their values have no effect.
 _WHILE_BROADCAST = ("broadcast_column", "broadcast_value")
-MORE_CYCLES = 1000  # that a chip with a fault may take, beyond twice the stepped simulator's
+MORE_CYCLES = 1000  # added to twice the stepped simulator's cycles: the limit for a chip with a fault
 COMPARED = (*_CHIP, *_WHILE_BROADCAST, "queue_count", *_PER_PE)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The first place where the RTL parts from the stepped simulator."""
+    """The first signal in which the RTL differs from the stepped simulator."""
 
     cycle: int
     unit: str
@@ -51,7 +51,7 @@ class Difference:
     stepped: int
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Return the difference as one sentence."""
         where = "" if self.pe is None else f" of PE {self.pe}"
         return (
             f"cycle {self.cycle}: {self.signal}{where} (unit {self.unit}) is {self.rtl} in the RTL "
@@ -61,7 +61,7 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """What the two did: cycles of both; the first difference or None; outputs that differ; and how fast each was."""
+    """The comparison: cycles of both, the first difference or None, outputs that differ, and seconds of each."""
 
     parameters: Parameters
     cycles: int
@@ -72,7 +72,7 @@ class Verification:
     build_s: float
     rtl_s: float
     stepped_s: float
-    assertion: str  # what an assertion of the RTL said, or nothing
+    assertion: str  # the message of the RTL assertion that failed, or ""
     rtl_trace: np.ndarray = field(repr=False)  # every cycle's compared signals, of `trace_type`
     stepped_trace: np.ndarray = field(repr=False)
 
@@ -98,11 +98,10 @@ def trace_type(n_pe: int) -> np.dtype[np.void]:
 
 
 def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: Path | None = None) -> Verification:
-    """Run `network` on one input vector of floats in both, and compare outputs and every cycle.
+    """Run `network` on one input vector of floats, (inputs,), in both, and compare all cycles and outputs.
 
-    Where an assertion of the RTL fails, it is run again without them, so that the first difference is found. Raises
-    ToolError where a tool is missing or fails, and InputError, with `hardware.strict`, where the memories are too
-    small.
+    If an assertion of the RTL fails, the RTL runs again without assertions, to find the first difference. Raises
+    ToolError when a tool is missing or fails, and InputError, with `hardware.strict`, when a memory is too small.
     """
     program, activations = lower_run(network, inputs, hardware)
     parameters = Parameters.of(program)
@@ -135,10 +134,10 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
             raise ToolError(f"the verilated chip stopped: {(assertion or said).strip()[-300:]}")
         trace = np.fromfile(Path(folder) / "trace", record)
         sums = wrap(np.fromfile(Path(folder) / "sums", "<u4"), parameters.accumulator_bits)
-    trace = trace[trace["complete"] == 0]  # the completing cycle belongs to what comes next
+    trace = trace[trace["complete"] == 0]  # the completing cycle is cycle 0 of the next scan
 
     expected = np.concatenate([layer.outputs for layer in stepped])
-    sums = np.pad(sums, (0, len(expected) - len(sums)))  # a fault may have kept it from coming to the last
+    sums = np.pad(sums, (0, len(expected) - len(sums)))  # with a fault, it may have stopped before the last
     ends = np.cumsum([len(layer.outputs) for layer in stepped])
     found = np.concatenate(
         [
@@ -164,20 +163,20 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
 
 
 def _stopped(command: Sequence[str | Path]) -> str:
-    """Run the chip; return what it said where it did not end well, or nothing."""
+    """Run the chip; return its error output if it failed, or ""."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stderr or done.stdout or f"exit code {done.returncode}"
 
 
 def _record(wires: Wires, record: np.dtype[np.void], value_bits: int) -> np.ndarray:
     """Return the stepped chip's wires of one cycle as the RTL's record."""
-    one = np.zeros(1, record)
+    row = np.zeros(1, record)
     for name in (*_CHIP, "queue_count", *_PER_PE):
-        one[name] = wires[name]
+        row[name] = wires[name]
     if wires["broadcast"]:
-        one["broadcast_column"] = wires["broadcast_column"]
-        one["broadcast_value"] = wires["broadcast_value"] & ((1 << value_bits) - 1)
-    return one
+        row["broadcast_column"] = wires["broadcast_column"]
+        row["broadcast_value"] = wires["broadcast_value"] & ((1 << value_bits) - 1)
+    return row
 
 
 def _first_difference(trace: np.ndarray, stepped: np.ndarray) -> Difference | None:
@@ -203,6 +202,6 @@ def _first_difference(trace: np.ndarray, stepped: np.ndarray) -> Difference | No
 
 def _unit_of(signal: str) -> str:
     for table in ("CCU", "LNZD", "ACT_QUEUE", "PTR_READ", "SPMAT_READ", "ARITHM_UNIT", "ACT_RW"):
-        if any(one.name == signal and one.direction is Direction.OUTPUT for one in getattr(tables, table)):
+        if any(port.name == signal and port.direction is Direction.OUTPUT for port in getattr(tables, table)):
             return table.lower()
     raise KeyError(signal)

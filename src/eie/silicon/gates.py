@@ -119,7 +119,7 @@ def run_gates(
 
     Returns the outputs of the last two phases, (cycles, OUTPUTS), and each net's toggles while it ran, (nets,).
     """
-    used = {one.cell for one in netlist.instances}
+    used = {instance.cell for instance in netlist.instances}
     cells = [text for text in _modules((folder / "cells.v").read_text()) if _name(text) in used]
     gates = [_clock_gate(name) for name in sorted(used) if library.cells[name].gates_clock]
     missing = used - {_name(text) for text in (*cells, *gates)}

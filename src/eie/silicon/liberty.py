@@ -76,7 +76,7 @@ def read_library(text: str, path: Path) -> CellLibrary:
     voltage = float(library.get_attribute("nom_voltage"))
     cells = {}
     for group in library.get_groups("cell"):
-        gating = "clock_gating_integrated_cell" in [one.name for one in group.attributes]
+        gating = "clock_gating_integrated_cell" in [attribute.name for attribute in group.attributes]
         sequential = bool(group.get_groups("ff") or group.get_groups("latch") or gating)
         pins = {str(pin.args[0]).strip('"'): _pin(pin) for pin in group.get_groups("pin")}
         cells[str(group.args[0]).strip('"')] = Cell(
@@ -86,7 +86,7 @@ def read_library(text: str, path: Path) -> CellLibrary:
 
 
 def _pin(group: Any) -> Pin:
-    attributes = {one.name: one.value for one in group.attributes}
+    attributes = {attribute.name: attribute.value for attribute in group.attributes}
     tables = [
         table
         for power in group.get_groups("internal_power")
@@ -108,7 +108,7 @@ def _pin(group: Any) -> Pin:
 def _table(group: Any) -> Table | None:
     """Return a table at SLEW_NS: by load where it has loads, constant otherwise; None where its form is another."""
     values = np.atleast_2d(group.get_array("values"))
-    names = {one.name for one in group.attributes}
+    names = {attribute.name for attribute in group.attributes}
     if "index_1" not in names:
         return Table((0.0,), (float(values.ravel()[0]),))
     first = group.get_array("index_1").ravel()

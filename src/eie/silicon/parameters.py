@@ -54,8 +54,8 @@ class Parameters:
             found = {getattr(layer.matrix, name) for layer in layers}
             if len(found) > 1:
                 raise InputError(f"the RTL runs layers of one {name}, not of {' and '.join(map(str, sorted(found)))}")
-        formats = [one.constants.formats for one in lowered]
-        if len({(one.value_bits, one.accumulator_bits) for one in formats}) > 1:
+        formats = [layer.constants.formats for layer in lowered]
+        if len({(layer_formats.value_bits, layer_formats.accumulator_bits) for layer_formats in formats}) > 1:
             raise InputError("the RTL has one width of values and one of accumulators, but the layers' formats differ")
         code, index = layers[0].matrix.code_bits, layers[0].matrix.index_bits
         entry = 8 * -(-(code + index) // 8)
@@ -66,11 +66,11 @@ class Parameters:
                 f"({hardware.spmat_width_bits} bits of {entry})"
             )
         if hardware.strict:
-            for one in lowered:
-                require_capacity(one.passes, hardware, f"layer {one.layer.name}")
+            for layer in lowered:
+                require_capacity(layer.passes, hardware, f"layer {layer.layer.name}")
         longest = max(max(layer.inputs, layer.outputs) for layer in layers)
         inputs = max(layer.inputs for layer in layers)
-        slices = max(int(part.matrix.pointers[:, -1].max()) for one in lowered for part in one.passes)
+        slices = max(int(part.matrix.pointers[:, -1].max()) for layer in lowered for part in layer.passes)
         pointer = max(hardware.pointer_bits, slices.bit_length())
         pointer_words = max(hardware.pointer_bytes * 8 // hardware.pointer_bits // 2, inputs // 2 + 1)
         spmat_rows = max(hardware.spmat_bytes * 8 // hardware.spmat_width_bits, -(-slices // entries))

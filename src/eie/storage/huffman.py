@@ -20,8 +20,8 @@ Bytes = npt.NDArray[np.uint8]
 def code_lengths(counts: npt.ArrayLike) -> Bytes:
     """Return the bits of each symbol's code, 0 for those that never occur; `counts` says how often each does.
 
-    The lengths are Huffman's, of the least total bits. A symbol alone gets one bit. Where a code would be longer than
-    LONGEST bits, rare symbols are taken to be less rare.
+    The lengths are Huffman's, with the least total bits. A single symbol gets one bit. If a code would be longer than
+    LONGEST bits, all counts are halved, rounded up, until none is: close to the best lengths, not always the best.
     """
     often = np.asarray(counts, np.int64)
     while True:

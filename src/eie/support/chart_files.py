@@ -22,7 +22,7 @@ def write_chart(chart: alt.TopLevelMixin, path: Path, what: str) -> None:
 
     Raises InputError for a path of another ending, and MissingExtra without vl-convert-python.
     """
-    kind = next((one for one in CHART_FORMATS if path.suffix.lower() == f".{one}"), None)
+    kind = next((ending for ending in CHART_FORMATS if path.suffix.lower() == f".{ending}"), None)
     if kind is None:
         formats = f"{', '.join(CHART_FORMATS[:-1])} or {CHART_FORMATS[-1]}"
         raise InputError(f"a {what}'s name must end in {formats}, not {path.name}")

@@ -65,8 +65,8 @@ async def run_program(dut: HierarchyObject) -> None:
 
 def _cycle(dut: HierarchyObject, record: np.dtype[np.void]) -> np.ndarray:
     """Return the compared signals of one cycle; what is broadcast only while something is."""
-    one = np.zeros(1, record)
-    one["complete"] = bool(dut.complete.value)
+    row = np.zeros(1, record)
+    row["complete"] = bool(dut.complete.value)
     for name in COMPARED:
         if name.startswith("broadcast_") and not dut.broadcast.value:
             continue
@@ -74,5 +74,5 @@ def _cycle(dut: HierarchyObject, record: np.dtype[np.void]) -> np.ndarray:
         if places:
             width = len(getattr(dut, name)) // places[0]
             value = [value >> (width * pe) & ((1 << width) - 1) for pe in range(places[0])]
-        one[name] = value
-    return one
+        row[name] = value
+    return row

@@ -19,8 +19,8 @@ class Lockstep:
     """The two, driven by the same wires.
 
     `ports` names the ports whose names are not the signal's, and `portless` the inputs that the RTL takes in another
-    form. An output that `meaningful` maps to another one is compared only while that one is high: what it shows
-    otherwise is nobody's business.
+    form. An output that `meaningful` maps to another signal is compared only while that signal is high: otherwise
+    its value has no effect.
     """
 
     def __init__(
@@ -105,4 +105,4 @@ def packed(value: Any, bits: int) -> int:
     """Return one value, or an array's, the first in the lowest bits, as the bits of a port."""
     values = np.atleast_1d(value)
     width = bits // len(values)
-    return sum((int(one) & ((1 << width) - 1)) << (width * place) for place, one in enumerate(values))
+    return sum((int(number) & ((1 << width) - 1)) << (width * place) for place, number in enumerate(values))
