@@ -1,4 +1,4 @@
-"""Layers in a row in native code: weights in the kernels' own layout, one call from inputs to outputs."""
+"""A sequence of layers in native code: weights in the kernels' own layout, one call from inputs to outputs."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from eie.program.constants import constants_of
 
 __all__ = ["AccumulatorOverflow", "Chain", "LayerPlan"]
 
-_LARGEST_CHIP_FRACTION = 1000  # well within what a float64 can be scaled by
+_LARGEST_CHIP_FRACTION = 1000  # well within the exponent range of float64
 
 Floats = npt.NDArray[np.float32]
 
 
 class AccumulatorOverflow(RuntimeWarning):
-    """Sums did not fit the chip's accumulators and wrapped, so that these outputs are wrong (numerics `chip` only)."""
+    """Sums did not fit the chip's accumulators and wrapped, so these outputs are wrong (numerics `chip` only)."""
 
 
 @dataclass(frozen=True)
 class LayerPlan:
     """How a session runs one layer.
 
-    `bytes` are those of its weights in the kernel's layout, read for every input or batch. `measured_us` has what one
-    multiplication took with each kernel tried at load, in microseconds; it is empty where one was forced.
+    `bytes` is the size of its weights in the kernel's layout, which are read once per input or batch. `measured_us` is
+    the time of one multiplication, in microseconds, with each kernel tried at load; it is empty for a forced kernel.
     """
 
     name: str
@@ -48,7 +48,7 @@ class LayerPlan:
 
 
 class Chain:
-    """`layers`, each one's outputs the next one's inputs, with one arithmetic; `kernel` is forced unless empty."""
+    """A sequence of `layers` in one arithmetic; `kernel` names the kernel of all layers, "" the fastest of each."""
 
     def __init__(self, layers: Sequence[Layer], numerics: str, threads: int, kernel: str) -> None:
         self.inputs, self.outputs = layers[0].inputs, layers[-1].outputs
@@ -60,9 +60,10 @@ class Chain:
         self._no_overflows = np.zeros(len(self.plan), np.uint64)
 
     def run(self, vectors: Floats, out: Floats, overflows: npt.NDArray[np.uint64] | None = None) -> bool:
-        """Write (batch, outputs) for (batch, inputs), or one vector for one; return whether the inputs were finite.
+        """Write the outputs for `vectors` to `out`; return whether all inputs were finite.
 
-        Sums that overflowed are added to `overflows`, (layers,), or warned of where that is None.
+        `vectors` have the shape (batch, inputs) or (inputs,), `out` (batch, outputs) or (outputs,). The number of sums
+        that overflowed is added to `overflows`, (layers,); if that is None, a warning is given.
         """
         warn = overflows is None and self._counts_overflows
         if overflows is None:
@@ -85,7 +86,7 @@ class Chain:
         if numerics == "chip":
             constants = constants_of(layer)
             formats, bits = constants.formats, constants.formats.value_bits
-            # Shifted up to 16 bits: native/kernels/arithmetic.hpp tells why.
+            # Shifted up to 16 bits; the reason is in native/kernels/arithmetic.hpp.
             chip_codebook = (constants.codebook << (16 - bits)).astype(np.int16)
             chip_bias = constants.bias
             settings = (formats.activation_fraction, formats.output_fraction, bits, formats.accumulator_bits)

@@ -1,4 +1,4 @@
-"""A network ready to run on this CPU: its layers in native code, what is between them in NumPy."""
+"""Inference on this CPU: compressed layers run in native code, all other steps in NumPy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from eie.storage import load
 __all__ = ["KERNELS", "NUMERICS", "AccumulatorOverflow", "InferenceSession", "LayerPlan"]
 
 NUMERICS = ("int16", "chip", "float32")
-KERNELS = tuple(_native.kernel_names())  # of this build; native/kernels/README.md tells what each is
+KERNELS = tuple(_native.kernel_names())  # those of this build, described in native/kernels/README.md
 
 _STAGED_BATCH = 256  # a convolution's windows take many times the memory of its image
 
@@ -32,12 +32,12 @@ class InferenceSession:
 
     `network` is a network, a layer, a matrix or the path of a model file, encoded for any number of PEs. `numerics`
     is `int16` (16-bit integers, scales chosen per call; the default), `chip` (the chip's arithmetic, bit for bit;
-    needs a calibrated network) or `float32`. `threads` is how many threads share a call; with 1 none is started.
-    `kernel` forces one of KERNELS for every layer; otherwise the environment variable EIE_KERNEL does, and
-    otherwise each layer gets the one measured fastest. Kernels round `int16` weights differently, so two such
-    sessions can differ within that accuracy.
+    needs a calibrated network) or `float32`. `threads` is the number of threads that share a call; with 1 none is
+    started. `kernel` names one of KERNELS for every layer; the default is the environment variable EIE_KERNEL, and
+    without it each layer gets the kernel measured fastest. Kernels round `int16` weights differently, so the outputs
+    of two such sessions can differ by that rounding.
 
-    `run` may be called from several threads at once. Raises InputError for anything that is not as described.
+    `run` may be called from several threads at once. Raises InputError for arguments other than these.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class InferenceSession:
         self.threads = threads
         forced = kernel or os.environ.get("EIE_KERNEL", "")
         self._stages: list[Chain | Step] = []
-        self._inner: dict[str, Chain] = {}  # those of the layers inside other steps, by name
+        self._inner: dict[str, Chain] = {}  # of the layers inside other steps, by name
         chains = []
         for is_layer, steps in groupby(self.network, lambda step: isinstance(step, Layer)):
             if is_layer:
@@ -74,15 +74,15 @@ class InferenceSession:
         self._inputs, self._outputs = self.network.inputs, self.network.outputs
 
     def run(self, inputs: npt.ArrayLike, out: Floats | None = None) -> Floats:
-        """Return the network's outputs for one input vector, or for a batch of them one row each, as float32.
+        """Return the network's float32 outputs, (outputs,) for an input vector or (batch, outputs) for a batch.
 
         With `out`, a C-contiguous float32 array of the outputs' shape, the result is written there and returned.
         Native code allocates nothing after the first call.
         """
         if isinstance(inputs, np.ndarray) and inputs.dtype == np.float32 and inputs.flags.c_contiguous:
-            array = inputs  # native code looks for NaN and infinity on the way
+            array = inputs  # native code checks for NaN and infinity while it computes
             if array.ndim not in (1, 2) or array.shape[-1] != self._inputs or array.shape[0] == 0:
-                input_batch(array, self._inputs)  # says what is wrong
+                input_batch(array, self._inputs)  # raises the error that names the wrong value
         else:
             batch = input_batch(inputs, self._inputs)
             with np.errstate(over="ignore"):  # too large a number becomes infinity, which native code reports

@@ -1,4 +1,4 @@
-"""The units' signals in GTKWave's fast signal trace: what the value change dump says, compressed."""
+"""The units' signals in GTKWave's fast signal trace: the content of the value change dump, compressed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["write_fst"]
 
 
 class _Fst:
-    """Scopes are opened and closed as variables come; each has one value at time 0, by default 0."""
+    """Opens and closes scopes as variables are declared; a variable has the value 0 at time 0 unless changed then."""
 
     def __init__(self, path: Path) -> None:
         from pylibfst import ffi, lib
@@ -76,7 +76,7 @@ class _Fst:
 def write_fst(network: Network, inputs: npt.ArrayLike, hardware: Hardware, path: Path, window: Window) -> int:
     """Run `network` on the stepped chip and write its signals within `window`; return the cycles run.
 
-    Raises MissingExtra without pylibfst, and InputError for PEs that are not there.
+    Raises MissingExtra without pylibfst, and InputError for PEs that the chip does not have.
     """
     require("an .fst trace", "pylibfst")
     with atomic_write(path) as temporary:
@@ -85,5 +85,5 @@ def write_fst(network: Network, inputs: npt.ArrayLike, hardware: Hardware, path:
         try:
             cycles = record_signals(network, inputs, hardware, window, writer)
         finally:
-            writer.close(cycles)  # it holds memory and files of its own, whatever has happened
+            writer.close(cycles)  # also after an error: it holds memory and open files
     return cycles

@@ -1,4 +1,4 @@
-"""The units' signals, cycle by cycle, for a waveform's writer: gathered while the stepped chip runs."""
+"""Recording of the units' signals, cycle by cycle, while the stepped chip runs, for a waveform writer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from eie.program.hardware import Hardware
 __all__ = ["COMMENT", "WaveformWriter", "record_signals"]
 
 _TABLES = ("CCU", "LNZD", "ACT_QUEUE", "PTR_READ", "SPMAT_READ", "ARITHM_UNIT", "ACT_RW")
-BITS = 32  # of every variable wider than one: simulators' viewers show numbers, not widths
+BITS = 32  # width of every variable wider than one bit: viewers show its value, not its width
 COMMENT = "EIE, stepped simulator; 1 ns is a cycle"
 
 
@@ -36,7 +36,7 @@ def record_signals(
 ) -> int:
     """Run `network` on the stepped chip and write its signals within `window`; return the cycles run.
 
-    Raises InputError for PEs that are not there.
+    Raises InputError for PEs that the chip does not have.
     """
     variables: list[tuple[Any, Signal, int | None, int]] = []
     for pe in (None, *window.pes(hardware.n_pe)):
