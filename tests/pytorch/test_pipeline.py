@@ -193,7 +193,9 @@ def test_refusals(data: Data) -> None:
     )
     with pytest.raises(InputError) as error:
         compress_(mlp(), recipe(layers={"fc1": {"compress": False}, "fc2": {"compress": False}}))
-    assert str(error.value) == "the recipe leaves every layer as it is: nothing is to be compressed"
+    assert (
+        str(error.value) == "the recipe has compress = false for every layer, expected at least one layer to compress"
+    )
     with pytest.raises(InputError) as error:
         compress_(mlp(), recipe(train={"epochs": 3, "learning_rate": 1e30}), data)
     assert str(error.value).startswith("the loss of epoch 1 is nan: lower learning_rate, 1e+30 now")

@@ -130,7 +130,7 @@ class Residual(nn.Module):
     ],
 )
 def test_what_is_no_chain_is_named(model: nn.Module, shape: tuple[int, ...], sentence: str) -> None:
-    """The first call that cannot be had, and what to do."""
+    """The error names the first unsupported call, and what to do."""
     with pytest.raises(InputError) as error:
         network_of(model, shape)
     assert str(error.value) == sentence

@@ -122,5 +122,5 @@ def test_refusals() -> None:
     with pytest.raises(InputError) as error:
         Recurrent("cell", "lstm", 5, 3, Dense("cell", np.zeros((8, 9), np.float32), np.zeros(8, np.float32)))
     assert str(error.value) == (
-        "cell: its product must take 3 features, 2 hidden values and perhaps a one, without ReLU, not 9 inputs"
+        "cell: its product must take 3 features, 2 hidden values and at most one bias input, without ReLU, not 9 inputs"
     )

@@ -1,6 +1,6 @@
-"""PyTorch modules as networks: the forward pass traced, each call one step.
+"""PyTorch modules as networks: the forward pass is traced, and each call becomes a step.
 
-A layer whose weights are shared (`eie.compress`) becomes a compressed one, any other stays in float.
+A layer whose weights are shared (`eie.compress`) becomes a compressed layer; any other keeps its float32 weights.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from eie.steps import (
 
 __all__ = ["Target", "network_of", "products_of"]
 
-Target = nn.Linear | nn.Conv2d | WinogradConv2d | RecurrentCell  # what has weights that can be shared
+Target = nn.Linear | nn.Conv2d | WinogradConv2d | RecurrentCell  # modules whose weights can be shared
 
 _FUNCTIONS = {
     torch.relu: "relu",
@@ -66,10 +66,10 @@ _NOTHING = (nn.Flatten, nn.Unflatten, nn.Dropout, nn.Dropout2d, nn.Identity)
 
 
 def products_of(module: Target, name: str, n_pe: int = 64, index_bits: int = 4) -> tuple[Layer | Dense, ...]:
-    """Return the module's matrix and bias: a compressed layer where its weights are shared, a dense one otherwise.
+    """Return the module's matrix and bias: a compressed layer if its weights are shared, a dense one otherwise.
 
-    A convolution's matrix is (channels out, channels in x height x width); one in the Winograd domain has sixteen,
-    called name.0 to name.15, without bias.
+    The matrix of a convolution is (channels out, channels in x height x width). A convolution in the Winograd domain
+    has sixteen matrices, called name.0 to name.15, without bias.
     """
     weights = _array(module.weight)
     bias = None if module.bias is None else _array(module.bias)
@@ -128,7 +128,7 @@ def network_of(
     for node in graph.graph.nodes:
         tracer.take(node)
     if not tracer.steps:
-        raise InputError("the model does nothing that could be run, expected a layer at least")
+        raise InputError("the model has no layer to run, expected at least one")
     return Network(tuple(tracer.steps), name)
 
 
@@ -140,7 +140,7 @@ class _Tracer(torch.fx.Tracer):
 
 
 _EVERY = slice(None)
-# What a model takes of a recurrent layer's results: all states, or the last one.
+# The results of a recurrent layer that a model may use: all states, or the last one.
 _ALL = (0,)
 _LAST: dict[str, list[tuple[Any, ...]]] = {
     "lstm": [(0, (_EVERY, -1)), (0, (_EVERY, -1, _EVERY)), (1, 0, -1), (1, 0, 0)],
@@ -149,17 +149,17 @@ _LAST: dict[str, list[tuple[Any, ...]]] = {
 
 
 class _Chain:
-    """Steps made of a graph's nodes, in order."""
+    """The steps of a graph's nodes, in order."""
 
     def __init__(self, graph: torch.fx.GraphModule, n_pe: int, index_bits: int) -> None:
         self.modules = dict(graph.named_modules())
         self.n_pe, self.index_bits = n_pe, index_bits
         self.steps: list[Step] = []
         self.last: torch.fx.Node | None = None
-        self.taken: tuple[Any, ...] | None = None  # the way into a recurrent layer's results, while on it
+        self.taken: tuple[Any, ...] | None = None  # the indices applied so far to a recurrent layer's results
 
     def take(self, node: torch.fx.Node) -> None:
-        """Add what one node does."""
+        """Add the step of one node."""
         if node.op == "placeholder":
             if self.last is not None:
                 raise InputError(f"the model has a second input, {node.name}, expected one")
@@ -177,7 +177,9 @@ class _Chain:
             self._take_states(node.args[1])
             return
         if self.taken not in (None, _ALL):
-            raise InputError(f"{node.name} takes a part of {self.steps[-1].name}'s results that cannot be had")
+            raise InputError(
+                f"{node.name} takes a part of {self.steps[-1].name}'s results that is not supported, expected all states or the last one"
+            )
         self.taken = None
         before = tuple(tensors[0].meta["tensor_meta"].shape)
         meta = node.meta["tensor_meta"]
@@ -265,7 +267,7 @@ class _Chain:
 
 
 def _rectified(step: Step) -> Step | None:
-    """Return `step` with a ReLU after it, where it can have its own."""
+    """Return `step` with a ReLU of its own, or None if a step of its kind has none."""
     if isinstance(step, Layer | Dense | Winograd) and not step.relu:
         return replace(step, relu=True)
     if isinstance(step, Convolution) and not step.product.relu:
@@ -283,7 +285,7 @@ def _affine(module: nn.BatchNorm1d | nn.BatchNorm2d, name: str, shape: tuple[int
 
 
 def _moves(node: torch.fx.Node) -> bool:
-    """Whether a call only gives the same numbers another shape."""
+    """Whether a call only reshapes its input."""
     return node.target in ("view", "reshape", "flatten", "contiguous", torch.reshape, operator.getitem)
 
 

@@ -124,7 +124,7 @@ def run_gates(
     gates = [_clock_gate(name) for name in sorted(used) if library.cells[name].gates_clock]
     missing = used - {_name(text) for text in (*cells, *gates)}
     if missing:
-        raise InputError(f"the cell library says no function for {', '.join(sorted(missing))}")
+        raise InputError(f"the cell library has no logic function for {', '.join(sorted(missing))}")
     kept = [text for text in cells if not library.cells[_name(text)].gates_clock]
     # Only the nets between cells are looked at; without this the program is five times as large.
     (folder / "used.v").write_text("\n".join(["/* verilator tracing_off */", *kept, *gates]))

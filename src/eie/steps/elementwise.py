@@ -1,4 +1,4 @@
-"""What is done to each value by itself, in floating point: activation functions and a channel's scale and shift."""
+"""Operations on each value, in floating point: activation functions, and the scale and shift of each channel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import scipy  # its parts are imported when first used: most commands need none
+import scipy  # imports its submodules on first use; most commands use none
 
 from eie.errors import InputError
 from eie.model.network import Batch, Multiply, Step
@@ -56,7 +56,7 @@ class Activation(Step):
 
 @dataclass(frozen=True, eq=False)
 class Affine(Step):
-    """scale * x + shift, float32 of one value per channel, each channel having `pixels` values: batch normalisation."""
+    """Batch normalisation: scale * x + shift, float32 (channels,), for vectors with `pixels` values per channel."""
 
     name: str
     pixels: int
@@ -64,7 +64,7 @@ class Affine(Step):
     shift: npt.NDArray[np.float32] = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Check the shapes, and copy what anyone else could write to."""
+        """Check the shapes, and copy arrays that other code could write to."""
         if self.scale.ndim != 1 or self.scale.shape != self.shift.shape or self.scale.size * self.pixels < 1:
             raise InputError(
                 f"{self.name}: scale and shift must be one value per channel, not {self.scale.shape} and "

@@ -188,10 +188,10 @@ def test_refusals(tmp_path: Path, run: tuple) -> None:  # type: ignore[type-arg]
     total = sum(layer.simulation.cycles for layer in ran)
     with pytest.raises(InputError) as error:
         activity(ran, hardware, Window(first_cycle=10_000))
-    assert str(error.value) == f"the cycles 10000: are none of the {total} there are, 0:{total}"
+    assert str(error.value) == f"the cycles 10000: select none of 0:{total}"
     with pytest.raises(InputError) as error:
         activity(ran, hardware, Window(first_pe=2, end_pe=2))
-    assert str(error.value) == "the PEs 2:2 are none of the 4 there are, 0:4"
+    assert str(error.value) == "the PEs 2:2 select none of 0:4"
     with pytest.raises(InputError) as error:
         write_timeline(activity(ran, hardware), tmp_path / "timeline.bmp")
     assert str(error.value) == "a timeline's name must end in html, png, svg or pdf, not timeline.bmp"

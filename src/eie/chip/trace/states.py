@@ -57,7 +57,7 @@ class Window:
         found = range(available)[first:end] if first >= 0 and (end is None or end >= 0) else range(0)
         if not found:
             shown = f"{first}:{'' if end is None else end}"
-            raise InputError(f"the {what} {shown} are none of the {available} there are, 0:{available}")
+            raise InputError(f"the {what} {shown} select none of 0:{available}")
         return found
 
 
