@@ -1,4 +1,4 @@
-"""Every error that the package raises on purpose: one sentence, fit to be shown as it is."""
+"""The errors that the package raises on purpose; each message is one sentence that can be shown to the user."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["EieError", "InputError", "Interrupted", "MissingExtra", "ToolError",
 
 
 class EieError(Exception):
-    """What all of them are but an interrupt; the message is one sentence that names the thing and its value."""
+    """The base of all errors except Interrupted; the message is one sentence that names the thing and its value."""
 
 
 class InputError(EieError, ValueError):
@@ -14,7 +14,7 @@ class InputError(EieError, ValueError):
 
 
 class MissingExtra(EieError, ImportError):
-    """A feature needs a package that an optional extra of this one brings."""
+    """A feature needs a package that an optional extra installs."""
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(f"{what} needs the package {package}: install it with pip install 'eie[{extra}]'")

@@ -44,10 +44,10 @@ def command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Time M x V on the paper's layers: this engine, and every library installed that can do it.
+    """Time M x V on the paper's layers: this engine, and every installed library that supports it.
 
-    Contenders take turns, so that what else the machine does meets all; medians and quartiles are given.
-    The peers come with: pip install 'eie[bench]'
+    Contenders are measured in turns, so that other load on the machine affects all of them; medians and quartiles are
+    printed. To install the peers: pip install 'eie[bench]'
 
     Example: eie bench --layers Alex-7,NT-LSTM --rotate
     """

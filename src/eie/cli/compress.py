@@ -64,7 +64,7 @@ def command(
 ) -> None:
     """Compress MODEL: prune, share the weights, fine-tune, encode; and report size, accuracy and speed.
 
-    A training that is interrupted goes on when the same command is given again.
+    An interrupted training continues when the same command is run again.
 
     Example: eie compress lenet.py:lenet_300_100 --data mnist --recipe lenet_300_100.toml -o lenet.safetensors
     """

@@ -1,4 +1,4 @@
-"""`eie demo`: everything once, on data that come with the install, in under a minute and a half."""
+"""`eie demo`: every part of the package once, on data that are installed with it, in under a minute and a half."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`eie inspect`: what a model takes to store, layer by layer, and whether the chip's memories hold it."""
+"""`eie inspect`: the size of each layer of a model, and whether the chip's memories hold it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def size_table(title: str, sizes: list[LayerSize]) -> None:
 
 
 def print_file_size(file_bytes: int, sizes: list[LayerSize]) -> None:
-    """Say how many bytes a file of these layers has, and what part of their uncompressed size that is."""
+    """Print the size of a file of these layers in bytes, and how many times smaller it is than uncompressed."""
     ratio = total(sizes).dense_bytes / file_bytes
     result.print(f"The file has {file_bytes:,} bytes, {ratio:.1f} times fewer than float32 weights and biases")
 

@@ -1,4 +1,4 @@
-"""How a command speaks: results on stdout, as text or JSON; progress and warnings on stderr."""
+"""Output of the commands: results on stdout, as text or JSON; progress and warnings on stderr."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 
 def read_array(path: Path, what: str) -> npt.NDArray[Any]:
-    """Read a .npy file of numbers; raise InputError, calling it `what`, where it is not one."""
+    """Return the array of a .npy file of numbers; raise InputError, calling it `what`, if it is not one."""
     existing_file(path, what)
     try:
         array = np.load(path, allow_pickle=False)

@@ -26,7 +26,7 @@ def command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Work out tables and figures of the paper again, print ours beside the paper's, and write an HTML report.
+    """Reproduce tables and figures of the paper, print ours beside the paper's, and write an HTML report.
 
     Example: eie reproduce table3 table4 --out report.html
     """
@@ -74,13 +74,13 @@ def print_reproduction(reproduction: Reproduction) -> None:
 
 
 def _unit(reproduction: Reproduction) -> str:
-    """The unit of all numbers, where they share one."""
+    """Return ", in UNIT" if all numbers share one unit, else ""."""
     units = {comparison.unit for comparison in reproduction.comparisons}
     return f", in {units.pop()}" if len(units) == 1 else ""
 
 
 def _brief(value: float | None) -> str:
-    """Three digits, thousands in full: a grid has little room."""
+    """Return a number in three digits, or in full from a thousand on, to keep the grid narrow."""
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

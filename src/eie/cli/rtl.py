@@ -1,4 +1,4 @@
-"""`eie rtl`: the chip in SystemVerilog, exported, and run beside the stepped simulator."""
+"""`eie rtl`: exports the chip in SystemVerilog, compares it with the stepped simulator, and synthesises it."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def verify_command(
 ) -> None:
     """Run the RTL on INPUT.npy and compare every cycle and every output with the stepped simulator.
 
-    The first run with new parameters builds the chip with Verilator, which takes a while; later ones do not.
-    Exit code 1 where the two differ.
+    The first run with new parameters builds the chip with Verilator, which takes a while; later runs reuse the build.
+    The exit code is 1 if the two differ.
 
     Example: eie rtl verify alex8.safetensors alex8.activations.npy --register-entries 65
     """
@@ -215,7 +215,7 @@ def power_command(
     logic = paper["total"]["power_mw"] - paper["kinds"]["memory"]["power_mw"]
     result.print(
         f"All units: {sum(power.total_mw for power in found.units):.3f} mW; the paper's PE without its memories: "
-        f"{logic:.3f} mW. The gates showed what the stepped simulator does in every cycle."
+        f"{logic:.3f} mW. The gates' outputs equalled the stepped simulator's in every cycle."
     )
     result.print(
         "Left out: SRAM macros, wires, the clock tree's buffers. The paper's cells are TSMC 45 nm at worst conditions."

@@ -1,4 +1,4 @@
-"""`eie simulate`: what a network takes on the chip, exact to the cycle."""
+"""`eie simulate`: the cycles, load balance and memory reads of a network on the chip, exact to the cycle."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Timing contenders side by side: in turns, so that whatever else the machine does meets all of them.
+"""Timing contenders in turns, so that other load on the machine affects all of them alike.
 
-Warm: the same weights again and again. Rotated: copies of the weights in turn, more of them than the caches hold, so
-that they come from memory, as they do where a layer is one of many.
+Warm times use the same weights in every call. Rotated times cycle through more copies of the weights than the caches
+hold, so that the weights are read from memory, as for one layer of a large network.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def measure_layer(data: LayerData, peers: Sequence[Peer], settings: Settings) ->
             sources = [dense[i % len(dense)] for i in range(_copies(bytes_read))]
             calls = tuple(peer.make(source, data.activations, settings.threads) for source in sources)
             calls[0]()
-        except Exception as error:  # a peer that cannot do it is a result, whatever it raises
+        except Exception as error:  # a peer that fails, with any error, is a result to report
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             failed.append(f"{peer.name} on {data.name}: {reason}")
             continue
@@ -127,10 +127,10 @@ def _copies(bytes_read: int) -> int:
 
 
 def _times(contenders: Sequence[Contender], seconds: float, rotate: bool) -> dict[str, list[float]]:
-    # A burst each, the first call of it untimed: it brings back the code that the others' turns have driven out.
+    # Each turn is a burst of calls; the first is not timed, as it reloads code that the other turns evicted.
     times: dict[str, list[float]] = {c.name: [] for c in contenders}
     for c in contenders:
-        for call in c.calls:  # the first use of a copy finds pages and tables that nobody has used yet
+        for call in c.calls:  # the first use of a copy pays for page faults and cold tables
             call()
     end, turn = time.perf_counter() + seconds, 0
     while time.perf_counter() < end or turn < 6 * _BURST:

@@ -1,4 +1,4 @@
-"""What power needs of a Liberty cell library: pin capacitances, energies of transitions, leakage, clock gates."""
+"""Reading a Liberty cell library for power: pin capacitances, energies of transitions, leakage, clock gates."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class CellLibrary:
 
 
 def read_library(text: str, path: Path) -> CellLibrary:
-    """Return what power needs of a Liberty file's `text`; `path` names it in errors.
+    """Return the cells of a Liberty file's `text`; `path` names it in errors.
 
     Energies are in the library's own unit, voltage unit squared times capacitance unit: 1 fJ with volts and
     femtofarads, which is asked for. Raises InputError for other units and a file that does not parse, and MissingExtra

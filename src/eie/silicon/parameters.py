@@ -1,4 +1,4 @@
-"""The RTL's parameters for some hardware and a network: widths as `Hardware` says, memories as it says or as needed."""
+"""The RTL's parameters for a hardware and a network: widths from `Hardware`, memories from it or as large as needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_RTL_PES = 256
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters of the top module `eie`, by its names in lower case; rtl/eie.sv tells what each is."""
+    """Parameters of the top module `eie`, by its names in lower case; rtl/eie.sv describes them."""
 
     n_pe: int
     queue_depth: int

@@ -1,4 +1,4 @@
-"""What each layer takes to store, as Deep Compression's Tables 2 to 5 count it: bits per weight, bytes, ratio."""
+"""Storage size of each layer, as Deep Compression's Tables 2 to 5 count it: bits per weight, bytes, ratio."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ class LayerSize:
         return self.dense_bits / 8
 
     def per_entry(self, bits: int) -> float:
-        """Return `bits` of all entries as bits of one."""
+        """Return `bits` of all entries divided by the number of entries."""
         return bits / max(self.entries, 1)
 
 
 def layer_size(layer: Layer) -> LayerSize:
-    """Return what `layer` takes, with the relative index of the bits that are best for it."""
+    """Return the size of `layer` with the width of relative index that makes it smallest."""
     matrix = layer.matrix
     index_bits = best_index_bits(matrix)
     stream = flatten(matrix, index_bits)
