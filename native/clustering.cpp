@@ -8,12 +8,14 @@
 // quadrangle inequality, c(a, c) + c(b, d) <= c(a, d) + c(b, c) for a <= b <= c <= d: let y be the best float32 for the
 // run (a, d) and z for (b, c), which lies within that run. If y <= z, then y for (a, c) and z for (b, d) cost no more, as
 // the values after c are nearer to z than to y; else exchange left and right. So the best q never runs backwards as p
-// grows, and each F_j takes O(n log n) by divide and conquer. Costs are right to some 2^-53 of themselves; where that
-// makes a q the best that is not, the same inequality says that what is lost for other p is no more. So the result is
-// the least there is but for about k log n such errors. For many values it is run on buckets of places first: charging a cluster only for what lies between the
+// grows, and each F_j takes O(n log n) by divide and conquer. Costs have a relative error of about 2^-53. If such an
+// error selects a q that is not the best, the same inequality bounds the loss for other p by the same error. So the
+// result is the least sum but for about k log n such errors.
+//
+// For many values the programme first runs on buckets of places. Charging a cluster only for the values between the
 // buckets of its two borders gives a lower bound for every "border j lies in bucket t" (F from the left and B from the
-// right); any clustering gives an upper bound; buckets whose lower bound exceeds the upper one are out. What is left of
-// each border's range is split finer, until buckets are single places, and the programme exact.
+// right); any clustering gives an upper bound. Buckets whose lower bound exceeds the upper bound are excluded. The rest
+// of each border's range is split finer, until buckets are single places and the programme is exact.
 
 #include <algorithm>
 #include <array>

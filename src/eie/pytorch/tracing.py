@@ -178,8 +178,8 @@ class _Chain:
             return
         if self.taken not in (None, _ALL):
             raise InputError(
-                f"{node.name} takes a part of {self.steps[-1].name}'s results that is not supported, expected all states "
-                "or the last one"
+                f"{node.name} takes a part of {self.steps[-1].name}'s results that is not supported, "
+                "expected all states or the last one"
             )
         self.taken = None
         before = tuple(tensors[0].meta["tensor_meta"].shape)
