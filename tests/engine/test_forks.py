@@ -84,7 +84,7 @@ def test_a_child_destroys_a_parents_session(runs: int) -> None:
 
 
 def test_children_forked_while_threads_call() -> None:
-    """Whatever the parent's threads were at when the fork came, a child can run, destroy and make sessions."""
+    """Whatever the parent's threads are doing during the fork, a child can run, destroy and make sessions."""
     network, session, inputs, expected = prepared(2)
     stop = threading.Event()
 

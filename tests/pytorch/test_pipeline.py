@@ -264,7 +264,7 @@ class Twice(nn.Module):
 
 
 def test_no_chain_is_told_before_the_training(data: Data) -> None:
-    """Where a network is wanted; elsewhere its layers are compressed all the same."""
+    """With `chain` the model is refused before training; without, its layers are compressed."""
     with pytest.raises(InputError) as error:
         compress_(Twice(), recipe(layers={}), data, chain=True)
     assert str(error.value) == "the model is not a chain: b takes x, expected a alone"

@@ -76,7 +76,7 @@ def test_a_factory(factory: Path, source: str) -> None:
 
 
 def test_a_whole_module_is_unpickled_only_when_told(tmp_path: Path) -> None:
-    """Its code is somebody's: the sentence says what would run it."""
+    """A file that holds code is refused; the error says which option would run it."""
     torch.save(nn.Sequential(nn.Linear(4, 3)), tmp_path / "model.pt")
     with pytest.raises(InputError) as error:
         load_model(str(tmp_path / "model.pt"))

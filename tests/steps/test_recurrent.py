@@ -77,7 +77,7 @@ def test_a_cell_is_pytorchs(kind: type[nn.Module]) -> None:
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
 def test_a_column_of_ones_is_the_bias(kind: str) -> None:
-    """The form of NT-LSTM: features, state, and a one whose weights are the biases."""
+    """The form of NT-LSTM: features, state, and an input of 1.0 whose weights are the biases."""
     rng = np.random.default_rng(2)
     codes = rng.integers(0, 16, (24, 4 + 6 + 1)).astype(np.uint8)
     book = np.concatenate(([0.0], rng.normal(size=15)))

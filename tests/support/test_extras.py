@@ -1,4 +1,4 @@
-"""A plain install, simulated by hiding what the extras bring: commands work, or name the extra that they lack."""
+"""A plain install, simulated by hiding the packages of the extras: commands work, or name the extra that they need."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     codes = np.array([[1, 0, 2, 0], [0, 0, 1, 0], [2, 1, 0, 1]], np.uint8)
     matrix = eie.encode(codes, np.array([0, 1, -0.5, 0.25] * 4, np.float32), n_pe=2)
     x = np.array([1, 0, 2, 0], np.float32)
-    eie.save(folder / "model.safetensors", eie.calibrate(eie.Network((eie.Layer("fc", matrix),)), x))
+    eie.save(eie.calibrate(eie.Network((eie.Layer("fc", matrix),)), x), folder / "model.safetensors")
     np.save(folder / "x.npy", x)
     return folder / "model.safetensors", folder / "x.npy"
 

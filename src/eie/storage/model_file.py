@@ -47,7 +47,7 @@ from eie.support.output_files import atomic_write, existing_file
 __all__ = ["load", "save"]
 
 LARGEST_BIAS_CODEBOOK = 256
-LARGEST_UNPACKED_POINTERS = 2**30  # a small packed file may not ask for more memory than this
+LARGEST_UNPACKED_POINTERS = 2**30  # limits the memory that a small packed file can make us allocate
 
 Tensors = dict[str, npt.NDArray[Any]]
 

@@ -64,7 +64,7 @@ async def run_program(dut: HierarchyObject) -> None:
 
 
 def _cycle(dut: HierarchyObject, record: np.dtype[np.void]) -> np.ndarray:
-    """Return the compared signals of one cycle; what is broadcast only while something is."""
+    """Return the compared signals of one cycle; column and value of a broadcast only while there is one."""
     row = np.zeros(1, record)
     row["complete"] = bool(dut.complete.value)
     for name in COMPARED:
