@@ -43,7 +43,7 @@ def main() -> None:
             calls[str(batch)] = lambda run=session.run, x=inputs, y=outputs: run(x, y)
         times = interleaved(calls, ROUNDS)
         per_input = (statistics.median(times[str(batch)]) / batch for batch in BATCHES)
-        lines.append(f"| {name} | " + " | ".join(f"{one:.1f}" for one in per_input) + " |")
+        lines.append(f"| {name} | " + " | ".join(f"{us:.1f}" for us in per_input) + " |")
     text = "\n".join(lines) + "\n"
     with atomic_write(RESULTS) as temporary:
         temporary.write_text(text)

@@ -171,7 +171,7 @@ def summary(found: eie.Network, data: Data, published: Published, dense: float |
         "",
         "| arithmetic | " + " | ".join(accuracies) + " |",
         "| --- |" + " ---: |" * len(accuracies),
-        "| test accuracy | " + " | ".join(f"{one:.2%}" for one in accuracies.values()) + " |",
+        "| test accuracy | " + " | ".join(f"{accuracy:.2%}" for accuracy in accuracies.values()) + " |",
         "",
         limits(saturated),
     ]
@@ -179,13 +179,13 @@ def summary(found: eie.Network, data: Data, published: Published, dense: float |
 
 def limits(layers: tuple[Saturation, ...]) -> str:
     """Say how many values were at a limit of their format."""
-    inputs, outputs = (sum(getattr(one, name) for one in layers) for name in ("inputs", "outputs"))
-    cut_inputs = sum(one.saturated_inputs for one in layers)
-    cut_outputs = sum(one.saturated_outputs for one in layers)
+    inputs, outputs = (sum(getattr(layer, name) for layer in layers) for name in ("inputs", "outputs"))
+    cut_inputs = sum(layer.saturated_inputs for layer in layers)
+    cut_outputs = sum(layer.saturated_outputs for layer in layers)
+    overflows = sum(layer.overflows for layer in layers)
     return (
         f"In 16 bits {cut_inputs:,} of {inputs:,} layer inputs and {cut_outputs:,} of {outputs:,} outputs were at a "
-        f"limit of their format on {SATURATION_IMAGES:,} test images, and {sum(one.overflows for one in layers)} sums "
-        "overflowed."
+        f"limit of their format on {SATURATION_IMAGES:,} test images, and {overflows} sums overflowed."
     )
 
 

@@ -64,7 +64,7 @@ def main() -> None:
     best = _native.instruction_set()
     sets = ["portable", "avx2", "avx512"][: ["portable", "avx2", "avx512"].index(best) + 1]
     fast = interleaved(
-        {f"recurrence alone, {one}": recurrence(one) for one in sets}
+        {f"recurrence alone, {instruction_set}": recurrence(instruction_set) for instruction_set in sets}
         | {"of which the call: the same without a broadcast": recurrence(best, 0)},
         3000,
     )

@@ -1,4 +1,4 @@
-// NumPy arrays as C++ sees them, and arrays made in C++ and handed to NumPy.
+// Types for NumPy arrays in C++, and the conversion of C++ vectors to NumPy arrays.
 #pragma once
 
 #include <nanobind/nanobind.h>

@@ -1,4 +1,4 @@
-// The module eie._native: what every room brings, and nothing else.
+// The module eie._native: the functions that each folder registers.
 #include "rooms.hpp"
 
 NB_MODULE(_native, m) {

@@ -1,4 +1,4 @@
-// What the processor can do, asked at run time.
+// The processor's instruction sets, detected at run time.
 #pragma once
 
 #include <string>

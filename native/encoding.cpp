@@ -169,7 +169,7 @@ nb::tuple encode(Vector<std::int64_t> starts, Vector<std::uint32_t> columns, Vec
 }
 
 // Calls visit(pe, column, local row, code) for every entry, padding included. A matrix is decoded after it has passed
-// check(), but may lie in a mapped file that somebody writes to: what would lead outside of it throws.
+// check(), but may lie in a mapped file that another process writes to: it throws instead of reading out of bounds.
 template <class Entry, class Visit>
 void for_each_entry(const Shape& shape, const Vector<Entry>& all, const std::uint32_t* pointers, Visit&& visit) {
   const std::size_t stride = shape.inputs + 1;
@@ -231,7 +231,7 @@ nb::tuple decode(Vector<Entry> entries, Matrix<std::uint32_t> pointers, std::int
                         to_numpy(std::move(columns), {weights}), to_numpy(std::move(codes), {weights}));
 }
 
-// Returns what is wrong with a matrix, or an empty string. Reads nothing that it has not found to be there.
+// Returns what is wrong with a matrix, or an empty string. Checks every bound before it reads.
 template <class Entry>
 std::string check(Vector<Entry> entries, Matrix<std::uint32_t> pointers, std::int64_t outputs, int code_bits,
                   int index_bits) {

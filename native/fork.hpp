@@ -1,16 +1,16 @@
-// What a forked child finds: a copy of the memory with one thread, and every lock as some other thread left it.
+// Safety after fork: a child has a copy of the memory, only one thread, and locks that other threads may have held.
 #pragma once
 
 #include <mutex>
 
 namespace eie {
 
-// How many forks lie between the process that loaded this module and the present one. What was made under another count
-// than the present one may have locks that are never released and threads that do not exist.
+// The number of forks between the process that loaded this module and the present one. An object made under another
+// count may hold locks that are never released, and refer to threads that do not exist.
 unsigned forks();
 
-// Guards what all threads of the process share. Every fork waits for it, so that a child finds it free, and what it
-// guards whole.
+// Guards the state shared by all threads of the process. Every fork waits for it, so in the child the lock is free and
+// the state consistent.
 std::mutex& process_lock();
 
 }  // namespace eie

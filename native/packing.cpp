@@ -165,7 +165,7 @@ nb::object huffman_encode(Vector<std::uint8_t> symbols, Vector<std::uint8_t> len
 
 nb::object huffman_decode(Vector<std::uint8_t> bytes, Vector<std::uint8_t> lengths, std::size_t count) {
   const Canonical canonical(lengths);
-  if (count > bytes.size() * 8)  // every symbol has a bit at least; nothing is allocated for a lie
+  if (count > bytes.size() * 8)  // every symbol takes at least one bit; checked before memory is allocated
     throw std::invalid_argument(number(count) + " symbols do not fit " + number(bytes.size()) +
                                 " bytes");
   Bytes symbols(count);

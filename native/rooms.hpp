@@ -1,4 +1,4 @@
-// One function per room registers that room's native functions with Python.
+// One function per part of the native code, which registers that part's functions with Python.
 #pragma once
 
 #include <nanobind/nanobind.h>

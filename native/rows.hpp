@@ -1,4 +1,4 @@
-// Codes by row (CSR) as a caller gives them, and what they may ask to be allocated.
+// Codes by row (CSR) from a caller: their checks, and the limit of the memory that they may make us allocate.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ inline std::string number(std::integral auto value) { return std::to_string(valu
 
 __extension__ typedef unsigned __int128 Wide;
 
-// `bytes`, where there are no more of them than `most`; throws std::invalid_argument, one sentence, where there are.
+// Returns `bytes` if they are at most `most`; throws std::invalid_argument, one sentence, otherwise.
 inline std::size_t affordable(const std::string& what, Wide bytes, std::uint64_t most) {
   if (bytes > most)
     throw std::invalid_argument(what + " would take " +
@@ -24,7 +24,7 @@ inline std::size_t affordable(const std::string& what, Wide bytes, std::uint64_t
   return static_cast<std::size_t>(bytes);
 }
 
-// Codes by row, as any caller may give them: throws std::invalid_argument, one sentence, for what is none.
+// Checks codes by row from any caller; throws std::invalid_argument, one sentence, if they are not valid.
 struct RowsView {
   const std::int64_t* starts;
   const std::uint32_t* columns;

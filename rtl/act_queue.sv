@@ -52,7 +52,7 @@ module act_queue #(
   end
 
 `ifndef SYNTHESIS
-  // What has come in and not been taken, in order: nothing is lost, doubled or changed on the way.
+  // The entries written and not yet taken, in order: the queue must not lose, double or change any.
   logic [COLUMN_BITS+VALUE_BITS-1:0] held[$];
   logic [COLUMN_BITS+VALUE_BITS-1:0] oldest;
   /* verilator lint_off BLKSEQ */

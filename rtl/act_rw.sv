@@ -1,6 +1,6 @@
 // Activation read and write of one PE: two register files that swap roles, and the SRAM behind them.
-// The file keeps sums of A bits; what is read as a source is saturated to B bits and put through ReLU.
-// Nothing is reset: the host or a scan writes a row before it is read.
+// A file keeps sums of A bits; a source row is saturated to B bits and put through ReLU when it is read.
+// Nothing is reset: the host or a scan writes every row before it is read.
 // Its rules: docs/hardware.md, A7, A8, B3, H3, M1, M2.
 module act_rw #(
     parameter int VALUE_BITS = 16,

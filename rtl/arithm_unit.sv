@@ -1,6 +1,6 @@
 // Arithmetic unit of one PE, four stages: codebook lookup and address accumulation; accumulator read and
-// multiplication; shift and addition; write. An entry gets the newest sum of its row: the adder's, the write stage's,
-// or the file's. Reset empties the stages; what they hold and the codebook stay.
+// multiplication; shift and addition; write. A product is added to the newest sum of its row: the adder's, the write
+// stage's, or the file's. Reset clears the stages' valid bits; their other registers and the codebook keep their value.
 // Its rules: docs/hardware.md, A4, A5, E9, U6, U7.
 module arithm_unit #(
     parameter int VALUE_BITS = 16,        // B
@@ -49,7 +49,7 @@ module arithm_unit #(
   logic signed [VALUE_BITS-1:0] activation1, activation2, weight2;
   logic signed [2*VALUE_BITS-1:0] product3;
   logic signed [ACCUMULATOR_BITS-1:0] accumulated3;
-  logic [ROW_BITS-1:0] column_row;  // the row that the column has come to
+  logic [ROW_BITS-1:0] column_row;  // the local row of the column's latest entry
   logic [ROW_BITS-1:0] row3;
 
   wire [ROW_BITS-1:0] distance1 = ROW_BITS'(index1);
@@ -61,7 +61,7 @@ module arithm_unit #(
 
   assign pipeline_busy = valid1 || valid2 || valid3 || write_valid;
 
-  // The codebook is written in I/O mode and read in computing mode: a latch may be open for the low half of the cycle.
+  // The codebook is written in I/O mode and read in computing mode, so its latches may be open while the clock is low.
   if (LATCHES != 0) begin : latches
     for (genvar k = 0; k < 1 << CODE_BITS; k++) begin : word
       always_latch if (!clk && host_write && host_address == CODE_BITS'(k)) codebook[k] = host_data;
@@ -110,7 +110,7 @@ module arithm_unit #(
 `ifndef SYNTHESIS
   // The newest sum of every row since the pipeline was last empty, as the adder made it; older ones are in the file.
   logic signed [ACCUMULATOR_BITS-1:0] newest[REGISTER_ENTRIES];
-  logic signed [ACCUMULATOR_BITS-1:0] operand;  // what the third stage must have to add to
+  logic signed [ACCUMULATOR_BITS-1:0] operand;  // the sum to which the third stage must add
   logic [REGISTER_ENTRIES-1:0] summed;
   /* verilator lint_off BLKSEQ */
   always @(posedge clk) begin

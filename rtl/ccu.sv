@@ -1,5 +1,5 @@
-// Central control unit: broadcasts what the LNZD finds, loads batches, counts, and knows when nothing is left.
-// Reset ends a scan; clear, which comes with every reset, sets the counters to 0; a start sets all else.
+// Central control unit: broadcasts the activations that the LNZD finds, loads batches, counts, and detects completion.
+// Reset ends a scan; clear, which comes with every reset, sets the counters to 0; a start sets all other registers.
 // Its rules: docs/hardware.md, B3, D2, Q2, U2.
 module ccu #(
     parameter int N_PE = 64,

@@ -9,7 +9,7 @@
 //
 // Reset is synchronous, high for one clock edge or more, and does what `clear` does. It ends a scan and empties queues
 // and stages; memories, register files, codebook and settings keep what they held, so the host writes them first. Every
-// register has its enable: synthesis makes clock gates of them, and none is in this source.
+// register has an enable, from which synthesis makes clock gates; this source has none.
 module eie #(
     parameter int N_PE = 64,
     parameter int QUEUE_DEPTH = 8,

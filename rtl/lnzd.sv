@@ -1,5 +1,5 @@
 // Leading non-zero detector: the row register, the scan position, and the quadtree that finds the next activation.
-// Reset and start empty the row register; the row itself and the scan position are written before they are looked at.
+// Reset and start mark the row register empty; the row and the scan position are written before they are read.
 // Its rules: docs/hardware.md, S1 to S7, U3.
 module lnzd #(
     parameter int N_PE = 64,

@@ -1,4 +1,4 @@
-// One leading non-zero detector of the quadtree: passes on the first of four children that has found something.
+// One leading non-zero detector of the quadtree: passes on the first of its four children that has found a non-zero.
 module lnzd_node #(
     parameter int VALUE_BITS = 16,   // B
     parameter int POSITION_BITS = 6  // of a position among all PEs

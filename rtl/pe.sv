@@ -34,7 +34,7 @@ module pe #(
     input  logic                               write_source,
     input  logic                               write_destination,
     input  logic                               write_sram,
-    // Of a host's word a memory takes as many bits as it has.
+    // A memory uses as many bits of the host's word as it is wide.
     // verilator lint_off UNUSEDSIGNAL
     input  logic [HOST_ADDRESS_BITS-1:0]       host_address,
     input  logic [DATA_BITS-1:0]               host_data,

@@ -1,10 +1,10 @@
-// Pointer read of one PE: where an activation's column begins and ends, and its entries one a cycle.
-// Even and odd columns lie in two single-ported banks, so that p_j and p_{j+1} come in one cycle.
+// Pointer read of one PE: reads where an activation's column begins and ends, and issues its entries one per cycle.
+// The pointers of even and odd columns lie in two single-ported banks, so p_j and p_{j+1} are read in one cycle.
 //
-// The banks are read for the queue's head as soon as there is one, and hold its pointers until it is taken: a column is
-// read once, and whether the banks are read follows from registers alone, not from the pointers that they show.
-// What the pointers decide in a column's first cycle is whether it has 0, 1 or 2 entries; later cycles know from the
-// cycle before. Reset empties the stage; pointers and the activation at hand keep what they held.
+// The banks are read as soon as the queue has a head, and hold its pointers until it is taken. So a column is read
+// once, and the read enable depends on registers alone, not on the pointers read. In a column's first cycle the
+// pointers decide whether it has 0, 1, 2 or more entries; in later cycles a register, set in the cycle before, tells
+// whether the entry is the last. Reset empties the stage; pointers and the current activation keep their value.
 // Its rules: docs/hardware.md, M3, T1, T2, U4.
 module ptr_read #(
     parameter int POINTER_BITS = 16,     // P
@@ -106,7 +106,7 @@ module ptr_read #(
   end
 
 `ifndef SYNTHESIS
-  // What has been taken is in the stage in the next cycle, and leaves it when its p_j .. p_{j+1} have been issued.
+  // An activation taken is in the stage in the next cycle, and leaves it when entries p_j to p_{j+1} - 1 are issued.
   logic [POINTER_BITS-1:0] written[2*POINTER_WORDS];  // the pointers as the host wrote them
   logic [POINTER_BITS-1:0] first_entry, past_entry, issued;
   logic [VALUE_BITS-1:0]   taken_value;

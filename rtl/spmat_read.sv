@@ -1,4 +1,4 @@
-// Weight-memory read of one PE: a memory row at a time, held in the memory's output register, and one entry out of it.
+// Weight-memory read of one PE: reads one memory row, which the memory's output register holds, and selects an entry.
 // Reset empties the stage and, like clear, the buffer.
 // Its rules: docs/hardware.md, E7, E8, M4, U5.
 module spmat_read #(

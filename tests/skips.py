@@ -1,4 +1,4 @@
-"""Skips are expected or wrong: with `CI` set, one whose reason is not in expected_skips.txt fails the run."""
+"""Check of skipped tests: with `CI` set, a skip whose reason is not in expected_skips.txt fails the run."""
 
 from __future__ import annotations
 

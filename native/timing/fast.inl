@@ -1,5 +1,5 @@
-// The recurrence with 16-bit leads in vectors as long as the registers; compiled once per instruction set, with that
-// file's flags, in the vector extensions of GCC and clang. A vector longer than the registers would be kept in memory: eight times slower.
+// The recurrence with 16-bit leads in vectors as long as the registers, written in the vector extensions of GCC and
+// clang and compiled once per instruction set. Longer vectors would be kept in memory, which is eight times slower.
 //
 // Per broadcast and vector: one load that widens bytes, one subtraction, one addition, one maximum. The chain from one
 // broadcast to the next is two instructions long (add, max); the maximum across lanes is needed Q - 1 broadcasts later,

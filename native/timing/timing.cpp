@@ -36,7 +36,7 @@ std::uint32_t cycles_of(std::uint32_t entries, std::uint32_t units) {
 }
 
 // Throws std::invalid_argument unless each PE's pointers ascend from 0 and all PEs' entries are `entries`: a matrix is
-// validated before it comes here, but may lie in a mapped file that somebody writes to.
+// validated before this call, but may lie in a mapped file that another process writes to.
 void check_pointers(const Matrix<std::uint32_t>& pointers, std::uint64_t entries) {
   std::uint64_t seen = 0;
   const std::size_t stride = pointers.shape(1);

@@ -1,6 +1,6 @@
 """EIE: the Efficient Inference Engine on compressed neural networks, open, exact and fast.
 
-A name is imported when it is first used: `import eie` costs little, and needs no package that is not used.
+A name is imported at its first use, so `import eie` is fast, and only the features used need their packages.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _NEED_PYTORCH = ("compress", "nn")
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for; an attribute that would need a missing package is an AttributeError that says so."""
+    """Import the name at its first use; raise AttributeError, naming the package, if one that it needs is missing."""
     if name in _HOME_OF:
         found: Any = getattr(import_module(f"eie.{_HOME_OF[name]}"), name)
     elif name in _NEED_PYTORCH:

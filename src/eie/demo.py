@@ -1,7 +1,7 @@
 """A first real result: a small network trained, pruned, shared, run from the compressed form, and simulated.
 
-The handwritten digits that scikit-learn ships (8 x 8 pixels, 1,797 of them) go in; the dense and the compressed
-network's accuracy, size, time on this CPU and cycles on the chip come out.
+It trains on the handwritten digits of scikit-learn (1,797 images of 8 x 8 pixels), and reports accuracy, size, time on
+this CPU and cycles on the chip of the dense and the compressed network.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class DigitsResult:
-    """What became of the digits network. Accuracies are of the test set, 0 to 1; bytes are of weights and indices."""
+    """The compressed digits network. Accuracies are on the test set, 0 to 1; bytes are of weights and indices."""
 
     network: Network
     test_digits: int
@@ -140,8 +140,8 @@ def _dense(layers: list[tuple[Floats, Floats]], x: Floats) -> Floats:
 def _train(call: Callable[[], object]) -> None:
     """Call scikit-learn to train.
 
-    Its warning that training stopped after as many epochs as it was told is ignored. It swallows Ctrl-C, with another
-    warning, and would go on with a half-trained model: that is KeyboardInterrupt again.
+    Its warning that training stopped at the maximum number of epochs is ignored. On Ctrl-C, scikit-learn only warns and
+    returns a half-trained model; here that warning becomes KeyboardInterrupt again.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

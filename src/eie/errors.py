@@ -1,4 +1,4 @@
-"""Every error that the package raises on purpose: one sentence, fit to be shown as it is."""
+"""The errors that the package raises on purpose; each message is one sentence that can be shown to the user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class InputError(EieError, ValueError):
 
 
 class MissingExtra(EieError, ImportError):
-    """A feature needs a package that an optional extra of this one brings."""
+    """A feature needs a package that an optional extra installs."""
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(f"{what} needs the package {package}: install it with pip install 'eie[{extra}]'")

@@ -1,4 +1,4 @@
-"""What a layer needs of the chip's memories, beside what there is."""
+"""The size that a layer needs of each memory of the chip, and the size that is available."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_everything_that_runs_takes_a_matrix_a_layer_or_a_network() -> None:
             (stepped,) = run_stepped(thing, inputs, hardware)
             assert np.array_equal(simulated.outputs, stepped.outputs)
             assert {simulated.simulation.cycles, stepped.cycles} == cycles
-    runs = [eie.InferenceSession(eie.calibrate(one, inputs), numerics="chip").run(inputs) for one in things]
+    runs = [eie.InferenceSession(eie.calibrate(thing, inputs), numerics="chip").run(inputs) for thing in things]
     assert all(np.array_equal(run, runs[0]) for run in runs)
 
 
@@ -67,9 +67,9 @@ def test_a_network_takes_what_its_layers_take() -> None:
     """One after the other."""
     inputs = np.random.default_rng(1).normal(size=12)
     whole = eie.simulate(network(), inputs)
-    layers = [one.simulation for one in eie.simulate_network(network(), inputs)]
-    assert whole.cycles == sum(one.cycles for one in layers)
-    assert whole.counts.macs == sum(one.counts.macs for one in layers)
+    layers = [layer.simulation for layer in eie.simulate_network(network(), inputs)]
+    assert whole.cycles == sum(layer.cycles for layer in layers)
+    assert whole.counts.macs == sum(layer.counts.macs for layer in layers)
 
 
 def test_refusals() -> None:

@@ -31,7 +31,7 @@ def run(*arguments: object, cwd: Path | None = None, **environment: str) -> subp
 
 
 def refusal(*arguments: object, **environment: str) -> str:
-    """Run what must be refused; return the sentence, having checked that it is all there is."""
+    """Run a command that must be refused; check that it prints one sentence only, and return the sentence."""
     done = run(*arguments, **environment)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
@@ -88,7 +88,7 @@ def test_run_takes_batches(model: Path) -> None:
 
 
 def test_run_chooses_formats_where_there_are_none(model: Path) -> None:
-    """An uncalibrated model runs in the chip's numbers all the same, and says so."""
+    """An uncalibrated model runs in the chip's numerics with formats chosen from the input, and a note says so."""
     network = eie.load(model)
     bare = eie.Network(tuple(eie.Layer(x.name, x.matrix, x.bias, x.relu) for x in network))
     eie.save(bare, model.with_name("bare.safetensors"))
@@ -196,7 +196,7 @@ def test_refusals(model: Path, tmp_path: Path) -> None:
 
 
 def test_a_wrong_option_is_exit_code_2(model: Path) -> None:
-    """Typing errors are told by name."""
+    """A misspelt command or option is named in the error."""
     done = run("simulate", model, model.with_name("input.npy"), "--queue-dept", 3)
     assert done.returncode == 2
     assert "No such option: --queue-dept" in done.stderr
@@ -263,7 +263,7 @@ def test_demo_from_start_to_report(tmp_path: Path) -> None:
     assert chip["accuracy"] > dense["accuracy"] - 1.5
     assert chip["bytes"] * 20 < dense["bytes"]
     assert chip["cycles"] > 0
-    assert [one["name"] for one in document["reproductions"]] == ["table3", "table4"]
+    assert [reproduction["name"] for reproduction in document["reproductions"]] == ["table3", "table4"]
     report = Path(document["report"])
     assert report == (tmp_path / "report.html").resolve()
     assert "handwritten digits" in report.read_text()

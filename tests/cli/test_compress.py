@@ -61,7 +61,7 @@ def test_compress_inspect_export(folder: Path) -> None:
     inspected = json.loads(run("inspect", out, "--json", "--pes", "4").stdout)
     assert inspected["total"]["weights"] == 64 * 40 + 40 * 10
     assert inspected["total"]["kept_percent"] == pytest.approx(25, abs=0.1)
-    assert all(one["fits"] for one in inspected["capacity"])
+    assert all(requirement["fits"] for requirement in inspected["capacity"])
     assert "index bits" in run("inspect", out).stdout
     assert run("export", out, folder / "small.npz").returncode == 0
     with np.load(folder / "small.npz") as arrays:

@@ -62,7 +62,7 @@ def test_in_a_sweep(tmp_path: Path, workers: int) -> None:
 
 
 def test_while_scikit_learn_trains(tmp_path: Path) -> None:
-    """scikit-learn swallows it; the demonstration stops all the same, and writes no report."""
+    """scikit-learn ignores the interrupt; the demonstration stops nevertheless, and writes no report."""
 
     def ready(err: str) -> bool:
         if "training 64-300-100-10" not in err:

@@ -65,7 +65,7 @@ def lloyd(numbers: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     while True:
         places = assign(numbers, centroids)
         moved = np.array(
-            [numbers[places == k].mean() if (places == k).any() else one for k, one in enumerate(centroids)]
+            [numbers[places == k].mean() if (places == k).any() else centroid for k, centroid in enumerate(centroids)]
         )
         if np.array_equal(moved, centroids):
             return moved

@@ -50,7 +50,7 @@ def least_of_all(values: np.ndarray, clusters: int) -> Fraction:
 
 def nearest_error(values: np.ndarray, centroids: np.ndarray) -> Fraction:
     return sum(
-        (min((Fraction(float(value)) - Fraction(float(one))) ** 2 for one in centroids) for value in values),
+        (min((Fraction(float(value)) - Fraction(float(centroid))) ** 2 for centroid in centroids) for value in values),
         Fraction(0),
     )
 

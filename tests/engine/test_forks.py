@@ -84,7 +84,7 @@ def test_a_child_destroys_a_parents_session(runs: int) -> None:
 
 
 def test_children_forked_while_threads_call() -> None:
-    """Whatever the parent's threads were at when the fork came, a child can run, destroy and make sessions."""
+    """Whatever the parent's threads are doing during the fork, a child can run, destroy and make sessions."""
     network, session, inputs, expected = prepared(2)
     stop = threading.Event()
 
@@ -99,7 +99,7 @@ def test_children_forked_while_threads_call() -> None:
 
     def work() -> bool:
         own = InferenceSession(network, threads=2, kernel="columns")
-        return all(np.array_equal(one.run(inputs), expected) for one in (session, own))
+        return all(np.array_equal(runner.run(inputs), expected) for runner in (session, own))
 
     try:
         statuses = [status_of_child(work) for _ in range(20)]

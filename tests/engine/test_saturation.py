@@ -27,9 +27,9 @@ def test_counts_are_those_of_the_readable_arithmetic() -> None:
     cut = np.abs(np.rint(x.astype(np.float64) * 2**13) + 0.5) > 2**15 + 0.5
     assert found.saturated_inputs == np.count_nonzero(cut) > 0
     outputs = [chip_layer(layer, quantise(vector, formats.activation_fraction)) for vector in x]
-    values = np.array([one.values for one in outputs])
+    values = np.array([output.values for output in outputs])
     assert found.saturated_outputs == np.count_nonzero((values == 2**15 - 1) | (values == -(2**15))) > 0
-    assert found.overflows == sum(one.overflows for one in outputs) > 0
+    assert found.overflows == sum(output.overflows for output in outputs) > 0
     assert (found.inputs, found.outputs) == (800, 180)
 
 
@@ -38,10 +38,10 @@ def test_calibrated_on_the_same_inputs_nothing_is_cut() -> None:
     x = np.random.default_rng(1).normal(size=(5, 128))
     network = eie.calibrate(image_network(), x)
     found = saturation(network, x)
-    assert [one.name for one in found] == [layer.name for layer in network.layers]
+    assert [layer.name for layer in found] == [layer.name for layer in network.layers]
     assert found[0].inputs == 5 * 64 * 18
-    assert all(one.overflows == 0 for one in found)
-    assert sum(one.saturated_inputs for one in found) <= 0.001 * sum(one.inputs for one in found)
+    assert all(layer.overflows == 0 for layer in found)
+    assert sum(layer.saturated_inputs for layer in found) <= 0.001 * sum(layer.inputs for layer in found)
 
 
 def test_formats_are_needed() -> None:

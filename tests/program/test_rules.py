@@ -147,8 +147,8 @@ def test_balanced_rows_even_out_what_round_robin_does_not() -> None:
     matrix = eie.encode((random.random((300, 200)) < density[:, None]).astype(int), [0, 1], n_pe=16)
     dealt = matrix.reorder(BalancedRows().order(matrix))
 
-    def fullest(one: eie.InterleavedCSC) -> int:
-        weights = np.diff(one.rows.starts)
+    def fullest(case: eie.InterleavedCSC) -> int:
+        weights = np.diff(case.rows.starts)
         return max(int(weights[pe::16].sum()) for pe in range(16))
 
     assert fullest(dealt) <= 1.01 * matrix.nnz / 16 < fullest(matrix)

@@ -95,7 +95,7 @@ def test_every_node_is_read(tmp_path: Path) -> None:
     model = read_onnx(path).eval()
     with torch.no_grad():
         assert np.allclose(model(torch.from_numpy(x)).numpy(), runtime(path, x), atol=1e-5)
-    assert [name for name, one in model.named_modules() if isinstance(one, nn.Linear | nn.Conv2d)] == [
+    assert [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)] == [
         "conv",
         "fc1",
         "matmul",

@@ -193,7 +193,9 @@ def test_refusals(data: Data) -> None:
     )
     with pytest.raises(InputError) as error:
         compress_(mlp(), recipe(layers={"fc1": {"compress": False}, "fc2": {"compress": False}}))
-    assert str(error.value) == "the recipe leaves every layer as it is: nothing is to be compressed"
+    assert (
+        str(error.value) == "the recipe has compress = false for every layer, expected at least one layer to compress"
+    )
     with pytest.raises(InputError) as error:
         compress_(mlp(), recipe(train={"epochs": 3, "learning_rate": 1e30}), data)
     assert str(error.value).startswith("the loss of epoch 1 is nan: lower learning_rate, 1e+30 now")
@@ -231,7 +233,7 @@ def test_a_full_disk(data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         compress_(mlp(), recipe(), data, checkpoints=folder)
     assert str(error.value) == f"cannot write {folder / 'train.pt'}: No space left on device"
     monkeypatch.undo()
-    assert sorted(path.name for path in folder.iterdir()) == ["of", "train.pt"]
+    assert sorted(path.name for path in folder.iterdir()) == ["owner.sha256", "train.pt"]
     lines: list[str] = []
     compress_(mlp(), recipe(), data, checkpoints=folder, log=lines.append)
     assert f"going on from {folder / 'train.pt'}, after epoch 3 of 15" in lines
@@ -262,7 +264,7 @@ class Twice(nn.Module):
 
 
 def test_no_chain_is_told_before_the_training(data: Data) -> None:
-    """Where a network is wanted; elsewhere its layers are compressed all the same."""
+    """With `chain` the model is refused before training; without, its layers are compressed."""
     with pytest.raises(InputError) as error:
         compress_(Twice(), recipe(layers={}), data, chain=True)
     assert str(error.value) == "the model is not a chain: b takes x, expected a alone"
@@ -277,7 +279,7 @@ def test_only_ones_own_checkpoints_are_removed(data: Data, tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "finetune.pt",
         "notes.txt",
-        "of",
+        "owner.sha256",
         "prune.pt",
         "train.pt",
     ]

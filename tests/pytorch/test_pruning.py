@@ -1,4 +1,4 @@
-"""Masks: as many weights as said, the largest, and kept through training."""
+"""Masks keep the given share of weights, those largest in magnitude, throughout training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from eie.errors import InputError
 
 @given(density=st.floats(0.001, 1), seed=st.integers(0, 1000), ties=st.booleans())
 def test_the_largest_stay(density: float, seed: int, ties: bool) -> None:
-    """Exactly the part asked for, none smaller than one that goes; one at least, even among equals."""
+    """Exactly the share asked for, and at least one; no kept weight is smaller than a pruned one."""
     torch.manual_seed(seed)
     weights = torch.randint(-2, 3, (13, 7)).float() if ties else torch.randn(13, 7)
     mask = magnitude_mask(weights, density)

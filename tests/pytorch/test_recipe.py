@@ -1,4 +1,4 @@
-"""Recipes: read from TOML, and everything wrong with one told with the nearest match."""
+"""Recipes: read from TOML; an error names the wrong entry and the nearest known name."""
 
 from __future__ import annotations
 

@@ -41,8 +41,9 @@ def weights() -> dict[str, np.ndarray]:
 
 
 def expected(x: np.ndarray) -> np.ndarray:
-    one = weights()
-    return np.maximum(x @ one["ip1.weight"].T + one["ip1.bias"], 0) @ one["ip2.weight"].T + one["ip2.bias"]
+    tensors = weights()
+    hidden = np.maximum(x @ tensors["ip1.weight"].T + tensors["ip1.bias"], 0)
+    return hidden @ tensors["ip2.weight"].T + tensors["ip2.bias"]
 
 
 def write(path: Path, arrays: dict[str, np.ndarray]) -> Path:
@@ -75,7 +76,7 @@ def test_a_factory(factory: Path, source: str) -> None:
 
 
 def test_a_whole_module_is_unpickled_only_when_told(tmp_path: Path) -> None:
-    """Its code is somebody's: the sentence says what would run it."""
+    """A file that holds code is refused; the error says which option would run it."""
     torch.save(nn.Sequential(nn.Linear(4, 3)), tmp_path / "model.pt")
     with pytest.raises(InputError) as error:
         load_model(str(tmp_path / "model.pt"))

@@ -1,4 +1,4 @@
-"""PyTorch models as networks: the same outputs, and what cannot be one told by name."""
+"""PyTorch models as networks: the same outputs, and an error that names what is not supported."""
 
 from __future__ import annotations
 
@@ -130,14 +130,14 @@ class Residual(nn.Module):
     ],
 )
 def test_what_is_no_chain_is_named(model: nn.Module, shape: tuple[int, ...], sentence: str) -> None:
-    """The first call that cannot be had, and what to do."""
+    """The error names the first unsupported call, and what to do."""
     with pytest.raises(InputError) as error:
         network_of(model, shape)
     assert str(error.value) == sentence
 
 
 def test_a_model_that_does_not_run() -> None:
-    """Another shape than the model takes is told with PyTorch's reason."""
+    """For an input shape that the model does not accept, the error gives PyTorch's reason."""
     with pytest.raises(InputError) as error:
         network_of(nn.Sequential(nn.Linear(4, 3)), (5,))
     assert str(error.value).startswith("the model does not run on one input of shape (5,): ")

@@ -137,7 +137,7 @@ def test_a_fault_is_found_and_named(
 def test_an_assertion_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, right: str, wrong: str, message: str, sizes: list[int]
 ) -> None:
-    """A missing bypass, a stale buffer, a queue that is never full: what the assertion says, and where it leads."""
+    """A missing bypass, a stale buffer, a queue that is never full: the assertion's message and the difference."""
     sources = changed_sources(tmp_path, unit, right, wrong)
     monkeypatch.setattr("eie.silicon.verilated.source_files", lambda: tuple(sources))
     network = random_network(2, sizes, 4, density=1.0)

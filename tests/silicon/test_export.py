@@ -43,7 +43,7 @@ def test_refusals(tmp_path: Path) -> None:
     (tmp_path / "chip").mkdir()
     with pytest.raises(InputError) as error:
         export(network(), eie.Hardware(n_pe=4), tmp_path / "chip")
-    assert str(error.value) == f"{tmp_path / 'chip'} exists already: name a folder that does not"
+    assert str(error.value) == f"{tmp_path / 'chip'} exists already: name a new folder"
     with pytest.raises(InputError) as error:
         export(network(), eie.Hardware(n_pe=4), tmp_path / "no" / "chip")
     assert str(error.value) == f"cannot write {tmp_path / 'no' / 'chip'}: the folder {tmp_path / 'no'} does not exist"

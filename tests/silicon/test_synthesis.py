@@ -1,4 +1,4 @@
-"""Synthesis: the units come out with an area and a path that can be true, and what is no library is refused."""
+"""Synthesis: the units have a plausible area and longest path, and a file that is not a library is refused."""
 
 from __future__ import annotations
 

@@ -72,12 +72,12 @@ def test_a_cell_is_pytorchs(kind: type[nn.Module]) -> None:
     assert isinstance(model["cell"], RecurrentCell)
     for before, after in zip(expected, [model["cell"](x), model["cell"](x, state)], strict=True):
         pairs = zip(before, after, strict=True) if isinstance(before, tuple) else [(before, after)]
-        assert all(torch.allclose(one, other, atol=1e-6) for one, other in pairs)
+        assert all(torch.allclose(mine, other, atol=1e-6) for mine, other in pairs)
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
 def test_a_column_of_ones_is_the_bias(kind: str) -> None:
-    """The form of NT-LSTM: features, state, and a one whose weights are the biases."""
+    """The form of NT-LSTM: features, state, and an input of 1.0 whose weights are the biases."""
     rng = np.random.default_rng(2)
     codes = rng.integers(0, 16, (24, 4 + 6 + 1)).astype(np.uint8)
     book = np.concatenate(([0.0], rng.normal(size=15)))
@@ -101,7 +101,7 @@ def test_compressed_on_the_chip() -> None:
     x = np.random.default_rng(1).normal(size=20).astype(np.float32)
     network = eie.calibrate(network, x)
     layers = eie.simulate_network(network, x, eie.Hardware(n_pe=4))
-    assert [one.runs for one in layers] == [5, 1]
+    assert [layer.runs for layer in layers] == [5, 1]
     last = layers[-1]
     assert last.layer.formats is not None
     given = np.ldexp(last.outputs.astype(np.float64), -last.layer.formats.output_fraction).astype(np.float32)
@@ -122,5 +122,5 @@ def test_refusals() -> None:
     with pytest.raises(InputError) as error:
         Recurrent("cell", "lstm", 5, 3, Dense("cell", np.zeros((8, 9), np.float32), np.zeros(8, np.float32)))
     assert str(error.value) == (
-        "cell: its product must take 3 features, 2 hidden values and perhaps a one, without ReLU, not 9 inputs"
+        "cell: its product must take 3 features, 2 hidden values and at most one bias input, without ReLU, not 9 inputs"
     )

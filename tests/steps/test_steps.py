@@ -148,7 +148,7 @@ def test_session_and_simulated_chip_agree_bit_for_bit() -> None:
     last = layers[-1]
     given = dequantise(last.outputs, formats_of(last.layer).output_fraction)
     assert np.array_equal(eie.InferenceSession(network, numerics="chip").run(x), given.astype(np.float32))
-    assert [(one.layer.name, one.runs) for one in layers] == [("conv", 49), ("fc1", 1), ("fc2", 1)]
+    assert [(layer.layer.name, layer.runs) for layer in layers] == [("conv", 49), ("fc1", 1), ("fc2", 1)]
 
 
 def test_a_convolution_takes_the_chip_one_product_per_place() -> None:
@@ -163,10 +163,10 @@ def test_a_convolution_takes_the_chip_one_product_per_place() -> None:
     values = quantise(windows, formats_of(layer).activation_fraction)
     alone = [eie.simulate(layer.matrix, window, eie.Hardware(n_pe=4)) for window in values]
     whole = eie.simulate_network(network, x, eie.Hardware(n_pe=4))[0]
-    assert whole.simulation.cycles == sum(one.cycles for one in alone)
-    assert whole.simulation.counts.macs == sum(one.counts.macs for one in alone)
+    assert whole.simulation.cycles == sum(layer.cycles for layer in alone)
+    assert whole.simulation.counts.macs == sum(layer.counts.macs for layer in alone)
     assert whole.simulation.counts.entries == layer.matrix.n_entries
-    assert np.array_equal(whole.simulation.starved_cycles, np.sum([one.starved_cycles for one in alone], axis=0))
+    assert np.array_equal(whole.simulation.starved_cycles, np.sum([layer.starved_cycles for layer in alone], axis=0))
     assert np.array_equal(whole.activations, values)
     assert np.array_equal(whole.outputs, [chip_layer(layer, window).values for window in values])
 

@@ -87,8 +87,8 @@ def test_chip_and_engine_agree() -> None:
     x = np.random.default_rng(1).normal(size=72).astype(np.float32)
     network = eie.calibrate(network, x)
     layers = eie.simulate_network(network, x, eie.Hardware(n_pe=4))
-    assert [one.runs for one in layers] == [9] * 16
-    outputs = {one.layer.name: one for one in layers}
+    assert [layer.runs for layer in layers] == [9] * 16
+    outputs = {layer.layer.name: layer for layer in layers}
 
     def from_the_chip(layer: Layer, vectors: np.ndarray) -> np.ndarray:
         assert layer.formats is not None

@@ -51,7 +51,7 @@ def test_within_a_bit_of_the_entropy(counts: list[int]) -> None:
 
 
 def test_no_code_is_too_long() -> None:
-    """Fibonacci's counts make the longest codes there are; they are held within what the decoder takes."""
+    """Counts that are Fibonacci numbers make the longest codes; their length is limited to what the decoder accepts."""
     counts = [1, 1]
     while len(counts) < 60:
         counts.append(counts[-1] + counts[-2])

@@ -223,7 +223,7 @@ def test_any_damage_is_refused_or_harmless(model: Path, data: st.DataObject) -> 
     ],
 )
 def test_foreign_files(tmp_path: Path, content: bytes, sentence: str) -> None:
-    """What is not a model file is told apart from one that is broken."""
+    """The error distinguishes a file that is not a model from a broken model file."""
     path = tmp_path / "model.safetensors"
     path.write_bytes(content)
     with pytest.raises(InputError) as error:

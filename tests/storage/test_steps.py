@@ -34,7 +34,7 @@ def test_any_network_survives(tmp_path: Path, make: Any, packed: bool) -> None:
     for before, after in zip(network.layers, found.layers, strict=True):
         assert np.array_equal(before.matrix.entries, after.matrix.entries)
     for numerics in ("float32", "chip"):
-        runs = [eie.InferenceSession(one, numerics=numerics).run(x) for one in (network, found)]
+        runs = [eie.InferenceSession(which, numerics=numerics).run(x) for which in (network, found)]
         assert np.array_equal(*runs)
 
 

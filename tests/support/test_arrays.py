@@ -1,4 +1,4 @@
-"""Arrays that nobody else can write to: copied where they must be, and only there."""
+"""Arrays that no other code can write to: copied only if necessary."""
 
 from __future__ import annotations
 

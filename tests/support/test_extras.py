@@ -1,4 +1,4 @@
-"""A plain install, simulated by hiding what the extras bring: commands work, or name the extra that they lack."""
+"""A plain install, simulated by hiding the packages of the extras: commands work, or name the extra that they need."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     codes = np.array([[1, 0, 2, 0], [0, 0, 1, 0], [2, 1, 0, 1]], np.uint8)
     matrix = eie.encode(codes, np.array([0, 1, -0.5, 0.25] * 4, np.float32), n_pe=2)
     x = np.array([1, 0, 2, 0], np.float32)
-    eie.save(folder / "model.safetensors", eie.calibrate(eie.Network((eie.Layer("fc", matrix),)), x))
+    eie.save(eie.calibrate(eie.Network((eie.Layer("fc", matrix),)), x), folder / "model.safetensors")
     np.save(folder / "x.npy", x)
     return folder / "model.safetensors", folder / "x.npy"
 
@@ -75,7 +75,7 @@ def test_every_command_helps_and_the_main_ones_work(files: tuple[Path, Path]) ->
 
     def commands(command: object, path: tuple[str, ...]) -> list[tuple[str, ...]]:
         inner = getattr(command, "commands", {})
-        return [path, *(line for name, one in inner.items() for line in commands(one, (*path, name)))]
+        return [path, *(line for name, subcommand in inner.items() for line in commands(subcommand, (*path, name)))]
 
     lines: list[tuple[object, ...]] = [(*path, "--help") for path in commands(get_command(app), ())]
     assert len(lines) == 20  # with those of groups, and eie's own
@@ -133,7 +133,7 @@ def test_the_extras_are_those_of_the_project() -> None:
     project = tomllib.loads(Path(__file__).parents[2].joinpath("pyproject.toml").read_text())["project"]
 
     def names(requirements: list[str]) -> set[str]:
-        return {re.split(r"[^\w-]", one)[0] for one in requirements}
+        return {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
 
     for package, extra in EXTRAS.values():
         assert package in names(project["optional-dependencies"][extra])

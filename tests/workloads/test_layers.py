@@ -12,7 +12,7 @@ def test_there_are_the_nine_layers_of_table_3() -> None:
 
 
 def test_a_generated_layer_has_the_published_shape_and_densities() -> None:
-    """Weights and activations are as dense as Table III says, within what chance allows; codes are 0 to 15."""
+    """Weights and activations have the densities of Table III, within statistical variation; codes are 0 to 15."""
     layer = generate("Alex-8")
     assert layer.codes.shape == (1000, 4096)
     assert layer.codes.max() == 15

@@ -1,4 +1,4 @@
-"""The accelerator: its sizes, its cycles, its counts."""
+"""The simulated accelerator: its parameters, cycles, counts and memory capacity."""
 
 from eie.chip.counts import Counts
 from eie.chip.memories import Requirement, capacity, require_capacity

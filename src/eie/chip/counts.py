@@ -1,4 +1,4 @@
-"""What a layer's execution does to each unit, counted: the numbers that cost models multiply."""
+"""Counts of each unit's actions while a layer runs; cost models multiply them by the cost of an action."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["Counts"]
 class Counts:
     """Counts over all processing elements (docs/hardware.md, C1 to C4).
 
-    entries: of the whole layer, padding included; nnz: without padding. broadcasts: non-zero activations.
-    ptr_reads: one per broadcast and PE. entries_issued: those of the columns broadcast, padding included;
-    macs: those of them that are weights. spmat_reads: weight-memory rows read.
+    entries: entries of the whole layer, padding included. nnz: the same without padding. broadcasts: non-zero
+    activations. ptr_reads: one per broadcast and PE. entries_issued: entries of the columns broadcast, padding
+    included. macs: the same without padding. spmat_reads: weight-memory rows read.
     """
 
     entries: int
@@ -25,5 +25,5 @@ class Counts:
     spmat_reads: int
 
     def __add__(self, other: Counts) -> Counts:
-        """Sum two parts of a layer."""
+        """Return the counts of two parts of a layer together."""
         return Counts(**{name: value + getattr(other, name) for name, value in vars(self).items()})

@@ -1,4 +1,4 @@
-"""Whether a layer fits the chip's memories, per processing element: what it needs beside what there is."""
+"""Whether a layer fits the chip's memories: needed and available size of each memory of a processing element (PE)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Requirement", "capacity", "require_capacity"]
 
 @dataclass(frozen=True)
 class Requirement:
-    """One memory of the PE that needs most of it: `needed` against `available`, both in `unit`."""
+    """The size of one memory, `needed` and `available`, both in `unit`; `pe` is the PE that needs most of it."""
 
     memory: str
     unit: str
@@ -31,26 +31,28 @@ class Requirement:
         return self.needed <= self.available
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Return the requirement as a clause for a message."""
         return f"the {self.memory} of PE {self.pe} needs {self.needed:,} {self.unit} and has {self.available:,}"
 
 
 def capacity(matrix: InterleavedCSC, hardware: Hardware) -> tuple[Requirement, ...]:
-    """Return what `matrix` needs of each memory and of the pointers' range (docs/hardware.md, M2 to M5)."""
+    """Return the requirements of `matrix`: each memory and the range of pointers (docs/hardware.md, M2 to M5)."""
     return _largest(passes_of(matrix, hardware), hardware)
 
 
 def require_capacity(passes: Sequence[Pass], hardware: Hardware, name: str = "the layer") -> None:
-    """Raise InputError, naming every memory that is too small, where a layer's passes do not fit."""
+    """Raise InputError, naming every memory that is too small, if a layer's passes do not fit."""
     short = [str(requirement) for requirement in _largest(passes, hardware) if not requirement.fits]
     if short:
         raise InputError(f"{name} does not fit the chip: " + "; ".join(short))
 
 
 def _largest(passes: Sequence[Pass], hardware: Hardware) -> tuple[Requirement, ...]:
-    """Return what the largest pass needs: the memories are filled anew for each."""
+    """Return the largest requirement of any pass for each memory: the host refills the memories for each pass."""
     needs = [_needs(part, hardware) for part in passes]
-    return tuple(max(one, key=lambda requirement: requirement.needed) for one in zip(*needs, strict=True))
+    return tuple(
+        max(requirements, key=lambda requirement: requirement.needed) for requirements in zip(*needs, strict=True)
+    )
 
 
 def _needs(part: Pass, hardware: Hardware) -> tuple[Requirement, ...]:

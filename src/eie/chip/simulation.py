@@ -1,4 +1,4 @@
-"""A whole network on the chip: each layer simulated with the activations that the layer before hands on."""
+"""Simulation of a whole network: each layer runs on the outputs of the layer before."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ __all__ = ["LayerSimulation", "simulate", "simulate_network"]
 class LayerSimulation(NamedTuple):
     """One layer of a network on the chip.
 
-    `activations` went in, in Q(fa); `simulation` is what it took; `outputs` came out, in Q(fo); `overflows` sums
-    wrapped. A layer inside another step runs several times, once for each place of a convolution say: `runs` times, one
-    row of activations and outputs for each, and `simulation` is their sum.
+    `activations` are its inputs in Q(fa), `outputs` its outputs in Q(fo), and `overflows` the number of sums that
+    wrapped. `simulation` has its cycles and counts. A layer inside another step runs several times, for example once
+    for each place of a convolution: `runs` is how often, each run has a row of activations and of outputs, and
+    `simulation` is the sum over the runs.
     """
 
     lowered: LoweredLayer
@@ -52,45 +53,47 @@ def simulate(
 ) -> Simulation:
     """Return the cycles and counts of a matrix, a layer or a whole network on the chip for one vector of inputs.
 
-    It is split over the hardware's PEs first, by default as many as it is encoded for. The inputs of a layer or network
-    are real numbers in its formats, or, where it has none, in the finest that hold this input: `simulate_network` tells
-    what each layer takes and gives. Those of a matrix may be integers, the chip's values as they are; floats are
-    quantised to Q(activation_fraction), by default the finest format that holds them. Raises InputError for a wrong
-    shape, values that are not finite, a format given to a network, and, with `hardware.strict`, a layer too large.
+    It is first split over the hardware's PEs, by default as many as it is encoded for. The inputs of a layer or network
+    are real numbers. They are quantised to its Q formats, or, if it has none, to formats chosen from this input;
+    `simulate_network` returns every layer's part. The inputs of a matrix may be integers, which are the chip's values,
+    or floats, which are quantised to Q(activation_fraction), by default the finest format that holds them. Raises
+    InputError for a wrong shape, values that are not finite, `activation_fraction` with a layer or network, and, with
+    `hardware.strict`, a layer too large for the memories.
     """
     if isinstance(what, InterleavedCSC):
         return simulate_matrix(what, inputs, hardware, activation_fraction=activation_fraction)
     if activation_fraction is not None:
         raise InputError(f"activation_fraction is for a matrix, and {what.name} has formats of its own: leave it out")
-    return Simulation.total([one.simulation for one in simulate_network(what, inputs, hardware)])
+    return Simulation.total([layer.simulation for layer in simulate_network(what, inputs, hardware)])
 
 
 def simulate_network(
     network: Network | Layer | InterleavedCSC, inputs: npt.ArrayLike, hardware: Hardware | None = None
 ) -> tuple[LayerSimulation, ...]:
-    """Return every layer's simulation for one input vector of floats, the layers one after the other.
+    """Return every layer's simulation, in order, for one input vector of floats, (inputs,).
 
-    The network is split over the hardware's PEs first, by default as many as it is encoded for. Where it has no
-    formats, they are chosen from this input. What is not a compressed layer is computed in float64 and takes no cycles.
-    Raises InputError for a wrong shape, values that are not finite, and, with `hardware.strict`, a layer too large.
+    The network is first split over the hardware's PEs, by default as many as it is encoded for. If it has no Q
+    formats, they are chosen from this input. Operations other than compressed layers are computed in float64 and take
+    no cycles. Raises InputError for a wrong shape, values that are not finite, and, with `hardware.strict`, a layer
+    too large for the memories.
     """
     network = Network.of(network)
     hardware = Hardware(n_pe=network.n_pe) if hardware is None else hardware
     vectors: npt.NDArray[np.floating] = one_input(network, inputs).astype(np.float64)
     program = lower(network, hardware, vectors)
-    lowered = {one.layer.name: one for one in program.layers}
+    lowered = {lowered_layer.layer.name: lowered_layer for lowered_layer in program.layers}
     runs: dict[str, list[LayerSimulation]] = {name: [] for name in lowered}
     if hardware.strict:
-        for one in program.layers:
-            require_capacity(one.passes, hardware, f"layer {one.layer.name}")
+        for lowered_layer in program.layers:
+            require_capacity(lowered_layer.passes, hardware, f"layer {lowered_layer.layer.name}")
 
     def multiply(layer: Layer, batch: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-        formats, one = formats_of(layer), lowered[layer.name]
-        # Values that the layer before handed on are in this format already: nothing is lost.
+        formats, lowered_layer = formats_of(layer), lowered[layer.name]
+        # Outputs of the layer before are in this format already, so quantising them changes nothing.
         for activations in quantise(batch, formats.activation_fraction, formats.value_bits):
-            simulation = simulate_passes(one.passes, one.places(activations), hardware)
+            simulation = simulate_passes(lowered_layer.passes, lowered_layer.places(activations), hardware)
             outputs, overflows = chip_layer(layer, activations)
-            runs[layer.name].append(LayerSimulation(one, activations, simulation, outputs, overflows))
+            runs[layer.name].append(LayerSimulation(lowered_layer, activations, simulation, outputs, overflows))
         return dequantise([run.outputs for run in runs[layer.name][-len(batch) :]], formats.output_fraction)
 
     for step in program.network:
@@ -99,12 +102,12 @@ def simulate_network(
 
 
 def _sum(runs: list[LayerSimulation]) -> LayerSimulation:
-    """Return several runs of a layer as one."""
+    """Return the sum of several runs of a layer."""
     if len(runs) == 1:
         return runs[0]
     layer = runs[0].layer
     total = Simulation.total([run.simulation for run in runs])
-    # These two are of the layer, not of its runs.
+    # Entries and nnz belong to the layer, however often it runs.
     counts = replace(total.counts, entries=layer.matrix.n_entries, nnz=layer.matrix.nnz)
     return LayerSimulation(
         runs[0].lowered,

@@ -1,8 +1,8 @@
-"""The chip's cycles, exactly: which activation is broadcast when, and when each processing element (PE) takes it up.
+"""The chip's cycles, exactly: when each activation is broadcast, and when each processing element (PE) reads it.
 
-A matrix, a vector of activations and the hardware go in; cycles and counts come out. `schedule_reference` is the
-recurrence of docs/hardware.md, T3 and T4, as it is read there; the native one (native/timing) is held equal to it by
-the tests, and both to the stepped simulator.
+The inputs are a matrix, a vector of activations and the hardware, the results cycles and counts. `schedule_reference`
+follows the recurrence of docs/hardware.md, T3 and T4, literally. The tests compare the native recurrence
+(native/timing) with it, and both with the stepped simulator.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Cycles = npt.NDArray[np.int64]
 
 
 class Schedule(NamedTuple):
-    """Cycles of every broadcast: `broadcast` (K,), and `enter` (K, N), when PE i's pointer stage takes it up."""
+    """`broadcast`, (K,), is the cycle of each broadcast; `enter`, (K, N), when it enters each PE's pointer stage."""
 
     broadcast: Cycles
     enter: Cycles
@@ -56,11 +56,11 @@ class Schedule(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Simulation:
-    """What one layer takes on the chip. Arrays are per PE, in cycles; *simulated*.
+    """Cycles and counts of one layer on the chip, *simulated*. Arrays are per PE, in cycles.
 
-    At the pointer-read stage each PE spends its `cycles` in one of four ways: `busy_cycles`, an entry is issued;
-    `empty_column_cycles`, the column at hand has no entry here; `starved_cycles`, nothing to do while the scan runs or
-    the queue is not empty; `done_early_cycles`, nothing left to do.
+    Each cycle of a PE's pointer-read stage is one of four kinds. `busy_cycles`: it issues an entry.
+    `empty_column_cycles`: it holds an activation whose column has no entry in this PE. `starved_cycles`: it is empty
+    while the scan runs or the queue holds an activation. `done_early_cycles`: it is empty and no activation is left.
     """
 
     hardware: Hardware
@@ -73,7 +73,7 @@ class Simulation:
 
     @classmethod
     def total(cls, parts: Sequence[Simulation]) -> Simulation:
-        """Return what `parts`, at least one, take after each other on the same hardware."""
+        """Return the sum of `parts`, at least one, that run one after the other on the same hardware."""
         if len(parts) == 1:
             return parts[0]
         return cls(
@@ -115,8 +115,8 @@ def scan(activations: npt.ArrayLike, n_pe: int, rule: ScanRule = PAPERS_SCAN) ->
 def schedule_reference(gaps: npt.NDArray[np.integer], durations: npt.NDArray[np.int64], queue_depth: int) -> Schedule:
     """Return the schedule of one scan, straight from the recurrence (docs/hardware.md, T3 and T4).
 
-    `gaps`, (broadcasts,), are those of `Scan`; `durations`, (broadcasts, N), how long PE i's pointer stage keeps the
-    column of broadcast k.
+    `gaps`, (broadcasts,), are those of `Scan`. `durations`, (broadcasts, N), are the cycles for which the column of
+    broadcast k stays in PE i's pointer stage.
     """
     n_broadcasts, n_pe = durations.shape
     broadcast = np.zeros(n_broadcasts, np.int64)
@@ -131,10 +131,10 @@ def schedule_reference(gaps: npt.NDArray[np.integer], durations: npt.NDArray[np.
 
 
 def completion(scan_ends: int, left: Cycles, last_entry_left: Cycles) -> int:
-    """Return the first cycle in which nothing of a scan is left anywhere (docs/hardware.md, D2).
+    """Return the cycle in which a scan is complete (docs/hardware.md, D2).
 
-    `left`, (N,), is when each PE's pointer stage is left for good; `last_entry_left`, (N,), when its last entry leaves
-    it, or 0 where it has none. From there an entry takes PIPELINE_CYCLES until its sum is written.
+    `left`, (N,), is the cycle in which the last activation leaves each PE's pointer stage; `last_entry_left`, (N,),
+    that in which the last entry leaves it, 0 for a PE without one. PIPELINE_CYCLES later its sum is written.
     """
     written = np.where(last_entry_left > 0, last_entry_left + PIPELINE_CYCLES, 0)
     return max(scan_ends, int(left.max(initial=0)), int(written.max(initial=0)))
@@ -149,7 +149,7 @@ class TimedScan(NamedTuple):
     scan: Scan  # its columns as the batch numbers them
 
     def schedule(self, hardware: Hardware, instruction_set: str = "") -> Schedule:
-        """Return when every broadcast is made and taken up, computed natively."""
+        """Return the cycles of all broadcasts and of their entry into each PE's pointer stage, computed natively."""
         durations = workload(self.part.matrix, hardware.arithmetic_units).durations
         return Schedule(
             *_native.schedule(
@@ -159,7 +159,7 @@ class TimedScan(NamedTuple):
 
 
 def timed_scans(part: Pass, values: npt.NDArray[np.int64], hardware: Hardware) -> Iterator[TimedScan]:
-    """Give the scans of one pass over `values`, (inputs,), in order."""
+    """Iterate over the scans of one pass over `values`, (inputs,), in order."""
     for batch in part.batches:
         found = scan(values[batch.first_input :][: batch.inputs], hardware.n_pe, hardware.scan_rule)
         yield TimedScan(part, batch, found.columns + np.uint32(batch.first_input), found)
@@ -175,12 +175,11 @@ def simulate_matrix(
 ) -> Simulation:
     """Return cycles and counts of one layer: `matrix` times `activations`, the layer's inputs in order.
 
-    Integer activations are the chip's values as they are; floats are quantised to Q(activation_fraction), by default
-    the finest format that holds them, and those that become zero are not broadcast. `instruction_set` caps what the
-    native code uses ("portable", "avx2"); the result is the same.
-    A matrix encoded for another number of PEs is split over the hardware's, by default as many as it is encoded for.
-    Raises InputError where the shapes do not agree, for values that are not finite, and, with `hardware.strict`, for a
-    layer that the memories do not hold.
+    Integer activations are the chip's values. Floats are quantised to Q(activation_fraction), by default the finest
+    format that holds them; those that become zero are not broadcast. `instruction_set` limits the native code to
+    "portable" or "avx2"; the result is the same. The matrix is split over the hardware's PEs, by default as many as it
+    is encoded for. Raises InputError if the shapes do not agree, for values that are not finite, and, with
+    `hardware.strict`, for a layer too large for the memories.
     """
     hardware = Hardware(n_pe=matrix.n_pe) if hardware is None else hardware
     matrix = matrix.interleave(hardware.n_pe)
@@ -245,7 +244,7 @@ def simulate_pass(
 
 
 class Workload(NamedTuple):
-    """A matrix as the recurrence reads it."""
+    """The data of a matrix that the recurrence reads."""
 
     durations: npt.NDArray[np.uint8] | npt.NDArray[np.uint32]  # (inputs, lanes) cycles, 1 or more; lanes >= n_pe
     weights: npt.NDArray[np.int64]  # (inputs,) entries that are not padding, all PEs
@@ -256,9 +255,9 @@ _workloads: WeakKeyDictionary[InterleavedCSC, dict[int, Workload]] = WeakKeyDict
 
 
 def workload(matrix: InterleavedCSC, arithmetic_units: int = 1) -> Workload:
-    """Return what the recurrence needs of `matrix`, worked out the first time it is asked for.
+    """Return the workload of `matrix`, computed at the first call for it and kept.
 
-    A PE with several arithmetic units issues as many entries of a column in a cycle.
+    A PE with several arithmetic units issues that many entries of a column per cycle.
     """
     known = _workloads.setdefault(matrix, {})
     if arithmetic_units not in known:

@@ -13,8 +13,8 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line.
 
-    Exit code 2 is for bad input and a missing extra, 1 for a tool or a worker that failed, 130 for Ctrl-C; each is
-    told in one line on stderr.
+    The exit code is 2 for bad input or a missing extra, 1 for a tool or worker that failed, and 130 for Ctrl-C; stderr
+    gets one line that explains it.
     """
     handled = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a background job ignores Ctrl-C
     if handled:
@@ -33,6 +33,6 @@ def main() -> None:
 
 
 def _stop_at_once(number: int, frame: FrameType | None) -> None:
-    """End the process while it only imports: a module cut short in its import may turn an interrupt into any error."""
+    """End the process if it is interrupted during imports, where a module may turn the interrupt into any error."""
     os.write(2, b"eie: interrupted\n")
     os._exit(130)

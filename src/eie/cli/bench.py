@@ -45,7 +45,7 @@ def command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Time M x V on the paper's layers: this engine, and every library installed that can do it.
+    """Time M x V on the paper's layers: this engine, and every installed library that supports it.
 
     Contenders take turns, so that what else the machine does meets all; medians and quartiles are given.
     The peers come with: pip install 'eie\\[bench]'

@@ -32,7 +32,7 @@ __all__ = ["app"]
 
 
 class _Commands(typer.core.TyperGroup):
-    """Tells of an interrupt in one line: Typer by itself exits with 130 and says nothing."""
+    """Prints one line for an interrupt: Typer by itself exits with 130 and prints nothing."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""

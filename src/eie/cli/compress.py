@@ -63,7 +63,7 @@ def command(
 ) -> None:
     """Compress MODEL: prune, share the weights, fine-tune, encode; and report size, accuracy and speed.
 
-    A training that is interrupted goes on when the same command is given again.
+    An interrupted training continues when the same command is run again.
 
     Example: eie compress lenet.py:lenet_300_100 --data mnist --recipe lenet_300_100.toml -o lenet.safetensors
     """
@@ -114,7 +114,7 @@ def _report(done: Compression, output: Path, data: Data | None, dense_us: float 
                 "ratio": dense_bytes / file_bytes,
                 "stages": [vars(stage) for stage in done.stages],
                 "test_accuracy": accuracies,
-                "saturation": [vars(one) for one in saturated],
+                "saturation": [vars(layer) for layer in saturated],
                 "dense_us": dense_us,
                 "compressed_us": ours_us,
             }
@@ -140,12 +140,12 @@ def _report(done: Compression, output: Path, data: Data | None, dense_us: float 
             ("layer", "inputs saturated, %", "outputs saturated, %", "sums overflowed"),
             [
                 (
-                    one.name,
-                    one.saturated_inputs / one.inputs * 100,
-                    one.saturated_outputs / one.outputs * 100,
-                    one.overflows,
+                    layer.name,
+                    layer.saturated_inputs / layer.inputs * 100,
+                    layer.saturated_outputs / layer.outputs * 100,
+                    layer.overflows,
                 )
-                for one in saturated
+                for layer in saturated
             ],
         )
     result.print(

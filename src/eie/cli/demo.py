@@ -1,4 +1,4 @@
-"""`eie demo`: everything once, on data that come with the install, in under a minute and a half."""
+"""`eie demo`: every part of the package once, on data that are installed with it, in under a minute and a half."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def command(
         print_json(
             {
                 "digits": [dict(row) for row in table.rows],
-                "reproductions": [one.as_dict() for one in reproductions],
+                "reproductions": [reproduction.as_dict() for reproduction in reproductions],
                 "report": out.resolve(),
             }
         )

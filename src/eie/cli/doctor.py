@@ -1,4 +1,4 @@
-"""`eie doctor`: what this installation and processor can do, and which kernel a layer gets."""
+"""`eie doctor`: the instruction sets and kernels usable here, and the kernel that a layer gets."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SHAPE, DENSITIES = (1024, 2048), (0.05, 0.1, 0.25)
 
 
 def command(as_json: JsonOption = False) -> None:
-    """Say which processor, instruction sets and kernels are here, and which kernel is fastest at which density.
+    """Print the processor, its instruction sets and kernels, and the fastest kernel for each density.
 
     Kernels are measured on a layer of 1024 x 2048, as on every layer that a session loads. EIE_KERNEL forces one
-    for all layers, EIE_INSTRUCTION_SET (portable, avx2, avx512) leaves out what needs more.
+    for all layers, EIE_INSTRUCTION_SET (portable, avx2, avx512) excludes kernels that need more.
     """
     facts = {
         "eie": eie.__version__,

@@ -1,4 +1,4 @@
-"""`eie import dotnet`: a compressed network of Deep Compression's authors, its weights expanded, its sizes told."""
+"""`eie import dotnet`: prints the sizes of a network in Deep Compression's own format, and expands its weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a .net file and print what each layer takes, as Deep Compression's tables count it.
+    """Read a .net file and print the size of each layer, as Deep Compression's tables count it.
 
     Example: eie import dotnet compressed_SqueezeNet.net -o squeezenet.npz
     """
@@ -38,10 +38,10 @@ def command(
     sizes = [layer_size(layer) for layer in layers]
     if output is not None:
         arrays = {}
-        for one, layer in zip(shapes.layers, layers, strict=True):
-            arrays[f"{one.name}.weight"] = layer.matrix.dense().reshape(one.shape)
+        for shape, layer in zip(shapes.layers, layers, strict=True):
+            arrays[f"{shape.name}.weight"] = layer.matrix.dense().reshape(shape.shape)
             if layer.bias is not None:
-                arrays[f"{one.name}.bias"] = layer.bias
+                arrays[f"{shape.name}.bias"] = layer.bias
         write_arrays(arrays, output)
     if as_json:
         print_json(

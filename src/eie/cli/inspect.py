@@ -1,4 +1,4 @@
-"""`eie inspect`: what a model takes to store, layer by layer, and whether the chip's memories hold it."""
+"""`eie inspect`: the size of each layer of a model, and whether the chip's memories hold it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def command(
     hardware = Hardware(n_pe=network.n_pe if pes is None else pes)
     network = network.interleave(hardware.n_pe)
     sizes = [layer_size(layer) for layer in network.layers]
-    needs = [(layer, one) for layer in network.layers for one in capacity(layer.matrix, hardware)]
+    needs = [(layer, requirement) for layer in network.layers for requirement in capacity(layer.matrix, hardware)]
     file_bytes = model.stat().st_size
     if as_json:
         print_json(
@@ -40,7 +40,9 @@ def command(
                 "layers": [size_document(size) for size in sizes],
                 "total": size_document(total(sizes)),
                 "n_pe": hardware.n_pe,
-                "capacity": [{"layer": layer.name, **vars(one), "fits": one.fits} for layer, one in needs],
+                "capacity": [
+                    {"layer": layer.name, **vars(requirement), "fits": requirement.fits} for layer, requirement in needs
+                ],
             }
         )
         return
@@ -50,7 +52,17 @@ def command(
     print_table(
         f"On a chip of {hardware.n_pe} PEs, in the PE that needs most",
         ("layer", "memory", "needs", "has", "unit", "fits"),
-        [(layer.name, one.memory, one.needed, one.available, one.unit, one.fits) for layer, one in needs],
+        [
+            (
+                layer.name,
+                requirement.memory,
+                requirement.needed,
+                requirement.available,
+                requirement.unit,
+                requirement.fits,
+            )
+            for layer, requirement in needs
+        ],
     )
 
 
@@ -74,7 +86,7 @@ def size_table(title: str, sizes: list[LayerSize]) -> None:
 
 
 def print_file_size(file_bytes: int, sizes: list[LayerSize]) -> None:
-    """Say how many bytes a file of these layers has, and what part of their uncompressed size that is."""
+    """Print the size of a file of these layers in bytes, and how many times smaller it is than uncompressed."""
     ratio = total(sizes).dense_bytes / file_bytes
     result.print(f"The file has {file_bytes:,} bytes, {ratio:.1f} times fewer than float32 weights and biases")
 

@@ -1,4 +1,4 @@
-"""How a command speaks: results on stdout, as text or JSON; progress and warnings on stderr."""
+"""Output of the commands: results on stdout, as text or JSON; progress and warnings on stderr."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def command(
     ] = "eie-paper-45nm",
     as_json: JsonOption = False,
 ) -> None:
-    """Work out tables and figures of the paper again, print ours beside the paper's, and write an HTML report.
+    """Reproduce tables and figures of the paper, print ours beside the paper's, and write an HTML report.
 
     Example: eie reproduce table3 table4 --out report.html
     """
@@ -51,7 +51,7 @@ def command(
     if figures is not None:
         report.write_figures(figures)
     if as_json:
-        print_json({"reproductions": [one.as_dict() for one in results], "report": out})
+        print_json({"reproductions": [reproduction.as_dict() for reproduction in results], "report": out})
     else:
         result.print(f"Report: {out.resolve()}")
 
@@ -60,7 +60,7 @@ def print_reproduction(reproduction: Reproduction) -> None:
     """Print a grid of ours / the paper's, then the agreement, the verdict and the conditions in words."""
     plot = reproduction.plot
     across, down = (plot.category, plot.panel) if plot.lines else (plot.panel, plot.category)
-    reported = any(one.paper is not None for one in reproduction.comparisons)
+    reported = any(comparison.paper is not None for comparison in reproduction.comparisons)
     numbers = "ours / paper" if reported else "ours"
     several = len({one.unit for one in reproduction.comparisons}) > 1
     columns: dict[Value, str] = {}
@@ -80,13 +80,13 @@ def print_reproduction(reproduction: Reproduction) -> None:
 
 
 def _unit(reproduction: Reproduction) -> str:
-    """The unit of all numbers, where they share one."""
-    units = {one.unit for one in reproduction.comparisons}
+    """Return ", in UNIT" if all numbers share one unit, else ""."""
+    units = {comparison.unit for comparison in reproduction.comparisons}
     return f", in {units.pop()}" if len(units) == 1 else ""
 
 
 def _brief(value: float | None) -> str:
-    """Three digits, thousands in full: a grid has little room."""
+    """Return a number in three digits, or in full from a thousand on, to keep the grid narrow."""
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""`eie rtl`: the chip in SystemVerilog, exported, and run beside the stepped simulator."""
+"""`eie rtl`: exports the chip in SystemVerilog, compares it with the stepped simulator, and synthesises it."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def verify_command(
 ) -> None:
     """Run the RTL on INPUT.npy and compare every cycle and every output with the stepped simulator.
 
-    The first run with new parameters builds the chip with Verilator, which takes a while; later ones do not.
-    Exit code 1 where the two differ.
+    The first run with new parameters builds the chip with Verilator, which takes a while; later runs reuse the build.
+    The exit code is 1 if the two differ.
 
     Example: eie rtl verify alex8.safetensors alex8.activations.npy --register-entries 65
     """
@@ -150,12 +150,12 @@ def synth_command(
         memories=memories,
     )
     if as_json:
-        print_json({"provenance": "synthesised here", "units": [vars(one) for one in results]})
+        print_json({"provenance": "synthesised here", "units": [vars(found) for found in results]})
         return
     print_table(
         "Synthesised here, beside the paper's Table II",
         ("unit", "cells", "area, um2", "paper, um2", "ours / paper", "longest path, ns"),
-        [(one.unit, one.cells, one.area_um2, one.paper_um2, one.ratio, one.delay_ns) for one in results],
+        [(found.unit, found.cells, found.area_um2, found.paper_um2, found.ratio, found.delay_ns) for found in results],
     )
     result.print(
         f"Left out: wires and their delay, clock tree, the memories' area, fillers. Paths through memories have the "
@@ -209,7 +209,7 @@ def power_command(
                 "cycles": found.cycles,
                 "gated": found.gated,
                 "sums_compared": found.sums_compared,
-                "units": [vars(one) | {"total_mw": one.total_mw} for one in found.units],
+                "units": [vars(power) | {"total_mw": power.total_mw} for power in found.units],
             }
         )
         return
@@ -220,16 +220,20 @@ def power_command(
         ("unit", "cells", "clock", "registers", "combinational", "total", "of it leakage", "paper, with SRAM"),
         [
             (
-                *(one.unit, one.cells, one.clock_mw, one.register_mw, one.combinational_mw),
-                *(one.total_mw, one.leakage_mw, paper["units"].get(PAPER_UNITS.get(one.unit), {}).get("power_mw")),
+                *(power.unit, power.cells, power.clock_mw, power.register_mw, power.combinational_mw),
+                *(
+                    power.total_mw,
+                    power.leakage_mw,
+                    paper["units"].get(PAPER_UNITS.get(power.unit), {}).get("power_mw"),
+                ),
             )
-            for one in found.units
+            for power in found.units
         ],
     )
     logic = paper["total"]["power_mw"] - paper["kinds"]["memory"]["power_mw"]
     result.print(
-        f"All units: {sum(one.total_mw for one in found.units):.3f} mW; the paper's PE without its memories: "
-        f"{logic:.3f} mW. The gates showed what the stepped simulator does in every cycle."
+        f"All units: {sum(power.total_mw for power in found.units):.3f} mW; the paper's PE without its memories: "
+        f"{logic:.3f} mW. The gates' outputs equalled the stepped simulator's in every cycle."
     )
     result.print(
         "Left out: SRAM macros, wires, the clock tree's buffers. The paper's cells are TSMC 45 nm at worst conditions."

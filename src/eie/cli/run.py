@@ -64,7 +64,7 @@ def command(
         warnings.simplefilter("always", AccumulatorOverflow)
         outputs = session.run(vectors)
         elapsed_us = median_us(lambda: session.run(vectors), TIMED_CALLS)
-    overflows = list(dict.fromkeys(str(one.message) for one in caught))
+    overflows = list(dict.fromkeys(str(warning.message) for warning in caught))
     if output is not None:
         with atomic_write(output) as temporary, temporary.open("wb") as file:
             np.save(file, outputs)

@@ -1,4 +1,4 @@
-"""`eie sensitivity`: how much each layer of a model can lose before accuracy does."""
+"""`eie sensitivity`: validation accuracy against the density of each layer, pruned alone."""
 
 from __future__ import annotations
 

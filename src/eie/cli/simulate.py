@@ -1,4 +1,4 @@
-"""`eie simulate`: what a network takes on the chip, exact to the cycle."""
+"""`eie simulate`: the cycles, load balance and memory reads of a network on the chip, exact to the cycle."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ def command(
         require_figures(priced, hardware)
     vector = read_npy(inputs, "input file")
     layers = simulate_network(network, vector, hardware)
-    for one in layers:
-        for requirement in capacity(one.layer.matrix, hardware):
+    for layer in layers:
+        for requirement in capacity(layer.layer.matrix, hardware):
             if not requirement.fits:
                 log.print(f"note: layer {one.layer.name} would not fit the chip: {requirement}", style="yellow")
         if one.overflows:
@@ -131,7 +131,9 @@ def command(
         ("PE cycles starved", lambda s: int(s.starved_cycles.sum())),
         ("PE cycles done early", lambda s: int(s.done_early_cycles.sum())),
     ]
-    runs = [("runs for one input", *(layer.runs for layer in layers))] if any(one.runs > 1 for one in layers) else []
+    runs = (
+        [("runs for one input", *(layer.runs for layer in layers))] if any(layer.runs > 1 for layer in layers) else []
+    )
     print_table(
         f"Simulated: {hardware.n_pe} PEs, queues of {hardware.queue_depth}, {hardware.spmat_width_bits}-bit weight "
         f"memory, {hardware.clock_mhz:g} MHz",
@@ -221,4 +223,4 @@ def _write_trace(
 
 def _whole(layers: tuple[LayerSimulation, ...], hardware: Hardware) -> int:
     """Return register-file entries that hold every layer in one batch and one pass."""
-    return max(-(-max(one.layer.matrix.shape) // hardware.n_pe) for one in layers)
+    return max(-(-max(layer.layer.matrix.shape) // hardware.n_pe) for layer in layers)

@@ -13,7 +13,7 @@ from eie.errors import InputError
 
 __all__ = ["METHODS", "Clusters", "Method", "assign", "cluster", "share"]
 
-MOST_VALUES = 2**31  # for which the native sums are exact
+MOST_VALUES = 2**31  # the native sums are exact for up to this many values
 
 Method = Literal["optimal", "linear", "density", "random"]
 METHODS: tuple[Method, ...] = ("optimal", "linear", "density", "random")
@@ -21,9 +21,10 @@ METHODS: tuple[Method, ...] = ("optimal", "linear", "density", "random")
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """`centroids`, float32, ascending; `wcss`, the sum of squared distances to them; Lloyd's `iterations` if any.
+    """The result of a clustering.
 
-    `wcss` is that of the float32 centroids, each value going to the nearest, and right to float64's rounding.
+    `centroids` are float32, ascending. `wcss` is the sum of squared distances of the values to their nearest
+    centroid, right to float64's rounding. `iterations` are those of Lloyd's algorithm, 0 for the exact one.
     """
 
     centroids: npt.NDArray[np.float32] = field(repr=False)
@@ -40,7 +41,7 @@ def cluster(
     most_iterations: int = 300,
     bucket_limit: int = 0,
 ) -> Clusters:
-    """Return `clusters` centroids for the real numbers `values`, of any shape, with little sum of squared distances.
+    """Return `clusters` centroids for the real numbers `values`, of any shape, by one-dimensional k-means.
 
     "optimal" has the least that float32 centroids can have, to float64's rounding: native/clustering.cpp tells how. The
     others are Lloyd's k-means begun as Deep Compression does (section 3.2): "linear" with centroids evenly over [min,
@@ -75,7 +76,7 @@ def cluster(
 
 
 def assign(values: npt.ArrayLike, centroids: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-    """Return the place of the nearest of the ascending `centroids` for each of `values`; equally near: the lower."""
+    """Return for each value the index of the nearest of the ascending `centroids`, the lower one in a tie."""
     book = np.asarray(centroids, np.float64)
     places = np.searchsorted((book[:-1] + book[1:]) / 2, np.asarray(values, np.float64), side="left")
     return places.astype(np.uint8)
@@ -86,9 +87,10 @@ def share(
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """Share `weights`, an array of any shape in which a pruned weight is 0, through one codebook.
 
-    The codebook, float32 (2**code_bits,), is 0 and the centroids of the kept weights; each kept weight gets the code, 1
-    or above, of the nearest. Returns (codes, codebook). Raises InputError for weights that are NaN or infinite, and
-    code_bits outside 1 to 8.
+    Returns (codes, codebook). The codebook, float32 (2**code_bits,), is 0 followed by the centroids of the kept
+    weights. The codes, uint8 and of the weights' shape, are 0 for a pruned weight and the index of the nearest
+    centroid, 1 or above, for a kept one. Raises InputError for weights that are NaN or infinite, and for code_bits
+    outside 1 to 8.
     """
     array = np.asarray(weights, np.float32)
     if not np.isfinite(array).all():

@@ -1,9 +1,9 @@
-"""The one form of a compressed layer: interleaved, relative-indexed CSC, as the chip's memories hold it.
+"""The form of a compressed layer: interleaved, relative-indexed CSC, as the chip's memories hold it.
 
-Codes go in, an (outputs, inputs) array of places in a codebook; an `InterleavedCSC` comes out, and its `decode` gives
-the codes. docs/hardware.md, E1 to E9: row i belongs to processing element (PE) i mod N; per PE and column,
-entries are the non-zero codes in ascending row, each with the number of zeros before it, and a gap too long for the
-relative index is bridged by padding entries.
+`encode` turns an (outputs, inputs) array of codebook indices into an `InterleavedCSC`; `decode` is its inverse. The
+rules are docs/hardware.md, E1 to E9: row i belongs to processing element (PE) i mod N. Per PE and column, the entries
+are the non-zero codes in ascending row, each with the number of zeros before it. A gap too long for the relative index
+is bridged by padding entries.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from eie.support.arrays import owned, sealed
 __all__ = ["MAX_BYTES", "MAX_PES", "MAX_SIDE", "InterleavedCSC", "RowCodes", "encode", "encode_column", "from_rows"]
 
 MAX_PES = 1024
-MAX_SIDE = 2**24  # outputs or inputs; bounds what a hostile file can ask to be allocated
-MAX_BYTES = 2**32  # of one matrix, encoded or as dense codes, whatever a small file asks for
+MAX_SIDE = 2**24  # outputs or inputs; limits the memory that a hostile file can make us allocate
+MAX_BYTES = 2**32  # size of one matrix, encoded or as dense codes; the same limit for small files that expand
 
 Codes = npt.NDArray[np.uint8]
 
@@ -39,12 +39,13 @@ class RowCodes(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class InterleavedCSC:
-    """A layer's shared weights, split over `n_pe` processing elements. Its arrays are its own, and read-only.
+    """A layer's shared weights, split over `n_pe` processing elements (PEs). It owns its arrays, which are read-only.
 
     `shape` is (outputs, inputs). `codebook` holds the 2**code_bits shared weights as float32, the first of them 0.
-    `entries` are all PEs' entries, PE 0's first and column by column, each with its code in the low `code_bits` bits
-    and its relative index in the `index_bits` above them: uint8, or uint16 where the two need more than 8 bits.
-    `pointers`, uint32 (n_pe, inputs + 1), gives where each column starts within its PE's entries; each PE's begin at 0.
+    `entries` holds the entries of all PEs, PE 0 first, each PE's column by column. An entry has its code in the low
+    `code_bits` bits and its relative index in the `index_bits` bits above: uint8, or uint16 if the two need more than
+    8 bits. `pointers`, uint32 (n_pe, inputs + 1), are the column pointers: where each column starts within its PE's
+    entries; each PE's first pointer is 0.
     """
 
     shape: tuple[int, int]
@@ -56,7 +57,7 @@ class InterleavedCSC:
     pointers: npt.NDArray[np.uint32] = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Check sizes and types, and copy what anyone else could write to; `validate` checks what the arrays hold."""
+        """Check sizes and types, and copy arrays that other code could write to; `validate` checks their contents."""
         outputs, inputs = self.shape
         object.__setattr__(self, "shape", (outputs, inputs))
         if not (1 <= outputs <= MAX_SIDE and 1 <= inputs <= MAX_SIDE):
@@ -76,8 +77,8 @@ class InterleavedCSC:
         _check_codebook(self.codebook)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and unpickled matrices are made, and checked, like new ones."""
-        return type(self), tuple(getattr(self, one.name) for one in fields(self))
+        """Copy and unpickle a matrix through its constructor, which checks it."""
+        return type(self), tuple(getattr(self, attribute.name) for attribute in fields(self))
 
     @property
     def outputs(self) -> int:
@@ -125,18 +126,18 @@ class InterleavedCSC:
         return len(range(pe, self.outputs, self.n_pe))
 
     def validate(self) -> None:
-        """Raise InputError, naming the first place, where pointers or entries break the encoding's rules."""
+        """Raise InputError, naming the first wrong place, if pointers or entries break the encoding's rules."""
         if self._problem:
             raise InputError(f"not a valid encoding: {self._problem}")
 
     @cached_property
     def _problem(self) -> str:
-        # The arrays are read-only, so one look is enough.
+        # The arrays are read-only, so one check is enough.
         return _native.check(self.entries, self.pointers, self.outputs, self.code_bits, self.index_bits)
 
     @cached_property
     def rows(self) -> RowCodes:
-        """The same weights by row, read-only. Raises InputError where the encoding is not valid."""
+        """The same weights by row, read-only. Raises InputError if the encoding is not valid."""
         self.validate()
         starts, columns, codes = _native.decode(
             self.entries, self.pointers, self.outputs, self.code_bits, self.index_bits
@@ -146,7 +147,7 @@ class InterleavedCSC:
     def decode(self) -> Codes:
         """Return the codes as an (outputs, inputs) array: the inverse of `encode`.
 
-        Raises InputError where they would take more than MAX_BYTES.
+        Raises InputError if they would take more than MAX_BYTES.
         """
         try:
             return _native.dense_from_rows(*self.rows, self.outputs, self.inputs, MAX_BYTES)
@@ -193,23 +194,23 @@ class InterleavedCSC:
 
     @classmethod
     def stack(cls, blocks: Sequence[InterleavedCSC]) -> InterleavedCSC:
-        """Return matrices of one width, codebook and encoding as one, their rows after each other.
+        """Return matrices with the same inputs, codebook and encoding as one matrix, their rows after each other.
 
         The inverse of `row_blocks`.
         """
         first = blocks[0]
         rows = [block.rows for block in blocks]
-        counts = np.concatenate([np.diff(one.starts) for one in rows])
+        counts = np.concatenate([np.diff(block.starts) for block in rows])
         together = RowCodes(
             np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))),
-            np.concatenate([one.columns for one in rows]),
-            np.concatenate([one.codes for one in rows]),
+            np.concatenate([block.columns for block in rows]),
+            np.concatenate([block.codes for block in rows]),
         )
         shape = (sum(block.outputs for block in blocks), first.inputs)
         return from_rows(together, shape, first.codebook, first.n_pe, first.index_bits)
 
     def row_blocks(self, rows_per_block: int) -> Iterator[InterleavedCSC]:
-        """Give the matrix as blocks of at most `rows_per_block` rows, each encoded by itself."""
+        """Iterate over the matrix in blocks of at most `rows_per_block` rows, each encoded by itself."""
         if rows_per_block >= self.outputs:
             yield self
             return
@@ -247,9 +248,9 @@ def encode(codes: npt.ArrayLike, codebook: npt.ArrayLike, n_pe: int = 64, index_
 
 
 def encode_column(codes: npt.ArrayLike, index_bits: int = 4) -> tuple[list[int], list[int]]:
-    """Return one column of one PE as (codes, relative indices): the encoding's rule, as it is read.
+    """Return one column of one PE as (codes, relative indices), as docs/hardware.md, E3 and E4, define them.
 
-    `codes` are the PE's rows of that column, top to bottom. The native encoder is held equal to this by the tests.
+    `codes` are the PE's rows of that column, top to bottom. The tests compare the native encoder with this function.
     """
     out_codes: list[int] = []
     indices: list[int] = []
@@ -271,10 +272,10 @@ def encode_column(codes: npt.ArrayLike, index_bits: int = 4) -> tuple[list[int],
 def from_rows(
     rows: RowCodes, shape: tuple[int, int], codebook: npt.NDArray[np.float32], n_pe: int, index_bits: int
 ) -> InterleavedCSC:
-    """Encode codes by row, (outputs, inputs) being their `shape`; columns must lie within it and ascend in each row.
+    """Encode codes by row; `shape` is (outputs, inputs), and the columns of each row must ascend within it.
 
-    Raises InputError for rows that are not so, and where pointers and entries, padding included, would take more than
-    MAX_BYTES or a PE would have more entries than 32-bit pointers reach.
+    Raises InputError for other rows, and if pointers and entries, padding included, would take more than MAX_BYTES or
+    a PE would have more entries than a 32-bit pointer can address.
     """
     code_bits = len(codebook).bit_length() - 1
     _check_parameters(n_pe, code_bits, index_bits)

@@ -1,8 +1,8 @@
 """A matrix as one flat stream of codes and relative indices: Deep Compression's form, the smallest to store.
 
 The matrix is read row by row as one vector. An entry is a code and the number of zeros since the entry before; a gap
-too long for its bits is bridged by fillers, as in the columns of `eie.encoding.csc`. There are no pointers, so nothing
-can start in the middle: it is decoded as a whole.
+too long for its bits is bridged by fillers, as in the columns of `eie.encoding.csc`. The stream has no pointers, so it
+can only be decoded as a whole.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def flat_counts(matrix: InterleavedCSC, index_bits: Iterable[int]) -> dict[int, 
 def flatten(matrix: InterleavedCSC, index_bits: int) -> FlatStream:
     """Return `matrix` as a flat stream with gaps of `index_bits` bits, 1 to 8.
 
-    Raises InputError where the stream, fillers included, would take more than MAX_BYTES.
+    Raises InputError if the stream, fillers included, would take more than MAX_BYTES.
     """
     try:
         return FlatStream(*_native.flat_encode(*matrix.rows, matrix.inputs, index_bits, MAX_BYTES))

@@ -1,4 +1,4 @@
-"""The inference engine: compressed layers run as they are, on an ordinary CPU."""
+"""The inference engine: runs compressed layers on an ordinary CPU without expanding them."""
 
 from eie.engine.session import KERNELS, NUMERICS, AccumulatorOverflow, InferenceSession, LayerPlan
 

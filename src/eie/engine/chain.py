@@ -1,4 +1,4 @@
-"""Layers in a row in native code: weights in the kernels' own layout, one call from inputs to outputs."""
+"""A sequence of layers in native code: weights in the kernels' own layout, one call from inputs to outputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from eie.program.constants import constants_of
 
 __all__ = ["AccumulatorOverflow", "Chain", "LayerPlan", "numbers_in"]
 
-_LARGEST_CHIP_FRACTION = 1000  # well within what a float64 can be scaled by
+_LARGEST_CHIP_FRACTION = 1000  # well within the exponent range of float64
 
 _UNLIMITED = 2**63  # bytes
 
@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class AccumulatorOverflow(RuntimeWarning):
-    """Sums did not fit the chip's accumulators and wrapped, so that these outputs are wrong (numerics `chip` only)."""
+    """Sums did not fit the chip's accumulators and wrapped, so these outputs are wrong (numerics `chip` only)."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,10 @@ class Chain:
         self._no_overflows = np.zeros(len(self.plan), np.uint64)
 
     def run(self, vectors: Floats, out: Floats, overflows: npt.NDArray[np.uint64] | None = None) -> bool:
-        """Write (batch, outputs) for (batch, inputs), or one vector for one; return whether the inputs were finite.
+        """Write the outputs for `vectors` to `out`; return whether all inputs were finite.
 
-        Sums that overflowed are added to `overflows`, (layers,), or warned of where that is None.
+        `vectors` have the shape (batch, inputs) or (inputs,), `out` (batch, outputs) or (outputs,). The number of sums
+        that overflowed is added to `overflows`, (layers,); if that is None, a warning is given.
         """
         warn = overflows is None and self._counts_overflows
         if overflows is None:
@@ -114,7 +115,7 @@ class Chain:
         if numerics == "chip":
             constants = constants_of(layer)
             formats, bits = constants.formats, constants.formats.value_bits
-            # Shifted up to 16 bits: native/kernels/arithmetic.hpp tells why.
+            # Shifted up to 16 bits; the reason is in native/kernels/arithmetic.hpp.
             chip_codebook = (constants.codebook << (16 - bits)).astype(np.int16)
             chip_bias = constants.bias
             settings = (formats.activation_fraction, formats.output_fraction, bits, formats.accumulator_bits)

@@ -1,4 +1,4 @@
-"""How often the chip's numbers are too small for a network: values that saturate, sums that overflow, on a test set."""
+"""Counts of values that saturate and sums that overflow when a network runs in the chip's arithmetic on a test set."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ BATCH = 256  # inputs at a time: a convolution's windows take many times the mem
 
 @dataclass
 class Saturation:
-    """One layer over all inputs. Of `inputs` and `outputs` values each, how many were at a limit of their Q format.
+    """How many values of one layer saturated, over all inputs of the test set.
 
-    Inputs are counted where a rounded value had to be cut; outputs where they came out at the largest or smallest
-    number there is. `overflows` sums did not fit the accumulator and wrapped: those outputs are wrong.
+    `saturated_inputs` of the `inputs` values did not fit their Q format after rounding. `saturated_outputs` of the
+    `outputs` values are the format's largest or smallest number. `overflows` sums did not fit the accumulator and
+    wrapped, so their outputs are wrong.
     """
 
     name: str
@@ -33,27 +34,27 @@ class Saturation:
 
 
 def saturation(network: Network, inputs: npt.ArrayLike) -> tuple[Saturation, ...]:
-    """Return what each layer's formats did to `inputs`, one vector or (batch, inputs), in the chip's arithmetic.
+    """Return each layer's saturation counts for `inputs`, one vector or (batch, inputs), in the chip's arithmetic.
 
-    Raises InputError for inputs of another shape and a network without formats.
+    Raises InputError for inputs of another shape, and for a network without formats.
     """
     chains = {layer.name: Chain([layer], "chip", 1, "") for layer in network.layers}
     found = {layer.name: Saturation(layer.name) for layer in network.layers}
 
     def multiply(layer: Layer, batch: Batch) -> Batch:
-        formats, one = formats_of(layer), found[layer.name]
+        formats, counted = formats_of(layer), found[layer.name]
         most = 2 ** (formats.value_bits - 1) - 1
         vectors = np.ascontiguousarray(batch, np.float32)
         outputs = np.empty((len(vectors), layer.outputs), np.float32)
         overflows = np.zeros(1, np.uint64)
         chains[layer.name].run(vectors, outputs, overflows)
         rounded = np.rint(np.ldexp(vectors.astype(np.float64), formats.activation_fraction))
-        one.inputs += rounded.size
-        one.saturated_inputs += int(np.count_nonzero((rounded > most) | (rounded < -most - 1)))
+        counted.inputs += rounded.size
+        counted.saturated_inputs += int(np.count_nonzero((rounded > most) | (rounded < -most - 1)))
         numbers = np.ldexp(outputs.astype(np.float64), formats.output_fraction)
-        one.outputs += numbers.size
-        one.saturated_outputs += int(np.count_nonzero((numbers >= most) | (numbers <= -most - 1)))
-        one.overflows += int(overflows[0])
+        counted.outputs += numbers.size
+        counted.saturated_outputs += int(np.count_nonzero((numbers >= most) | (numbers <= -most - 1)))
+        counted.overflows += int(overflows[0])
         return outputs
 
     everything = input_batch(inputs, network.inputs).astype(np.float32)

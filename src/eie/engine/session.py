@@ -1,4 +1,4 @@
-"""A network ready to run on this CPU: its layers in native code, what is between them in NumPy."""
+"""Inference on this CPU: compressed layers run in native code, all other steps in NumPy."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class InferenceSession:
     quicker somewhere in it. `weight_bytes` caps what all weights take in memory, shared out to the layers by their
     numbers of weights, rows and columns: a layer that would pass its share keeps one layout. `plan` reports both.
 
-    `run` may be called from several threads at once. Raises InputError for anything that is not as described.
+    `run` may be called from several threads at once. Raises InputError for arguments other than these.
     """
 
     def __init__(
@@ -97,15 +97,15 @@ class InferenceSession:
         self._inputs, self._outputs = self.network.inputs, self.network.outputs
 
     def run(self, inputs: npt.ArrayLike, out: Floats | None = None) -> Floats:
-        """Return the network's outputs for one input vector, or for a batch of them one row each, as float32.
+        """Return the network's float32 outputs, (outputs,) for an input vector or (batch, outputs) for a batch.
 
         With `out`, a C-contiguous float32 array of the outputs' shape, the result is written there and returned.
         Native code allocates nothing after the first call.
         """
         if isinstance(inputs, np.ndarray) and inputs.dtype == np.float32 and inputs.flags.c_contiguous:
-            array = inputs  # native code looks for NaN and infinity on the way
+            array = inputs  # native code checks for NaN and infinity while it computes
             if array.ndim not in (1, 2) or array.shape[-1] != self._inputs or array.shape[0] == 0:
-                input_batch(array, self._inputs)  # says what is wrong
+                input_batch(array, self._inputs)  # raises the error that names the wrong value
         else:
             batch = input_batch(inputs, self._inputs)
             with np.errstate(over="ignore"):  # too large a number becomes infinity, which native code reports

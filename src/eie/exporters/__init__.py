@@ -1,1 +1,1 @@
-"""Compressed networks for other tools, their shared weights expanded: so that anyone can check ours."""
+"""Export of compressed networks to formats that other tools read."""

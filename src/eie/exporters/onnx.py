@@ -23,7 +23,7 @@ with needed_for("writing ONNX"):
 __all__ = ["onnx_model", "write_onnx"]
 
 OPSET = 17
-IR_VERSION = 8  # of the same age: readers refuse what is newer than they are
+IR_VERSION = 8  # of the same age; readers refuse a newer version than their own
 _ACTIVATIONS = {
     "relu": "Relu",
     "sigmoid": "Sigmoid",
@@ -54,14 +54,14 @@ def onnx_model(network: Network) -> Any:
 
 
 def write_onnx(network: Network, path: Path) -> None:
-    """Write `network` to `path`. Raises InputError where it cannot be written."""
+    """Write `network` to `path`. Raises InputError if it cannot be written."""
     model = onnx_model(network)
     with atomic_write(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
 
 
 class _Writer:
-    """Nodes and tensors so far; between steps values are vectors, as in our own networks."""
+    """The nodes and tensors written so far; values pass between steps as vectors, as in `eie.model.Network`."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []

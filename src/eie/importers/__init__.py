@@ -1,1 +1,1 @@
-"""Compressed networks from elsewhere: one file per source."""
+"""Import of compressed networks from other formats, one file per format."""

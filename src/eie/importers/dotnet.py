@@ -85,7 +85,7 @@ def read_dotnet(path: str | Path, layout: Layout, n_pe: int = 64) -> tuple[Layer
     reader = _Reader(data)
     try:
         counts = reader.take("the numbers of entries", np.dtype("<u4"), len(layout.layers))
-        layers = tuple(_read_layer(reader, one, int(n), n_pe) for one, n in zip(layout.layers, counts, strict=True))
+        layers = tuple(_read_layer(reader, layer, int(n), n_pe) for layer, n in zip(layout.layers, counts, strict=True))
     except InputError as error:
         raise InputError(f"{path} is not a .net file of this layout: {error}") from error
     if reader.at != len(data):

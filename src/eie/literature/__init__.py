@@ -1,4 +1,4 @@
-"""What the papers report, as data files beside this module, each with its source; nothing is worked out here."""
+"""Figures that the papers report, as data files beside this module, each with its source."""
 
 from eie.literature.data_files import reported
 

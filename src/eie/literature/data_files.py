@@ -1,4 +1,4 @@
-"""What the paper reports, read from the data files beside this module; each says its source and how it was read."""
+"""Reading the figures that the paper reports; each data file names its source and how the figures were read off."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ __all__ = ["reported"]
 
 @cache
 def reported(name: str) -> dict[str, Any]:
-    """The data file of one table or figure, such as "table4": values, `source`, `evidence`, `title`, units."""
+    """Return the data file of one table or figure, such as "table4": values, `source`, `evidence`, `title`, units."""
     return tomllib.loads((files("eie.literature") / f"{name}.toml").read_text(encoding="utf-8"))

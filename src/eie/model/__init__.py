@@ -1,4 +1,4 @@
-"""A compressed network as plain data, its number formats, and what it computes: the reference for everything else."""
+"""A compressed network as plain data, its number formats, and its outputs in float64."""
 
 from eie.model.network import Layer, Network, Step
 from eie.model.numerics import Formats

@@ -1,8 +1,9 @@
-"""Layers and networks of them: compressed weights with what turns a product into an activation.
+"""Layers and networks as plain data: compressed weights, bias, ReLU and number formats.
 
-A layer computes f(W a + b); its weights are an `InterleavedCSC`. A network is steps in a row, each one's outputs the
-next one's inputs: a step is a layer, or something built of layers and floating point (`eie.steps`: a convolution, a
-recurrent cell, pooling). All are plain data: the engine runs them, the chip simulates them, storage keeps them.
+A layer computes f(W a + b); its weights W are an `InterleavedCSC`. A network is a sequence of steps; the outputs of
+each are the inputs of the next. A step is a layer, or an operation that uses layers and floating point, such as a
+convolution, a recurrent cell or pooling (`eie.steps`). The engine runs networks, the chip simulates them, and storage
+saves them.
 """
 
 from __future__ import annotations
@@ -27,27 +28,27 @@ Batch = npt.NDArray[np.floating[Any]]
 
 
 class Step(ABC):
-    """A stretch of a network: a vector of `inputs` numbers goes in, one of `outputs` comes out.
+    """One step of a network: it maps a vector of `inputs` numbers to a vector of `outputs` numbers.
 
-    Whoever runs a step says how its `layers` are multiplied: fast on this CPU, in float64, or as the
-    chip does while counting cycles. So what a convolution or a recurrent cell is stands in one place.
+    The caller of `run` passes the function that multiplies with the step's `layers`: on this CPU, in float64, or as
+    the chip does, counting cycles. A convolution or a recurrent cell is therefore defined once for all of them.
     """
 
     name: str
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and unpickled steps are made, and checked, like new ones; every kind of step is a dataclass."""
-        return type(self), tuple(getattr(self, one.name) for one in fields(self))  # type: ignore[arg-type]
+        """Copy and unpickle a step through its constructor, which checks it; every kind of step is a dataclass."""
+        return type(self), tuple(getattr(self, attribute.name) for attribute in fields(self))  # type: ignore[arg-type]
 
     @property
     @abstractmethod
     def inputs(self) -> int:
-        """Length of the vector that goes in."""
+        """Length of the input vector."""
 
     @property
     @abstractmethod
     def outputs(self) -> int:
-        """Length of the vector that comes out."""
+        """Length of the output vector."""
 
     @property
     def working_values(self) -> int:
@@ -60,7 +61,7 @@ class Step(ABC):
         return ()
 
     def with_layers(self, layers: Sequence[Layer]) -> Self:
-        """Return the same step with other layers in the place of its own."""
+        """Return the step with its layers replaced by `layers`, in the same order."""
         return self
 
     @abstractmethod
@@ -76,7 +77,7 @@ class Layer(Step):
     """One layer: `matrix` W; `bias` b, float32 (outputs,), or None; whether ReLU follows; the chip's Q formats.
 
     A bias may also be a column of W whose activation is 1.0, as in the authors' own data; it is then one more input.
-    `formats` is None until they are chosen from calibration inputs.
+    `formats` is None until calibration inputs have determined the Q formats.
     """
 
     name: str
@@ -86,7 +87,7 @@ class Layer(Step):
     formats: Formats | None = None
 
     def __post_init__(self) -> None:
-        """Check the bias against the matrix, and copy it where anyone else could write to it."""
+        """Check the bias against the matrix, and copy it if other code could write to it."""
         if self.bias is None:
             return
         bias = np.asarray(self.bias)
@@ -125,13 +126,13 @@ class Layer(Step):
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """`steps` in a row; raises InputError where one's outputs are not as many as the next one's inputs."""
+    """A sequence of `steps`; raises InputError if a step's outputs are not as many as the next step's inputs."""
 
     steps: tuple[Step, ...]
     name: str = "network"
 
     def __post_init__(self) -> None:
-        """Check that there are steps, that names differ and that each fits the next."""
+        """Check that there is a step, that names differ, and that each step's outputs fit the next step."""
         object.__setattr__(self, "steps", tuple(self.steps))
         if not self.steps:
             raise InputError(f"network {self.name} has no steps, expected at least one")
@@ -154,7 +155,7 @@ class Network:
         return what if isinstance(what, Network) else cls((what,), what.name)
 
     def __iter__(self) -> Iterator[Step]:
-        """Give the steps in order."""
+        """Iterate over the steps in order."""
         return iter(self.steps)
 
     @property
@@ -169,18 +170,18 @@ class Network:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Every compressed layer, those inside convolutions and recurrent cells among them, in the order of use."""
+        """Every compressed layer in the order of use, including those inside convolutions and recurrent cells."""
         return tuple(layer for step in self.steps for layer in step.layers)
 
     @property
     def n_pe(self) -> int:
-        """Processing elements that the first compressed layer is split over; raise InputError where there is none."""
+        """Processing elements of the first compressed layer; raises InputError if the network has none."""
         if not self.layers:
             raise InputError(f"network {self.name} has no compressed layer, expected at least one")
         return self.layers[0].matrix.n_pe
 
     def chain(self) -> tuple[Layer, ...]:
-        """Return the layers of a network that has nothing else; raise InputError, naming the first other step."""
+        """Return the layers of a network of linear layers; raise InputError, naming the first step that is none."""
         for step in self.steps:
             if not isinstance(step, Layer):
                 raise InputError(
@@ -189,7 +190,7 @@ class Network:
         return self.layers
 
     def map_layers(self, change: Callable[[Layer], Layer]) -> Network:
-        """Return the same network with `change` made to every compressed layer."""
+        """Return the network with every compressed layer replaced by `change(layer)`."""
         return replace(self, steps=tuple(step.with_layers([change(layer) for layer in step.layers]) for step in self))
 
     def interleave(self, n_pe: int) -> Network:

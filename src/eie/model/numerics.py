@@ -1,4 +1,4 @@
-"""Fixed-point numbers as the chip has them: quantise, multiply, accumulate, read out.
+"""The chip's fixed-point arithmetic: quantise, multiply, accumulate, read out.
 
 docs/hardware.md, A1 to A11, as plain NumPy. Values, codebook and products have B bits (16), accumulators A bits
 (24); all are two's complement. A number q in format Q(f) stands for q * 2**-f; f may be negative or above B - 1.
@@ -37,7 +37,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Formats:
-    """The Q formats of one layer: fraction bits of activations and codebook; the outputs' follow from them.
+    """The Q formats of one layer: fraction bits of activations and codebook, which determine those of the outputs.
 
     `value_bits` is B, 2 to 16; `accumulator_bits` is A, from B to 32.
     """
@@ -48,7 +48,7 @@ class Formats:
     accumulator_bits: int = ACCUMULATOR_BITS
 
     def __post_init__(self) -> None:
-        """Raise InputError where a width is outside what the datapath has."""
+        """Raise InputError for a width that the datapath does not support."""
         if not 2 <= self.value_bits <= 16:
             raise InputError(f"value_bits must be 2 to 16, not {self.value_bits}")
         if not self.value_bits <= self.accumulator_bits <= 32:
@@ -64,7 +64,7 @@ class Formats:
 
 
 def fraction_bits(values: npt.ArrayLike, value_bits: int = VALUE_BITS) -> int:
-    """Return the largest f for which round(max|values| * 2**f) fits B bits; B - 1 where all are zero."""
+    """Return the largest f for which round(max|values| * 2**f) fits B bits; B - 1 if all values are zero."""
     array = np.asarray(values)
     largest = float(np.max(np.abs(array), initial=0.0))
     if largest == 0.0:
@@ -93,7 +93,7 @@ def dequantise(values: npt.ArrayLike, fraction: int) -> npt.NDArray[np.float64]:
 
 
 def product(weight: npt.ArrayLike, activation: npt.ArrayLike, bits: int = VALUE_BITS) -> Integers:
-    """Return (w * a + 2**(B-2)) >> (B-1), the rounded product that the multiplier hands on."""
+    """Return the multiplier's rounded product, (w * a + 2**(B-2)) >> (B-1)."""
     exact: Integers = np.asarray(weight, np.int64) * np.asarray(activation, np.int64)
     return (exact + (1 << (bits - 2))) >> (bits - 1)
 
@@ -105,7 +105,7 @@ def wrap(values: npt.ArrayLike, bits: int) -> Integers:
 
 
 def saturate(values: npt.ArrayLike, bits: int) -> Integers:
-    """Return `values` limited to what `bits` bits can hold."""
+    """Return `values` limited to the range of `bits`-bit two's complement numbers."""
     return np.clip(np.asarray(values, np.int64), -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
 
 
@@ -122,9 +122,9 @@ def choose_formats(
 ) -> Formats:
     """Return the formats for one layer from calibration data.
 
-    fa = f(inputs), or `activation_fraction` where the layer follows another one (its fo);
-    fw = min(f(codebook), f(sums) + (B - 1) - fa), `sums` being the outputs before ReLU, bias included.
-    A margin of m bits leaves room for inputs or outputs 2**m times as large as the calibration's.
+    fa = f(inputs), or `activation_fraction`, the fo of the layer before, if the layer follows another one;
+    fw = min(f(codebook), f(sums) + (B - 1) - fa), where `sums` are the outputs before ReLU, bias included.
+    A margin of m bits leaves room for inputs or outputs 2**m times as large as those of the calibration.
     """
     if activation_fraction is None:
         activation_fraction = fraction_bits(inputs, value_bits) - input_margin

@@ -1,6 +1,6 @@
-"""What a layer computes in real numbers, as plain NumPy, and the Q formats chosen from it.
+"""The outputs of a layer in float64, as plain NumPy, and the choice of its Q formats from them.
 
-What it computes in the chip's fixed point is `eie.program.arithmetic`.
+The outputs in the chip's fixed point are in `eie.program.arithmetic`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-import scipy  # its parts are imported when first used: most commands need none
+import scipy  # imports its submodules on first use; most commands use none
 
 from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
@@ -36,7 +36,7 @@ def float_layer(layer: Layer, inputs: npt.NDArray[np.floating]) -> npt.NDArray[n
 
 
 def formats_of(layer: Layer) -> Formats:
-    """Return the layer's formats; raise InputError where none have been chosen."""
+    """Return the layer's formats; raise InputError if none have been chosen."""
     if layer.formats is None:
         raise InputError(
             f"layer {layer.name} has no fixed-point formats: choose them with eie.calibrate(network, inputs)"
@@ -47,7 +47,7 @@ def formats_of(layer: Layer) -> Formats:
 def input_batch(inputs: npt.ArrayLike, expected: int) -> npt.NDArray[np.floating]:
     """Return `inputs`, one vector of `expected` numbers or a batch of them, as (batch, expected) floats.
 
-    Raises InputError for another shape, for what is not a number and for NaN and infinite values.
+    Raises InputError for another shape, a type that is not a real number, and NaN or infinite values.
     """
     array = np.asarray(inputs)
     if array.dtype.kind not in "fiub":
@@ -70,7 +70,7 @@ def calibrate(
     input_margin: int = 0,
     output_margin: int = 0,
 ) -> Network:
-    """Return a network, a layer or a matrix as a network with each layer's formats chosen from `inputs`.
+    """Return a network, a layer or a matrix as a network with each layer's Q formats chosen from `inputs`.
 
     `inputs` are one vector or a (batch, inputs) array. A layer's activations get the finest format that holds its
     inputs, or, where it follows another layer directly, the format of that one's outputs; each codebook the finest

@@ -1,7 +1,7 @@
-"""The peers: libraries that can do the same product, each as a function that makes a ready call.
+"""The peers: other libraries that compute the same product, each as a function that prepares a call.
 
-A maker gets the float32 weights (outputs, inputs), one activation vector (inputs,) and the number of threads, keeps
-what it needs of them, and returns a call that computes the product anew each time and returns it, float32 (outputs,).
+That function gets the float32 weights (outputs, inputs), one activation vector (inputs,) and the number of threads. It
+returns a function that computes the product at each call and returns it, float32 (outputs,).
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _torch_sparse(weights: Floats, activations: Floats, threads: int) -> Call:
     import torch
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that sparse CSR is in beta
+        warnings.simplefilter("ignore")  # the warning that sparse CSR is in beta
         matrix = torch.from_numpy(weights).to_sparse_csr()
     vector = torch.from_numpy(activations)
     return lambda: (matrix @ vector).numpy()
@@ -141,7 +141,7 @@ def _torch_int8(weights: Floats, activations: Floats, threads: int) -> Call:
     with torch.no_grad():
         linear.weight.copy_(torch.from_numpy(weights))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that eager quantisation is to be moved elsewhere
+        warnings.simplefilter("ignore")  # the warning that eager quantisation is deprecated
         quantise: Any = torch.ao.quantization.quantize_dynamic
         model = quantise(torch.nn.Sequential(linear), {torch.nn.Linear}, torch.qint8)
     vector = torch.from_numpy(activations)[None]

@@ -1,7 +1,7 @@
-"""Timing contenders side by side: in turns, so that whatever else the machine does meets all of them.
+"""Timing contenders in turns, so that other load on the machine affects all of them alike.
 
-Warm: the same weights again and again. Rotated: copies of the weights in turn, more of them than the caches hold, so
-that they come from memory, as they do where a layer is one of many.
+Warm times use the same weights in every call. Rotated times cycle through more copies of the weights than the caches
+hold, so that the weights are read from memory, as for one layer of a large network.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def measure_layer(data: LayerData, peers: Sequence[Peer], settings: Settings) ->
             sources = [dense[i % len(dense)] for i in range(_copies(bytes_read))]
             calls = tuple(peer.make(source, data.activations, settings.threads) for source in sources)
             calls[0]()
-        except Exception as error:  # a peer that cannot do it is a result, whatever it raises
+        except Exception as error:  # a peer that fails, with any error, is a result to report
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             failed.append(f"{peer.name} on {data.name}: {reason}")
             continue
@@ -110,10 +111,10 @@ def _ours(data: LayerData, settings: Settings) -> Contender:
 
         network = calibrate(network, data.activations)
 
-    def session(kernel: str | None) -> InferenceSession:
+    def load(kernel: str | None) -> InferenceSession:
         return InferenceSession(network, numerics=settings.numerics, threads=settings.threads, kernel=kernel)
 
-    first = session(settings.kernel)
+    first = load(settings.kernel)
     plan = first.plan[0]
     few = np.count_nonzero(data.activations) < plan.few_below
     kernel, bytes_read = (plan.few_kernel, plan.few_bytes) if few else (plan.kernel, plan.bytes)
@@ -128,10 +129,10 @@ def _copies(bytes_read: int) -> int:
 
 
 def _times(contenders: Sequence[Contender], seconds: float, rotate: bool) -> dict[str, list[float]]:
-    # A burst each, the first call of it untimed: it brings back the code that the others' turns have driven out.
+    # Each turn is a burst of calls; the first is not timed, as it reloads code that the other turns evicted.
     times: dict[str, list[float]] = {c.name: [] for c in contenders}
     for c in contenders:
-        for call in c.calls:  # the first use of a copy finds pages and tables that nobody has used yet
+        for call in c.calls:  # the first use of a copy pays for page faults and cold tables
             call()
     end, turn = time.perf_counter() + seconds, 0
     while time.perf_counter() < end or turn < 6 * _BURST:

@@ -1,4 +1,4 @@
-"""What was measured, as tables: per layer and contender, the ratios' geometric means, and whole networks of layers."""
+"""Tables of the measurements: per layer and contender, geometric means of the ratios, and networks of layers."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def geometric_means(measurements: Sequence[Measurement]) -> dict[str, tuple[floa
 
 
 def limits(measurements: Sequence[Measurement], bandwidth_gb_per_s: float) -> dict[str, float]:
-    """Return per layer what reading our bytes from memory takes at that bandwidth in microseconds: a lower bound."""
+    """Return per layer the time in microseconds to read our weights from memory at that bandwidth: a lower bound."""
     first = measurements[0].contender
     return {m.layer: m.bytes_read / bandwidth_gb_per_s / 1e3 for m in measurements if m.contender == first}
 

@@ -1,4 +1,4 @@
-"""The lowered program: a network and its hardware as the plain data that every form of the chip plays."""
+"""The lowered program: a network for one hardware as plain data, which every implementation of the chip executes."""
 
 from eie.program.arithmetic import ChipOutputs, chip_layer, read_out
 from eie.program.constants import Constants, constants_of

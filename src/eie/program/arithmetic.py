@@ -1,7 +1,7 @@
-"""What the chip computes, as plain NumPy, bit for bit: the reference for kernels, stepped chip and RTL.
+"""The chip's outputs, bit for bit, as plain NumPy: the reference for kernels, stepped chip and RTL.
 
-A layer and a vector of activations in Q(fa) go in; its outputs in Q(fo) come out. Each product is rounded, sums wrap to
-A bits, outputs saturate to B (docs/hardware.md, A4 to A7).
+A layer maps a vector of activations in Q(fa) to outputs in Q(fo). Each product is rounded, sums wrap to A bits, and
+outputs saturate to B bits (docs/hardware.md, A4 to A7).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["ChipOutputs", "chip_layer", "read_out"]
 
 
 class ChipOutputs(NamedTuple):
-    """A layer's outputs in Q(fo), (outputs,), and how many of the sums did not fit the accumulator."""
+    """A layer's outputs in Q(fo), (outputs,), and the number of sums that did not fit the accumulator."""
 
     values: Integers
     overflows: int
@@ -41,6 +41,6 @@ def chip_layer(layer: Layer, activations: Integers, formats: Formats | None = No
 
 
 def read_out(accumulators: Integers, formats: Formats, relu: bool) -> Integers:
-    """Return what is read of accumulators: saturated to B bits, then through ReLU where the layer has it."""
+    """Return accumulators as they are read: saturated to B bits, then max(y, 0) if `relu`."""
     values = saturate(accumulators, formats.value_bits)
     return np.maximum(values, 0) if relu else values

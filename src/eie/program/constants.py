@@ -17,7 +17,7 @@ __all__ = ["Constants", "constants_of"]
 class Constants:
     """The integers of one layer.
 
-    `codebook`, (2**code_bits,), is in Q(fw), B bits; `bias`, (outputs,), in Q(fo), A bits, zeros where there is none.
+    `codebook`, (2**code_bits,), is in Q(fw), B bits; `bias`, (outputs,), in Q(fo), A bits, zeros for a layer without.
     """
 
     formats: Formats
@@ -26,7 +26,7 @@ class Constants:
 
 
 def constants_of(layer: Layer, formats: Formats | None = None) -> Constants:
-    """Return the layer's constants in `formats`, its own unless given. Raises InputError where it has none."""
+    """Return the layer's constants in `formats`, by default its own. Raises InputError if it has none."""
     formats = formats_of(layer) if formats is None else formats
     codebook = quantise_codebook(layer.matrix.codebook, formats.codebook_fraction, formats.value_bits)
     if layer.bias is None:

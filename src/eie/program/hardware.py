@@ -1,4 +1,4 @@
-"""Every size of the chip that can be chosen, checked, with the paper's configuration as the default."""
+"""The chip's parameters, checked, with the paper's configuration as the default."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Hardware:
     spmat_width_bits: bits read from the weight memory at once. clock_mhz: clock frequency.
     register_entries: R, activations per PE in each of the two register files. batched: run inputs beyond R N in batches
     and outputs beyond R N in passes, as the hardware must; off, a layer is one scan, as in the authors' simulator.
-    strict: refuse a layer that the memories cannot hold; off, it is simulated all the same.
+    strict: refuse a layer that the memories cannot hold; off, the layer is simulated without that limit.
     value_bits: B. accumulator_bits: A. pointer_bits, pointer_bytes, spmat_bytes, activation_bytes: the memories.
-    row_assignment, scan_rule: rules of the machine, by default the paper's (`eie.program.rules`). arithmetic_units: of
-    each PE, which then issues as many entries of a column in a cycle; the paper's have one.
+    row_assignment, scan_rule: rules of the machine, by default the paper's (`eie.program.rules`). arithmetic_units:
+    per PE, and the entries of a column that it issues per cycle; the paper's PE has one.
     Raises InputError for a value out of range.
     """
 
@@ -92,7 +92,7 @@ class Hardware:
         return self.register_entries * self.n_pe
 
     def document(self) -> dict[str, int | float | str]:
-        """Return every parameter by name, as JSON and tables have them: a rule as it is written in Python."""
+        """Return every parameter by name, for JSON and tables; a rule is given as its Python expression."""
         return {name: repr(value) if name in _RULES else value for name, value in vars(self).items()}
 
     @property

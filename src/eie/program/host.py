@@ -1,6 +1,6 @@
-"""What the host does to run a program: the steps in order, as plain data; the stepped chip and the RTL play them.
+"""The host's steps that run a program, in order, as plain data; the stepped chip and the RTL execute them.
 
-Its rules: docs/hardware.md, H1 to H3.
+Rules: docs/hardware.md, H1 to H3.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class WriteCodebook:
 
 @dataclass(frozen=True, eq=False)
 class WriteSram:
-    """Fill the activation SRAMs with all inputs of the layer, which its batches are loaded from."""
+    """Fill the activation SRAMs with all inputs of the layer, from which its batches are loaded."""
 
     layer: LoweredLayer
 
 
 @dataclass(frozen=True, eq=False)
 class WritePass:
-    """Fill pointers and weight memories with one pass, and preset the destination file with its bias, else zeros."""
+    """Fill pointer and weight memories with one pass, and preset the destination file with its bias or zeros."""
 
     layer: LoweredLayer
     part: Pass
@@ -78,10 +78,11 @@ HostStep = WriteCodebook | WriteSram | WritePass | WriteSource | RunScan | ReadO
 
 
 def host_steps(program: Program) -> Iterator[HostStep]:
-    """Give the host's steps. `source` is the register file, 0 or 1, that a step finds as source; the other is written.
+    """Iterate over the host's steps. `source` is the register file, 0 or 1, that a step reads; it writes the other one.
 
-    A layer whose outputs fit the destination file hands them on in place: the files swap roles, and the next layer
-    reads them through the ReLU of the one that wrote them. What the host or the SRAM has written is read as it is.
+    If a layer's outputs fit the destination file, they stay there: the files swap roles, and the next layer reads them
+    through the ReLU of the layer that wrote them. Values written by the host or loaded from the SRAM are read without
+    ReLU.
     """
     source, relu = 0, False
     kept = False  # whether the source file has the layer's inputs already

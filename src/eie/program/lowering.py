@@ -1,9 +1,9 @@
-"""A network with its hardware as the program that the chip plays: constants, passes, batches and memory images.
+"""Lowering: from a network and a hardware to the program of the chip: constants, passes, batches, memory images.
 
     network, hardware -> Program -> layers -> passes over rows -> batches over inputs
 
-Everything that plays a network on the chip reads this form: the recurrence, the stepped chip, traces, the RTL's host
-program, its export and its power stimulus. How a layer is cut and laid out is written here alone.
+All implementations of the chip read this form: the recurrence, the stepped chip, traces, and the RTL's host program,
+export and power stimulus. This module alone decides how a layer is divided and laid out in memory.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ class Batch:
 
     @property
     def loads(self) -> bool:
-        """Whether the chip loads it from the activation SRAM: every batch but a pass's first (docs/hardware.md, B3)."""
+        """Whether the chip loads it from the activation SRAM: all but a pass's first batch (docs/hardware.md, B3)."""
         return self.first_input > 0
 
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """Outputs that the destination file holds at once: a part of the rows, encoded by itself, over all inputs."""
+    """A part of the matrix's rows, encoded by itself, whose outputs fit the destination file together."""
 
     matrix: InterleavedCSC
     first_output: int
@@ -71,10 +71,10 @@ class Pass:
         return pointers.reshape(len(pointers), -1, 2).transpose(2, 0, 1)
 
     def weight_rows(self, pe: int, entries_per_row: int) -> npt.NDArray[np.unsignedinteger]:
-        """Return one PE's weight memory, (rows, entries_per_row): entry e is entry e mod that of row e div that.
+        """Return one PE's weight memory, (rows, entries_per_row): entry e is in row e div entries_per_row.
 
-        Entries have the matrix's type, little-endian, so that a row's bytes are the memory's, the least significant
-        first. The last row is filled up with zeros.
+        Entries have the matrix's type, little-endian, so a row's bytes are those of the memory, least significant
+        first. The last row is padded with zeros.
         """
         start, end = self.matrix.slice_starts[pe : pe + 2]
         entries = self.matrix.entries[start:end]
@@ -86,9 +86,9 @@ class Pass:
 class LoweredLayer:
     """One layer of a program.
 
-    `layer` is the network's own. `matrix` has its rows in the order of the outputs' places on the chip, its columns in
-    that of its inputs' places. Place k of a vector belongs to PE k mod N; it holds output `output_order[k]`, or output
-    k where that is None. `constants` are in the order of places too.
+    `layer` is the layer of the network. Place k of a vector on the chip belongs to PE k mod N. The rows of `matrix` are
+    in the order of the outputs' places, its columns in that of the inputs' places. Place k holds output
+    `output_order[k]`, or output k if `output_order` is None. The bias in `constants` is in the order of places, too.
     """
 
     layer: Layer
@@ -103,7 +103,7 @@ class LoweredLayer:
         return inputs if self.input_order is None else inputs[..., self.input_order]
 
     def outputs(self, places: Integers) -> Integers:
-        """Return the layer's outputs, (outputs,), of what the chip holds in their places."""
+        """Return the layer's outputs, (outputs,), in their own order, from those in the order of places."""
         if self.output_order is None:
             return places
         outputs = np.empty_like(places)
@@ -117,7 +117,7 @@ class LoweredLayer:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A network lowered to one chip: `layers` holds every layer that is multiplied with, in order."""
+    """A network lowered to one chip: `layers` holds every compressed layer, in the order of use."""
 
     network: Network
     hardware: Hardware
@@ -134,8 +134,8 @@ class Run(NamedTuple):
 def passes_of(matrix: InterleavedCSC, hardware: Hardware) -> tuple[Pass, ...]:
     """Cut a matrix into passes over its rows and each into batches over its inputs.
 
-    With `hardware.batched` both are limited by the R N activations of a register file; without, there is one of each.
-    Raises InputError where the encoding is not valid. Rules: docs/hardware.md, B1, B2, P1 and P2.
+    With `hardware.batched` both are limited to the R N activations of a register file; without, there is one pass of
+    one batch. Raises InputError if the encoding is not valid. Rules: docs/hardware.md, B1, B2, P1 and P2.
     """
     matrix.validate()
     limit = hardware.register_inputs if hardware.batched else max(matrix.shape)
@@ -152,8 +152,8 @@ def _batches(inputs: int, limit: int, n_pe: int) -> Iterator[Batch]:
 def lower(network: Network, hardware: Hardware, calibration: npt.ArrayLike | None = None) -> Program:
     """Return the program of `network` on `hardware`; the network is split over the hardware's PEs first.
 
-    Where a layer has no formats, all are chosen from `calibration`, inputs as `eie.calibrate` takes them.
-    Raises InputError where a layer has none and there is no calibration.
+    If a layer has no formats, those of all layers are chosen from `calibration`, inputs as for `eie.calibrate`.
+    Raises InputError if a layer has no formats and `calibration` is None.
     """
     network = network.interleave(hardware.n_pe)
     if calibration is not None and any(layer.formats is None for layer in network.layers):
@@ -171,10 +171,10 @@ def lower(network: Network, hardware: Hardware, calibration: npt.ArrayLike | Non
 
 
 def lower_run(network: Network, inputs: npt.ArrayLike, hardware: Hardware) -> Run:
-    """Lower a network of linear layers with one real input vector, (inputs,), as the hardware must run it: batched.
+    """Return the batched program of a network of linear layers, with one real input vector, (inputs,), quantised.
 
-    Where a layer has no formats, all are chosen from this input. Raises InputError for a batch, a wrong shape, values
-    that are not finite and a step that is no linear layer.
+    If a layer has no formats, those of all layers are chosen from this input. Raises InputError for a batch, a wrong
+    shape, values that are not finite, and a step that is not a linear layer.
     """
     network.chain()
     vector = one_input(network, inputs)
@@ -184,7 +184,7 @@ def lower_run(network: Network, inputs: npt.ArrayLike, hardware: Hardware) -> Ru
 
 
 def lower_layer(layer: Layer, hardware: Hardware, input_order: Integers | None = None) -> LoweredLayer:
-    """Return one layer, encoded for the hardware's PEs, lowered; `input_order` is that of its inputs' places."""
+    """Return one layer lowered, encoded for the hardware's PEs; `input_order` is the order of its inputs' places."""
     constants = constants_of(layer)
     order = row_order(layer.matrix, hardware)
     matrix = layer.matrix.reorder(order, input_order)
@@ -194,7 +194,7 @@ def lower_layer(layer: Layer, hardware: Hardware, input_order: Integers | None =
 
 
 def row_order(matrix: InterleavedCSC, hardware: Hardware) -> Integers | None:
-    """Return the order in which the hardware's rule deals out the matrix's rows; None for their own."""
+    """Return the order in which the hardware's rule assigns the matrix's rows to PEs, None for the rows' own order."""
     order = hardware.row_assignment.order(matrix)
     if order is not None and not np.array_equal(np.sort(order), np.arange(matrix.outputs)):
         raise InputError(

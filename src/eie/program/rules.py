@@ -1,4 +1,4 @@
-"""The rules of the machine that a user may replace: how rows are dealt to PEs, and how the LNZD scans a vector.
+"""The rules of the machine that a user may replace: which rows each PE gets, and how the LNZD scans a vector.
 
 The paper's machine is the default of both. Another one is a small frozen dataclass given to `Hardware`; the recurrence,
 the stepped chip, costs and sweeps follow it, and the RTL, which has the paper's rules only, refuses it by name.
@@ -33,11 +33,11 @@ Integers = npt.NDArray[np.int64]
 
 
 class RowAssignment(ABC):
-    """A rule for dealing the rows of a matrix to the processing elements. Subclasses are frozen dataclasses."""
+    """A rule that assigns the rows of a matrix to the processing elements. Subclasses are frozen dataclasses."""
 
     @abstractmethod
     def order(self, matrix: InterleavedCSC) -> Integers | None:
-        """Return the rows in the order in which they are dealt out, (outputs,), or None for their own order.
+        """Return the rows in the order of assignment, (outputs,), or None for their own order.
 
         Row `order[k]` goes to PE k mod N, N being `matrix.n_pe`; `matrix.rows` has the weights by row.
         """
@@ -54,10 +54,10 @@ class RoundRobin(RowAssignment):
 
 @dataclass(frozen=True)
 class BalancedRows(RowAssignment):
-    """Rows dealt so that every PE holds about as many weights as the others.
+    """Rows assigned so that all PEs hold about the same number of weights.
 
-    The heaviest row goes first, each to the PE with the fewest weights that has a place left; a PE's rows keep their
-    order. This evens out a PE's work over all columns, not its work in one column.
+    Rows are assigned from the heaviest to the lightest, each to the PE with the fewest weights that may take another
+    row; a PE's rows keep their order. This balances the load over all columns, not within one column.
     """
 
     def order(self, matrix: InterleavedCSC) -> Integers:
@@ -68,7 +68,7 @@ class BalancedRows(RowAssignment):
         dealt: list[list[int]] = [[] for _ in range(n_pe)]
         least = [(0, pe) for pe in range(n_pe) if places[pe]]
         heapify(least)
-        full = int(weights.sum()) + 1  # more than any PE's load: never the least again
+        full = int(weights.sum()) + 1  # more than any PE's load, so a full PE is never chosen
         for row in np.argsort(-weights, kind="stable").tolist():
             while len(dealt[least[0][1]]) == places[least[0][1]]:
                 heapreplace(least, (full, least[0][1]))
@@ -84,8 +84,9 @@ class BalancedRows(RowAssignment):
 class Scan(NamedTuple):
     """One scan of a source vector, as it would run if no activation queue were ever full.
 
-    `columns`, uint32 (broadcasts,), are the inputs broadcast, in order; `cycles`, int64 (broadcasts,), when; `end` is
-    the first cycle in which the scan is finished. A full queue delays a broadcast and everything after it alike.
+    `columns`, uint32 (broadcasts,), are the inputs broadcast, in order; `cycles`, int64 (broadcasts,), are the cycles
+    of the broadcasts; `end` is the first cycle in which the scan is finished. A full queue delays a broadcast and all
+    that follows by the same number of cycles.
     """
 
     columns: npt.NDArray[np.uint32]
@@ -103,14 +104,14 @@ class Scan(NamedTuple):
 
 
 class ScanRule(ABC):
-    """What the leading non-zero detector does with a source vector. Subclasses are frozen dataclasses."""
+    """A rule by which the leading non-zero detector scans a source vector. Subclasses are frozen dataclasses."""
 
     @abstractmethod
     def scan(self, active: npt.NDArray[np.bool_]) -> Scan:
-        """Return the scan of a vector laid out in rows of N, (rows, N), where `active` says what is not zero.
+        """Return the scan of a vector laid out in rows of N; `active`, (rows, N), is true where it is not zero.
 
-        Cycle 0 is the one before the first row is loaded. Columns ascend; cycles are 1 or more and never decrease; a
-        full queue holds up whatever has the same cycle or a later one.
+        Cycle 0 is the one before the first row is loaded. Columns must ascend; cycles must be 1 or more and not
+        decrease. A full queue delays all broadcasts of the same cycle or later.
         """
 
 

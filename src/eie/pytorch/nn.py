@@ -1,4 +1,4 @@
-"""Compressed layers as PyTorch modules: the rest of a model, a convolutional front end say, stays in PyTorch."""
+"""Compressed layers as PyTorch modules, for models whose other parts run in PyTorch."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["Conv2d", "Linear", "convert_"]
 class _Compressed(torch.nn.Module):
     """A module that runs one compressed layer on the CPU, for inference: no gradient flows through it.
 
-    It takes and gives float32, and computes in the session's numerics. `numerics`, `threads` and `kernel` are those of
-    `eie.engine.InferenceSession`.
+    Its inputs and outputs are float32; it computes in the session's numerics. `numerics`, `threads` and `kernel` are
+    those of `eie.engine.InferenceSession`.
     """
 
     def __init__(self, layer: Layer, *, numerics: str = "int16", threads: int = 1, kernel: str | None = None) -> None:
@@ -28,7 +28,7 @@ class _Compressed(torch.nn.Module):
         self._session = InferenceSession(Network((layer,)), **self._arguments)
 
     def _multiply(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return (batch, outputs) for (batch, inputs), where the rows were."""
+        """Return (batch, outputs) for (batch, inputs), on the device of `rows`."""
         inputs = rows.detach().to("cpu", torch.float32).contiguous()
         outputs = torch.empty((len(inputs), self._layer.outputs))
         if len(inputs):
@@ -36,7 +36,7 @@ class _Compressed(torch.nn.Module):
         return outputs.to(rows.device)
 
     def extra_repr(self) -> str:
-        """Say what the layer is, for the model's printed form."""
+        """Return a description of the layer for the model's printed form."""
         plan = self._session.plan[0]
         return (
             f"in_features={self._layer.inputs}, out_features={self._layer.outputs}, weights={plan.weights}, "
@@ -44,11 +44,11 @@ class _Compressed(torch.nn.Module):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the session, which is made anew where the module is copied or loaded."""
+        """Return the state without the session, which `__setstate__` builds again."""
         return {name: value for name, value in self.__dict__.items() if name != "_session"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the state back and make the session."""
+        """Restore the state and build the session."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._session = InferenceSession(Network((self._layer,)), **self._arguments)
 
@@ -68,12 +68,12 @@ class Linear(_Compressed):
 
 
 class Conv2d(_Compressed):
-    """A compressed layer in place of `torch.nn.Conv2d`, of whose windows it takes the kernel, stride and padding."""
+    """A compressed layer in place of the `torch.nn.Conv2d` `conv`, with its kernel size, stride and padding."""
 
     def __init__(self, layer: Layer, conv: torch.nn.Conv2d, **arguments: Any) -> None:
         super().__init__(layer, **arguments)
         self.kernel_size, self.stride = conv.kernel_size, conv.stride
-        self.padding = tuple(int(one) for one in conv.padding)
+        self.padding = tuple(int(side) for side in conv.padding)
         self.in_channels, self.out_channels = conv.in_channels, layer.outputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -95,18 +95,18 @@ def convert_(
     threads: int = 1,
     kernel: str | None = None,
 ) -> torch.nn.Module:
-    """Put compressed layers in the place of `model`'s own, and return it.
+    """Replace modules of `model` by compressed layers, in place, and return the model.
 
     `compressed` names the modules to replace, as `model.named_modules()` does: a mapping to layers, as
     `eie.compress_(...).layers` is, or a network whose layers have those names. Each must be a `torch.nn.Linear`, or a
-    `torch.nn.Conv2d` without groups and dilation, of the layer's size. A layer with ReLU brings its own: the module's
-    outputs are rectified, which a ReLU after it leaves as they are. Nothing is replaced unless all can be.
+    `torch.nn.Conv2d` without groups and dilation, of the layer's size. If a layer has ReLU, the new module applies it;
+    a ReLU that follows in the model then changes nothing. Either all modules are replaced or, after an error, none.
     """
     layers = {layer.name: layer for layer in compressed.layers} if isinstance(compressed, Network) else dict(compressed)
     modules = dict(model.named_modules())
     converted: dict[str, torch.nn.Module] = {}
     for name, layer in layers.items():
-        module = modules.get(name) if name else None  # the model itself has no place to put another in
+        module = modules.get(name) if name else None  # the model itself has no parent whose attribute could be replaced
         if not _can_be_replaced(module):
             found = "no module" if module is None else f"a {type(module).__name__}"
             raise InputError(f"the model has {found} called {name!r}, expected a torch.nn.Linear or Conv2d")

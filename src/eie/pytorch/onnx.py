@@ -1,4 +1,4 @@
-"""ONNX files as PyTorch modules: a chain of nodes, each one layer, ready to be compressed."""
+"""Reading ONNX files as PyTorch modules: a chain of nodes becomes a sequence of layers that can be compressed."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _PLAIN: dict[str, type[nn.Module]] = {
 
 
 def read_onnx(path: str | Path) -> nn.Sequential:
-    """Return the network of an ONNX file: modules in a row, named as their weights are.
+    """Return the network of an ONNX file as a sequence of modules, named after their weights.
 
-    It may have Gemm, MatMul and Add, Conv, BatchNormalization, MaxPool, AveragePool, GlobalAveragePool, Relu, Tanh,
-    Sigmoid, Softmax, LogSoftmax, Flatten, Reshape to vectors, Dropout and Identity. Raises InputError, naming the node,
-    for anything else, and for nodes that are not in a row.
+    Supported nodes are Gemm, MatMul and Add, Conv, BatchNormalization, MaxPool, AveragePool, GlobalAveragePool, Relu,
+    Tanh, Sigmoid, Softmax, LogSoftmax, Flatten, Reshape to vectors, Dropout and Identity. Raises InputError, naming
+    the node, for any other, and for nodes that do not form a chain.
     """
     path = existing_file(path, "model")
     try:
@@ -93,11 +93,11 @@ class _Reader:
         if self.outputs != [self.last]:
             raise InputError(f"the graph gives {', '.join(self.outputs) or 'nothing'}, expected {self.last} alone")
         if not self.layers:
-            raise InputError("the graph has no nodes, expected a layer at least")
+            raise InputError("the graph has no nodes, expected at least one layer")
         return nn.Sequential(self.layers)
 
     def _take(self, node: Any) -> None:
-        facts = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+        facts = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
         arrays = [self.constants[name] for name in node.input if name in self.constants]
         kind = node.op_type
         name = self._name(node)

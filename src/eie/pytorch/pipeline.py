@@ -1,4 +1,4 @@
-"""A recipe carried out: train, prune, share, fine-tune; a PyTorch model in, the same model with shared weights out."""
+"""Compression of a PyTorch model by a recipe: train, prune, share the weights, fine-tune the centroids."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from eie.workloads.data import Data
 
 __all__ = ["Compression", "Stage", "compress_", "discard_checkpoints", "targets_of"]
 
-OWNER = "of"  # the file in a folder of checkpoints that says whose they are
+OWNER = "owner.sha256"  # in a folder of checkpoints: the hash of the recipe, model and data that they belong to
 TRAININGS = ("train", "prune", "finetune")
 MASK_INTERVAL = 50  # steps between one choice of masks and the next
 
@@ -39,7 +39,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Stage:
-    """How the model stood after one step of the recipe: accuracies 0 to 1, None without data; weights kept."""
+    """The model after one step of the recipe: accuracies, 0 to 1 or None without data, and weights kept."""
 
     name: str
     validation_accuracy: float | None
@@ -50,7 +50,7 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Compression:
-    """What became of a model: itself, its compressed layers by name, and how it stood after each step."""
+    """A compressed model: the PyTorch module, its compressed layers by name, and a Stage for each step."""
 
     model: nn.Module
     recipe: Recipe
@@ -60,9 +60,9 @@ class Compression:
 
     @cached_property
     def network(self) -> Network:
-        """The whole model as a network, its Q formats chosen from training inputs where there are any.
+        """The whole model as a network, with Q formats chosen from training inputs if data was given.
 
-        Raises InputError where its forward pass is not a chain of known layers; `layers` are there all the same.
+        Raises InputError if its forward pass is not a chain of supported layers; `layers` is available nevertheless.
         """
         encode, numbers = self.recipe.encode, self.recipe.numbers
         shape = _input_shape(self.model, self.recipe, self.data)
@@ -79,7 +79,7 @@ class Compression:
 
 
 def _input_shape(model: nn.Module, recipe: Recipe, data: Data | None) -> tuple[int, ...]:
-    """Return the shape of one input: the recipe's, the data's, or that of a first layer that is linear."""
+    """Return the shape of one input: from the recipe, the data, or a linear first layer, in this order."""
     if recipe.input_shape is not None:
         return recipe.input_shape
     if data is not None:
@@ -108,13 +108,13 @@ def compress_(
     chain: bool = False,
     log: Log = lambda line: None,
 ) -> Compression:
-    """Compress `model` in place as `recipe` says, and return what became of it.
+    """Compress `model` in place by `recipe`, and return the result.
 
-    Afterwards its layers' weights are parametrised: codes that stay and centroids that any training loop trains on.
-    Without `data` nothing is trained. With `checkpoints`, a folder, an interrupted call that is repeated goes on where
-    it stopped. With `chain` a model of which there will be no `Compression.network` is refused at once. Raises
-    InputError for a model without a layer to compress, weights that are NaN or infinite, a recipe or checkpoints of
-    another model, and Interrupted where the user stopped it.
+    Afterwards the weights of its layers are parametrised by fixed codes and by centroids, which any training loop can
+    train further. Without `data` nothing is trained. With `checkpoints`, a folder, a call that was interrupted can be
+    repeated and continues where it stopped. With `chain`, a model that cannot become a `Compression.network` is
+    refused before the training. Raises InputError for a model without a layer to compress, weights that are NaN or
+    infinite, and a recipe or checkpoints of another model; raises Interrupted if the user stops it.
     """
     recipe = Recipe() if recipe is None else recipe
     recipe.require_layers(
@@ -126,7 +126,7 @@ def compress_(
         raise InputError("the model has no layer that can be compressed: no linear one, no convolution without groups")
     targets = {name: module for name, module in targets.items() if recipe.of(name).compress}
     if not targets:
-        raise InputError("the recipe leaves every layer as it is: nothing is to be compressed")
+        raise InputError("the recipe has compress = false for every layer, expected at least one layer to compress")
     for name, module in targets.items():
         if parametrize.is_parametrized(module):
             raise InputError(f"layer {name} is parametrised already, expected plain weights")
@@ -156,7 +156,7 @@ def discard_checkpoints(folder: Path) -> None:
 
 
 class _Run:
-    """One model on its way through a recipe."""
+    """The compression of one model: a method for each step of the recipe."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class _Run:
         self.stages: list[Stage] = []
 
     def claim_checkpoints(self) -> None:
-        """Make the checkpoints' folder this run's, or see that it is."""
+        """Write this run's hash to the checkpoints' folder, or raise InputError if it has another run's."""
         if self.checkpoints is None:
             return
         digest = hashlib.sha256(self.recipe.model_dump_json().encode())
@@ -197,12 +197,12 @@ class _Run:
             )
 
     def train(self) -> None:
-        """Train the dense model, where the recipe says so."""
+        """Train the dense model if the recipe has epochs for it."""
         self._train("train", self.recipe.train)
         self._note("dense")
 
     def prune(self) -> None:
-        """Prune under masks, training in between, and leave the zeros in the weights."""
+        """Prune the weights under masks, with training in between, and store the zeros in the weights."""
         prune = self.recipe.prune
         for module in self.targets.values():
             mask = Mask(torch.ones_like(module.weight, dtype=torch.bool), prune.regrow)
@@ -241,7 +241,7 @@ class _Run:
             _masked(self.targets[name])[1].copy_(masks[name])
 
     def share(self) -> None:
-        """Cluster each layer's weights, and put codes and centroids in their place."""
+        """Cluster each layer's weights, and replace them by codes and centroids."""
         wanted = self.recipe.share
         for name, module in self.targets.items():
             _share(module, "weight", self.recipe.bits_of(name), wanted.clustering, self.recipe.seed)
@@ -250,13 +250,13 @@ class _Run:
         self._note("shared")
 
     def finetune(self) -> None:
-        """Train the centroids, where the recipe says so."""
+        """Train the centroids if the recipe has epochs for it."""
         if self.data is not None and self.recipe.finetune.epochs:
             self._train("finetune", self.recipe.finetune)
             self._note("fine-tuned")
 
     def layers(self) -> dict[str, Layer]:
-        """Return the compressed layers, laid out as the recipe says."""
+        """Return the compressed layers, encoded as the recipe says."""
         encode = self.recipe.encode
         found = {}
         for name, module in self.targets.items():
@@ -301,13 +301,13 @@ class _Run:
 
 
 def _masked(module: Target) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a masked module's whole weights and their mask."""
+    """Return a masked module's weights, those under the mask included, and the mask."""
     parametrisations: Any = module.parametrizations
     return parametrisations["weight"].original.detach(), parametrisations["weight"][0].mask
 
 
 def _share(module: Target, tensor: str, bits: int, clustering: Method, seed: int) -> None:
-    """Put a codebook of 2**bits - 1 centroids in the place of one tensor's values that are not zero."""
+    """Replace the non-zero values of one tensor by codes into a codebook of 2**bits - 1 centroids."""
     codes, codebook = share(getattr(module, tensor).detach().numpy(), bits, clustering, seed=seed)
     shared = Shared(torch.from_numpy(codes), torch.from_numpy(codebook[1:].copy()))
     parametrize.register_parametrization(module, tensor, shared)

@@ -1,4 +1,4 @@
-"""Pruning by magnitude: which weights stay, and masks that stay masks while the rest is trained."""
+"""Pruning by magnitude: the choice of the weights to keep, and masks that hold the others at zero during training."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["Mask", "cubic_density", "global_masks", "magnitude_mask"]
 
 
 def magnitude_mask(weights: torch.Tensor, density: float) -> torch.Tensor:
-    """Return which of `weights` to keep: the `density` of them that are largest in magnitude, one at least.
+    """Return a boolean mask of the `weights` to keep: the share `density` with the largest magnitudes, at least one.
 
-    A boolean tensor of the same shape. Raises InputError for a density of 0 or above 1, and weights that are NaN.
+    It has the shape of `weights`. Raises InputError for a density of 0 or above 1, and for weights that are NaN.
     """
     return global_masks({"the layer": weights}, density)["the layer"]
 
 
 def global_masks(weights: Mapping[str, torch.Tensor], density: float) -> dict[str, torch.Tensor]:
-    """Return masks that keep the `density` of all `weights` together that are largest in magnitude.
+    """Return masks that keep the share `density` of all tensors' weights together, those largest in magnitude.
 
-    Magnitudes are taken in units of each tensor's own root mean square, since layers differ in scale; every tensor
-    keeps one weight at least.
+    Magnitudes are divided by the root mean square of their tensor, since layers differ in scale; every tensor keeps at
+    least one weight.
     """
     if not 0 < density <= 1:
         raise InputError(f"density must be above 0 and at most 1, not {density}")
@@ -37,7 +37,7 @@ def global_masks(weights: Mapping[str, torch.Tensor], density: float) -> dict[st
     everything = torch.cat([values.flatten() for values in magnitudes.values()])
     kept = max(1, round(len(everything) * density))
     chosen = torch.zeros(len(everything), dtype=torch.bool)
-    chosen[torch.topk(everything, kept, sorted=False).indices] = True  # exactly as many, however many are equal
+    chosen[torch.topk(everything, kept, sorted=False).indices] = True  # exactly this many, also if magnitudes are equal
     masks = {}
     sizes = [values.numel() for values in magnitudes.values()]
     for (name, values), mask in zip(magnitudes.items(), torch.split(chosen, sizes), strict=True):
@@ -48,7 +48,7 @@ def global_masks(weights: Mapping[str, torch.Tensor], density: float) -> dict[st
 
 
 def cubic_density(progress: float, final: float, initial: float = 1.0) -> float:
-    """Return the density at `progress`, 0 to 1, of gradual pruning: much is pruned at first and little at the end.
+    """Return the density at `progress`, 0 to 1, of gradual pruning, which prunes fast at first and slowly at the end.
 
     final + (initial - final) (1 - progress)^3: Zhu and Gupta, "To prune, or not to prune" (2017).
     """
@@ -70,8 +70,8 @@ class _KeepGradient(torch.autograd.Function):
 class Mask(nn.Module):
     """A parametrisation (`torch.nn.utils.parametrize`) that keeps pruned weights at zero.
 
-    With `regrow` the gradient reaches pruned weights as if they were there, so that one can come back when the mask is
-    chosen anew (dynamic network surgery: Guo, Yao and Chen, 2016).
+    With `regrow` pruned weights get their gradient as if they were not masked, so they can grow and be kept when the
+    mask is next chosen (dynamic network surgery: Guo, Yao and Chen, 2016).
     """
 
     mask: torch.Tensor

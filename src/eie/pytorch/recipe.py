@@ -1,4 +1,4 @@
-"""Recipes: what to do to a model, step by step, as a TOML file or from Python, checked before anything begins."""
+"""Recipes: the steps of a compression and their parameters, from a TOML file or Python, checked before work starts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Table(BaseModel):
 
 
 class Train(_Table):
-    """Training: epochs, and how. With no epochs nothing is trained."""
+    """Training: the number of epochs, 0 for none, and the optimiser's parameters."""
 
     epochs: int = Field(default=0, ge=0)
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -45,8 +45,8 @@ class Train(_Table):
 class Prune(Train):
     """Pruning by magnitude to `density` of every layer's weights, or of all layers' together with `scope = "global"`.
 
-    "gradual" lowers the density along a cubic during the first `ramp` of the epochs; "one-shot" prunes at once; both
-    train what is left. `regrow` lets a pruned weight come back.
+    "gradual" lowers the density along a cubic during the share `ramp` of the epochs; "one-shot" prunes before the first
+    epoch. Both train the weights kept. With `regrow` a pruned weight can be kept again later.
     """
 
     density: float = Field(default=0.1, gt=0, le=1)
@@ -69,7 +69,7 @@ class Finetune(Train):
 
 
 class Encode(_Table):
-    """How the weights are laid out: PEs; bits of a relative index, or "best" for the fewest bytes; Huffman coding."""
+    """The encoding: PEs; bits of a relative index, or "best" for the fewest bytes; whether to Huffman-code."""
 
     n_pe: int = Field(default=64, ge=1, le=1024)
     index_bits: Bits | Literal["best"] = 4
@@ -77,7 +77,7 @@ class Encode(_Table):
 
 
 class Numbers(_Table):
-    """The chip's fixed point: its widths, and how many training inputs choose the Q formats."""
+    """The chip's fixed point: its widths, and the number of training inputs from which Q formats are chosen."""
 
     value_bits: int = Field(default=16, ge=2, le=16)
     accumulator_bits: int = Field(default=24, ge=2, le=32)
@@ -85,7 +85,7 @@ class Numbers(_Table):
 
 
 class LayerRecipe(_Table):
-    """What one layer does otherwise than the rest. With `compress = false` it is left as it is, in float."""
+    """The parameters of one layer that differ from the rest. With `compress = false` it keeps its float32 weights."""
 
     compress: bool = True
     density: Density | None = None
@@ -94,7 +94,7 @@ class LayerRecipe(_Table):
 
 
 class Recipe(_Table):
-    """The whole recipe, its tables in the order in which they are carried out."""
+    """The whole recipe, its tables in the order of the steps."""
 
     name: str = "network"
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -117,11 +117,11 @@ class Recipe(_Table):
         return self
 
     def of(self, layer: str) -> LayerRecipe:
-        """Return what the recipe says of one layer."""
+        """Return the parameters of one layer."""
         return self.layers.get(layer, LayerRecipe())
 
     def density_of(self, layer: str) -> float:
-        """Return the part of one layer's weights to keep."""
+        """Return the share of one layer's weights to keep, 0 to 1."""
         density = self.of(layer).density
         return self.prune.density if density is None else density
 
@@ -131,7 +131,7 @@ class Recipe(_Table):
         return self.share.bits if bits is None else bits
 
     def require_layers(self, names: Iterable[str]) -> None:
-        """Raise InputError where the recipe speaks of a layer that is not among `names`."""
+        """Raise InputError if the recipe names a layer that is not among `names`."""
         known = list(names)
         for layer in self.layers:
             if layer not in known:
@@ -142,11 +142,11 @@ class Recipe(_Table):
 
 
 def read_recipe(path: str | Path) -> Recipe:
-    """Read a recipe from a TOML file. Raises InputError, naming the entry and the nearest match, for what is wrong."""
+    """Return the recipe of a TOML file. Raises InputError for a wrong entry, naming it and the nearest known name."""
     return read_toml(path, Recipe, "recipe")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ": did you mean 'x'?" for the known name most like `name`, or nothing where none is like it."""
+    """Return ": did you mean 'x'?" for the known name most similar to `name`, or "" if none is similar."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f": did you mean {found[0]!r}?" if found else ""

@@ -18,7 +18,7 @@ State = torch.Tensor | tuple[torch.Tensor, torch.Tensor]  # h of a GRU; (h, c) o
 
 
 class WinogradConv2d(nn.Module):
-    """A 3 x 3 convolution of stride 1 whose `weight` is G g G^T, (16, out, in): pruned and trained as it is multiplied.
+    """A 3 x 3 convolution of stride 1 whose `weight` is G g G^T, (16, out, in), and is pruned and trained in that form.
 
     Its forward pass is that of `eie.steps.Winograd`.
     """
@@ -123,9 +123,9 @@ def _one_matrix(kind: str, from_input: torch.Tensor, from_state: torch.Tensor) -
 
 
 def lower_(model: nn.Module, winograd: set[str]) -> None:
-    """Put the form that is compressed in the place of recurrent layers, and of the convolutions named in `winograd`.
+    """Replace recurrent layers, and the convolutions named in `winograd`, by the form in which they are compressed.
 
-    What the model computes stays as it is. Raises InputError for a convolution that is not 3 x 3 of stride 1, and for a
+    The model's outputs stay the same. Raises InputError for a convolution that is not 3 x 3 of stride 1, and for a
     recurrent layer that is bidirectional, of several layers, or not batch_first.
     """
     for name, module in list(model.named_modules()):

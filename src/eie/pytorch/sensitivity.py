@@ -1,4 +1,4 @@
-"""How much each layer can lose: accuracy against density, one layer pruned at a time, without training."""
+"""Sensitivity of each layer to pruning: accuracy against density, one layer pruned at a time, without training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DENSITIES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 
 
 class Point(NamedTuple):
-    """The validation accuracy, 0 to 1, with one layer pruned to `density` and all others whole."""
+    """The validation accuracy, 0 to 1, with one layer pruned to `density` and no other layer pruned."""
 
     layer: str
     density: float
@@ -33,7 +33,7 @@ def sensitivity(
     densities: Sequence[float] = DENSITIES,
     log: Callable[[str], None] = lambda line: None,
 ) -> tuple[Point, ...]:
-    """Return a point for every layer that can be compressed and every density; `model` is as it was afterwards.
+    """Return a point for every layer that can be compressed and every density; `model` is not changed.
 
     Raises InputError for a model without such a layer, and a density of 0 or above 1.
     """

@@ -1,4 +1,4 @@
-"""Weight sharing as a parametrisation: weights are their codes' places in a codebook, and the codebook learns.
+"""Weight sharing as a parametrisation: each weight has a fixed code into a codebook, and the codebook is trained.
 
 A centroid's gradient is the sum of its weights' gradients (Deep Compression, section 3.3); any optimiser and any
 training loop therefore train the centroids as they would any parameter.
@@ -13,7 +13,7 @@ __all__ = ["Shared"]
 
 
 class _Lookup(torch.autograd.Function):
-    """codebook[codes], code 0 being the pruned weight; its gradient is summed by code."""
+    """codebook[codes], where code 0 is the pruned weight; the gradient of a centroid is the sum over its code."""
 
     @staticmethod
     def forward(ctx: torch.autograd.function.FunctionCtx, centroids: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
@@ -32,7 +32,7 @@ class _Lookup(torch.autograd.Function):
 class Shared(nn.Module):
     """A parametrisation whose one trained tensor is the centroids, float32 (2**bits - 1,).
 
-    `codes`, uint8 and of the weights' shape, stay: 0 is a pruned weight, code k the centroid k - 1.
+    `codes`, uint8 and of the weights' shape, are fixed: 0 is a pruned weight, code k is centroid k - 1.
     """
 
     codes: torch.Tensor
@@ -48,5 +48,5 @@ class Shared(nn.Module):
         return weights
 
     def right_inverse(self, weights: torch.Tensor) -> torch.Tensor:
-        """Return the centroids to begin with, in the place of the weights they were made of."""
+        """Return the initial centroids, which become the trained tensor in place of the weights."""
         return self._initial

@@ -1,4 +1,4 @@
-"""A trained model from wherever it is: a Python factory, an ONNX file, weights alone; nothing is unpickled unasked."""
+"""Loading trained models from a Python factory, an ONNX file or a file of weights; unpickling only on request."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def load_model(source: str, weights: Path | None = None, *, unpickle: bool = Fal
     """Return the model that `source` names.
 
     `source` is "module:factory" or "file.py:factory", a function that returns a torch.nn.Module; an .onnx file; or a
-    file of weights, .safetensors, .npz or .pt, whose matrices are taken as linear layers in a row with ReLU between
-    them. `weights`, a file of the last kind, are loaded into a factory's model. A .pt file is read as tensors alone;
-    with `unpickle` it may be a whole module, and whatever code it names is run. Raises InputError for anything else.
+    file of weights, .safetensors, .npz or .pt, whose matrices become linear layers in sequence with ReLU between them.
+    `weights`, a file of weights, are loaded into a factory's model. A .pt file is read as tensors only; with `unpickle`
+    it may hold a whole module, and the code that it names is run. Raises InputError for any other source.
     """
     if source.endswith(".onnx"):
         from eie.pytorch.onnx import read_onnx  # needs the package onnx
@@ -103,7 +103,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     if path.suffix not in WEIGHT_FILES:
         raise InputError(f"a file of weights must end in {', '.join(WEIGHT_FILES)}, not {path.name}")
     found = _torch_load(path, weights_only=True)
-    if not isinstance(found, Mapping) or not all(isinstance(one, torch.Tensor) for one in found.values()):
+    if not isinstance(found, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in found.values()):
         raise InputError(f"weights {path} hold a {type(found).__name__}, expected tensors by name (a state_dict)")
     for name, tensor in found.items():
         if not isinstance(name, str):
@@ -130,9 +130,9 @@ def _torch_load(path: Path, *, weights_only: bool) -> object:
 
 
 def mlp_of(weights: Weights, source: str) -> nn.Sequential:
-    """Return linear layers in a row, ReLU between them, of "x.weight" (outputs, inputs) and "x.bias" in their order.
+    """Return linear layers in sequence, ReLU between them, from "x.weight" (outputs, inputs) and "x.bias", in order.
 
-    Raises InputError, naming the tensor, for weights that make no such row.
+    Raises InputError, naming the tensor, for weights that do not form such a sequence.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     names: dict[str, str] = {}  # the module of each weight, named before any ReLU is

@@ -1,6 +1,6 @@
-"""PyTorch modules as networks: the forward pass traced, each call one step.
+"""PyTorch modules as networks: the forward pass is traced, and each call becomes a step.
 
-A layer whose weights are shared (`eie.compress`) becomes a compressed one, any other stays in float.
+A layer whose weights are shared (`eie.compress`) becomes a compressed layer; any other keeps its float32 weights.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from eie.support.names import unique_name
 
 __all__ = ["Target", "network_of", "products_of"]
 
-Target = nn.Linear | nn.Conv2d | WinogradConv2d | RecurrentCell  # what has weights that can be shared
+Target = nn.Linear | nn.Conv2d | WinogradConv2d | RecurrentCell  # modules whose weights can be shared
 
 _FUNCTIONS = {
     torch.relu: "relu",
@@ -69,10 +69,10 @@ _NOTHING = (nn.Flatten, nn.Unflatten, nn.Dropout, nn.Dropout2d, nn.Identity)
 
 
 def products_of(module: Target, name: str, n_pe: int = 64, index_bits: int = 4) -> tuple[Layer | Dense, ...]:
-    """Return the module's matrix and bias: a compressed layer where its weights are shared, a dense one otherwise.
+    """Return the module's matrix and bias: a compressed layer if its weights are shared, a dense one otherwise.
 
-    A convolution's matrix is (channels out, channels in x height x width); one in the Winograd domain has sixteen,
-    called name.0 to name.15, without bias.
+    The matrix of a convolution is (channels out, channels in x height x width). A convolution in the Winograd domain
+    has sixteen matrices, called name.0 to name.15, without bias.
     """
     weights = _array(module.weight)
     bias = None if module.bias is None else _array(module.bias)
@@ -87,12 +87,13 @@ def products_of(module: Target, name: str, n_pe: int = 64, index_bits: int = 4) 
     if shared is None:
         zeros = np.zeros(parts(weights).shape[1], np.float32)
         return tuple(
-            Dense(one, part, zeros if bias is None else bias) for one, part in zip(names, parts(weights), strict=True)
+            Dense(part_name, part, zeros if bias is None else bias)
+            for part_name, part in zip(names, parts(weights), strict=True)
         )
     codes, codebook = shared
     return tuple(
-        Layer(one, encode(part, codebook, n_pe, index_bits), bias)
-        for one, part in zip(names, parts(codes), strict=True)
+        Layer(part_name, encode(part, codebook, n_pe, index_bits), bias)
+        for part_name, part in zip(names, parts(codes), strict=True)
     )
 
 
@@ -143,7 +144,7 @@ def network_of(
     for node in graph.graph.nodes:
         tracer.take(node)
     if not tracer.steps:
-        raise InputError("the model does nothing that could be run, expected a layer at least")
+        raise InputError("the model has no layer to run, expected at least one")
     return Network(tuple(tracer.steps), name)
 
 
@@ -155,7 +156,7 @@ class _Tracer(torch.fx.Tracer):
 
 
 _EVERY = slice(None)
-# What a model takes of a recurrent layer's results: all states, or the last one.
+# The results of a recurrent layer that a model may use: all states, or the last one.
 _ALL = (0,)
 _LAST: dict[str, list[tuple[Any, ...]]] = {
     "lstm": [(0, (_EVERY, -1)), (0, (_EVERY, -1, _EVERY)), (1, 0, -1), (1, 0, 0)],
@@ -164,7 +165,7 @@ _LAST: dict[str, list[tuple[Any, ...]]] = {
 
 
 class _Chain:
-    """Steps made of a graph's nodes, in order."""
+    """The steps of a graph's nodes, in order."""
 
     def __init__(self, graph: torch.fx.GraphModule, encoded: Mapping[str, Layer], n_pe: int, index_bits: int) -> None:
         self.modules = dict(graph.named_modules())
@@ -172,10 +173,10 @@ class _Chain:
         self.n_pe, self.index_bits = n_pe, index_bits
         self.steps: list[Step] = []
         self.last: torch.fx.Node | None = None
-        self.taken: tuple[Any, ...] | None = None  # the way into a recurrent layer's results, while on it
+        self.taken: tuple[Any, ...] | None = None  # the indices applied so far to a recurrent layer's results
 
     def take(self, node: torch.fx.Node) -> None:
-        """Add what one node does."""
+        """Add the step of one node."""
         if node.op == "placeholder":
             if self.last is not None:
                 raise InputError(f"the model has a second input, {node.name}, expected one")
@@ -183,18 +184,20 @@ class _Chain:
             return
         if "tensor_meta" not in node.meta:  # sizes for a view
             return
-        tensors = [one for one in node.all_input_nodes if "tensor_meta" in one.meta]
+        tensors = [source for source in node.all_input_nodes if "tensor_meta" in source.meta]
         if tensors != [self.last]:
-            raise InputError(
-                f"the model is not a chain: {node.name} takes {', '.join(one.name for one in tensors) or 'no input'}, "
-                f"expected {self.last.name if self.last else 'the input'} alone"
-            )
+            given = ", ".join(source.name for source in tensors) or "no input"
+            expected = self.last.name if self.last else "the input"
+            raise InputError(f"the model is not a chain: {node.name} takes {given}, expected {expected} alone")
         self.last = node
         if self.taken is not None and node.target is operator.getitem:
             self._take_states(node.args[1])
             return
         if self.taken not in (None, _ALL):
-            raise InputError(f"{node.name} takes a part of {self.steps[-1].name}'s results that cannot be had")
+            raise InputError(
+                f"{node.name} takes a part of {self.steps[-1].name}'s results that is not supported, "
+                "expected all states or the last one"
+            )
         self.taken = None
         before = tuple(tensors[0].meta["tensor_meta"].shape)
         meta = node.meta["tensor_meta"]
@@ -221,7 +224,7 @@ class _Chain:
             self.taken = None
 
     def _module(self, node: torch.fx.Node, name: str, module: nn.Module, shape: tuple[int, ...]) -> None:
-        kind = next((kind for one, kind in _MODULES.items() if isinstance(module, one)), None)
+        kind = next((kind for module_type, kind in _MODULES.items() if isinstance(module, module_type)), None)
         if isinstance(module, nn.Linear):
             if len(shape) != 2:
                 raise InputError(
@@ -229,7 +232,7 @@ class _Chain:
                 )
             self.steps += self._products(module, name)
         elif isinstance(module, WinogradConv2d):
-            places = tuple(one for one in self._products(module, name) if isinstance(one, Layer))
+            places = tuple(product for product in self._products(module, name) if isinstance(product, Layer))
             bias = np.zeros(module.out_channels, np.float32) if module.bias is None else _array(module.bias)
             self.steps.append(Winograd(name, _image(shape), module.padding, places, bias))
         elif isinstance(module, RecurrentLayer):
@@ -292,7 +295,7 @@ class _Chain:
 
 
 def _rectified(step: Step) -> Step | None:
-    """Return `step` with a ReLU after it, where it can have its own."""
+    """Return `step` with a ReLU of its own, or None if a step of its kind has none."""
     if isinstance(step, Layer | Dense | Winograd) and not step.relu:
         return replace(step, relu=True)
     if isinstance(step, Convolution) and not step.product.relu:
@@ -310,7 +313,7 @@ def _affine(module: nn.BatchNorm1d | nn.BatchNorm2d, name: str, shape: tuple[int
 
 
 def _moves(node: torch.fx.Node) -> bool:
-    """Whether a call only gives the same numbers another shape."""
+    """Whether a call only reshapes its input."""
     return node.target in ("view", "reshape", "flatten", "contiguous", torch.reshape, operator.getitem)
 
 

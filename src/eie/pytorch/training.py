@@ -1,7 +1,6 @@
-"""The ready training loop: any model, with progress, early stop, and a checkpoint from which it goes on.
+"""A training loop for any model, with progress lines, early stopping, and a checkpoint from which it continues.
 
-Everything a parametrised model trains (masked weights, centroids, biases) is its parameters: nothing here knows of
-compression.
+It trains the model's parameters (masked weights, centroids, biases) and does not depend on compression.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ EVALUATION_BATCH = 2048
 class Training:
     """How to train: Adam or SGD with momentum, the learning rate falling to zero along a cosine.
 
-    `patience` stops after so many epochs without a better validation accuracy. The best epoch's weights are kept.
+    Training stops after `patience` epochs without a better validation accuracy. The weights of the best epoch are kept.
     """
 
     epochs: int
@@ -60,7 +59,7 @@ class History:
 
 @torch.no_grad()
 def accuracy(model: nn.Module, x: Any, y: Any) -> float:
-    """Return the part of the inputs `x` whose largest output is number `y`, 0 to 1, in evaluation mode."""
+    """Return the share, 0 to 1, of inputs `x` whose largest output is the one of label `y`, in evaluation mode."""
     training = model.training
     model.eval()
     inputs, labels = torch.as_tensor(x), torch.as_tensor(y)
@@ -84,14 +83,13 @@ def finetune(
     stage: str = "training",
     log: Callable[[str], None] = lambda line: None,
 ) -> History:
-    """Train `model` in place on `data`; return what each epoch brought.
+    """Train `model` in place on `data`; return the loss and accuracy of each epoch.
 
-    After every epoch all that is needed to go on is written to `checkpoint`, and where that file exists training goes
-    on from it, to the same weights as if it had never stopped. `before_step` is told the number of every step, and of
-    how many, before it: gradual pruning moves its masks there. The model ends with the weights of the epoch of the best
-    validation accuracy among those that began when `best_after` of all had been done, or later. Raises InputError for a
-    checkpoint of another model, and where the loss is no longer finite; for Ctrl-C Interrupted, which names `stage` and
-    what is kept.
+    After every epoch the state is written to `checkpoint`. If that file exists, training continues from it, to the same
+    weights as without the interruption. `before_step(step, steps)` is called before every step; gradual pruning updates
+    its masks there. The model ends with the weights of the epoch with the best validation accuracy, of the epochs after
+    the first share `best_after` of all. Raises InputError for a checkpoint of another model, and if the loss is not
+    finite; raises Interrupted, which names `stage` and the checkpoint, on Ctrl-C.
     """
     state = _State(model, data, training, best_after)
     if checkpoint is not None and checkpoint.exists():
@@ -118,7 +116,7 @@ def finetune(
 
 
 class _State:
-    """A training under way."""
+    """The state of a training: model, optimiser, epochs done, and the best weights."""
 
     def __init__(self, model: nn.Module, data: Data, training: Training, best_after: float) -> None:
         self.model, self.training, self.best_after = model, training, best_after
@@ -144,13 +142,13 @@ class _State:
     @property
     def eligible(self) -> list[Epoch]:
         """Epochs whose weights may be kept."""
-        return [one for one in self.epochs if one.number - 1 >= self.best_after * self.training.epochs]
+        return [epoch for epoch in self.epochs if epoch.number - 1 >= self.best_after * self.training.epochs]
 
     @property
     def out_of_patience(self) -> bool:
         if self.training.patience is None or not self.eligible:
             return False
-        first_best = max(self.eligible, key=lambda one: one.accuracy)
+        first_best = max(self.eligible, key=lambda epoch: epoch.accuracy)
         return self.done - first_best.number >= self.training.patience
 
     def train_epoch(
@@ -158,7 +156,7 @@ class _State:
     ) -> Epoch:
         """Train one pass over the data, in an order of the epoch's own."""
         training = self.training
-        # Every epoch has its own seed, so that one that is repeated after an interruption is the same.
+        # Every epoch has its own seed, so repeating one after an interruption gives the same result.
         torch.manual_seed(training.seed * 100_003 + self.done)
         order = torch.randperm(len(self.x))
         total = 0.0
@@ -179,35 +177,35 @@ class _State:
                 f"the loss of epoch {self.done + 1} is {total}: lower learning_rate, {training.learning_rate} now"
             )
         found = Epoch(self.done + 1, total / len(self.x), accuracy(self.model, self.x_valid, self.y_valid))
-        so_far = max((one.accuracy for one in self.eligible), default=0.0)
+        so_far = max((epoch.accuracy for epoch in self.eligible), default=0.0)
         self.epochs.append(found)
-        if found in self.eligible and found.accuracy >= so_far:  # of equals the last: it has learned longest
+        if found in self.eligible and found.accuracy >= so_far:  # in a tie the last epoch wins: it was trained longest
             self.best = found.number
             self.best_weights = {name: value.clone() for name, value in self.model.state_dict().items()}
         return found
 
     def keep(self, path: Path) -> None:
-        """Write everything needed to go on; an interruption in the middle leaves the file of the epoch before."""
+        """Write the state to `path`; if interrupted, the file of the epoch before stays."""
         state = {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "epochs": [(one.number, one.loss, one.accuracy) for one in self.epochs],
+            "epochs": [(epoch.number, epoch.loss, epoch.accuracy) for epoch in self.epochs],
             "best": self.best,
             "best_weights": self.best_weights,
         }
-        data = io.BytesIO()  # torch.save to a file has an error of its own for a full disk
+        data = io.BytesIO()  # torch.save to a file raises an error other than OSError when the disk is full
         torch.save(state, data)
         with atomic_write(path) as temporary:
             temporary.write_bytes(data.getbuffer())
 
     def restore(self, path: Path) -> None:
-        """Take everything back."""
+        """Restore the state from `path`."""
         try:
             found = torch.load(path, weights_only=True)
             self.model.load_state_dict(found["model"])
             self.optimiser.load_state_dict(found["optimiser"])
-            self.epochs = [Epoch(*one) for one in found["epochs"]]
+            self.epochs = [Epoch(*facts) for facts in found["epochs"]]
             self.best, self.best_weights = found["best"], found["best_weights"]
-        except Exception as error:  # whatever a damaged or foreign file makes of torch.load
+        except Exception as error:  # torch.load raises many types for a damaged or foreign file
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"checkpoint {path} is not of this model and training: {reason}") from error

@@ -1,4 +1,4 @@
-"""Co-simulation: the RTL and the stepped simulator run the same network, and every cycle of theirs is compared.
+"""Co-simulation: the RTL and the stepped simulator run the same network, and are compared in every cycle.
 
 The stepped chip is the reference: its wires have the same names as the RTL's ports (`chip/stepped/signals.py`).
 """
@@ -35,7 +35,7 @@ MORE_CYCLES = 1000  # that a chip with a fault may take, beyond twice the steppe
 
 @dataclass(frozen=True)
 class Difference:
-    """The first place where the RTL parts from the stepped simulator."""
+    """The first signal in which the RTL differs from the stepped simulator."""
 
     cycle: int
     unit: str
@@ -45,7 +45,7 @@ class Difference:
     stepped: int
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Return the difference as one sentence."""
         where = "" if self.pe is None else f" of PE {self.pe}"
         return (
             f"cycle {self.cycle}: {self.signal}{where} (unit {self.unit}) is {self.rtl} in the RTL "
@@ -55,7 +55,7 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """What the two did: cycles of both; the first difference or None; outputs that differ; and how fast each was."""
+    """The comparison: cycles of both, the first difference or None, outputs that differ, and seconds of each."""
 
     parameters: Parameters
     cycles: int
@@ -78,7 +78,7 @@ class Verification:
 
 
 def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: Path | None = None) -> Verification:
-    """Run `network` on one input vector of floats in both, and compare outputs and every cycle.
+    """Run `network` on one input vector of floats, (inputs,), in both, and compare all cycles and outputs.
 
     Where an assertion of the RTL fails, it is run again without them, so that the first difference is found. Raises
     ToolError where a tool is missing or fails; with `hardware.strict`, InputError where the memories are too small.
@@ -114,10 +114,10 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
             raise ToolError(f"the verilated chip stopped: {(assertion or said).strip()[-300:]}")
         trace = np.fromfile(Path(folder) / "trace", record)
         sums = wrap(np.fromfile(Path(folder) / "sums", "<u4"), parameters.accumulator_bits)
-    trace = trace[trace["complete"] == 0]  # the completing cycle belongs to what comes next
+    trace = trace[trace["complete"] == 0]  # the completing cycle is cycle 0 of the next scan
 
     expected = np.concatenate([layer.outputs for layer in stepped])
-    sums = np.pad(sums, (0, len(expected) - len(sums)))  # a fault may have kept it from coming to the last
+    sums = np.pad(sums, (0, len(expected) - len(sums)))  # with a fault, it may have stopped before the last
     ends = np.cumsum([len(layer.outputs) for layer in stepped])
     found = np.concatenate(
         [
@@ -143,7 +143,7 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
 
 
 def _stopped(command: Sequence[str | Path]) -> str:
-    """Run the chip; return what it said where it did not end well, or nothing."""
+    """Run the chip; return its error output if it failed, or ""."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stderr or done.stdout or f"exit code {done.returncode}"
 

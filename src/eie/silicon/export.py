@@ -25,7 +25,7 @@ def export(network: Network, hardware: Hardware, folder: Path) -> Parameters:
     and pass, images for $readmemh: pointers and weights per PE, codebook and bias. It appears whole or not at all.
     """
     if folder.exists():
-        raise InputError(f"{folder} exists already: name a folder that does not")
+        raise InputError(f"{folder} exists already: name a new folder")
     if not folder.parent.is_dir():
         raise InputError(f"cannot write {folder}: the folder {folder.parent} does not exist")
     program = lower(network, replace(hardware, batched=True))

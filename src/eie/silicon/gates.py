@@ -118,12 +118,12 @@ def run_gates(
 
     Returns the outputs of the last two phases, (cycles, OUTPUTS), and each net's toggles while it ran, (nets,).
     """
-    used = {one.cell for one in netlist.instances}
+    used = {instance.cell for instance in netlist.instances}
     cells = [text for text in _modules((folder / "cells.v").read_text()) if _name(text) in used]
     gates = [_clock_gate(name) for name in sorted(used) if library.cells[name].gates_clock]
     missing = used - {_name(text) for text in (*cells, *gates)}
     if missing:
-        raise InputError(f"the cell library says no function for {', '.join(sorted(missing))}")
+        raise InputError(f"the cell library has no logic function for {', '.join(sorted(missing))}")
     kept = [text for text in cells if not library.cells[_name(text)].gates_clock]
     # Only the nets between cells are looked at; without this the program is five times as large.
     (folder / "used.v").write_text("\n".join(["/* verilator tracing_off */", *kept, *gates]))

@@ -1,4 +1,4 @@
-"""What power needs of a Liberty cell library: pin capacitances, energies of transitions, leakage, clock gates."""
+"""Reading a Liberty cell library for power: pin capacitances, energies of transitions, leakage, clock gates."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class CellLibrary:
 
 
 def read_library(text: str, path: Path) -> CellLibrary:
-    """Return what power needs of a Liberty file's `text`; `path` names it in errors.
+    """Return the cells of a Liberty file's `text`; `path` names it in errors.
 
     Energies are in the library's own unit, voltage unit squared times capacitance unit: 1 fJ with volts and
     femtofarads, which is asked for. Raises InputError for other units and a file that does not parse, and MissingExtra
@@ -98,7 +98,7 @@ def _library(library: Any, path: Path) -> CellLibrary:
     voltage = float(library.get_attribute("nom_voltage"))
     cells = {}
     for group in library.get_groups("cell"):
-        gating = "clock_gating_integrated_cell" in [one.name for one in group.attributes]
+        gating = "clock_gating_integrated_cell" in [attribute.name for attribute in group.attributes]
         sequential = bool(group.get_groups("ff") or group.get_groups("latch") or gating)
         pins = {str(pin.args[0]).strip('"'): _pin(pin) for pin in group.get_groups("pin")}
         cells[str(group.args[0]).strip('"')] = Cell(
@@ -110,7 +110,7 @@ def _library(library: Any, path: Path) -> CellLibrary:
 
 
 def _pin(group: Any) -> Pin:
-    attributes = {one.name: one.value for one in group.attributes}
+    attributes = {attribute.name: attribute.value for attribute in group.attributes}
     tables = [
         table
         for power in group.get_groups("internal_power")

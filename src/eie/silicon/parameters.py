@@ -1,4 +1,4 @@
-"""The RTL's parameters for some hardware and a network: widths as `Hardware` says, memories as it says or as needed."""
+"""The RTL's parameters for a hardware and a network: widths from `Hardware`, memories from it or as large as needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_RTL_PES = 256
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters of the top module `eie`, by its names in lower case; rtl/eie.sv tells what each is."""
+    """Parameters of the top module `eie`, by its names in lower case; rtl/eie.sv describes them."""
 
     n_pe: int
     queue_depth: int
@@ -55,8 +55,8 @@ class Parameters:
             found = {getattr(layer.matrix, name) for layer in layers}
             if len(found) > 1:
                 raise InputError(f"the RTL runs layers of one {name}, not of {' and '.join(map(str, sorted(found)))}")
-        formats = [one.constants.formats for one in lowered]
-        if len({(one.value_bits, one.accumulator_bits) for one in formats}) > 1:
+        formats = [layer.constants.formats for layer in lowered]
+        if len({(layer_formats.value_bits, layer_formats.accumulator_bits) for layer_formats in formats}) > 1:
             raise InputError("the RTL has one width of values and one of accumulators, but the layers' formats differ")
         code, index = layers[0].matrix.code_bits, layers[0].matrix.index_bits
         entry = 8 * -(-(code + index) // 8)
@@ -67,8 +67,8 @@ class Parameters:
                 f"({hardware.spmat_width_bits} bits of {entry})"
             )
         if hardware.strict:
-            for one in lowered:
-                require_capacity(one.passes, hardware, f"layer {one.layer.name}")
+            for layer in lowered:
+                require_capacity(layer.passes, hardware, f"layer {layer.layer.name}")
         longest = max(max(layer.inputs, layer.outputs) for layer in layers)
         slices = max(int(part.matrix.pointers[:, -1].max()) for one in lowered for part in one.passes)
         sizes = signal_sizes(hardware, program.network)

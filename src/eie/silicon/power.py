@@ -133,9 +133,9 @@ def _units(
 ) -> tuple[UnitPower, ...]:
     load: dict[int, float] = defaultdict(float)  # fF on each net
     clocks: set[int] = set()  # nets that drive a clock pin
-    for one in netlist.instances:
-        for name, net in one.pins.items():
-            pin = library.cells[one.cell].pins[name]
+    for instance in netlist.instances:
+        for name, net in instance.pins.items():
+            pin = library.cells[instance.cell].pins[name]
             if not pin.output and net >= 0:
                 load[net] += pin.capacitance
                 if pin.clock:
@@ -144,32 +144,35 @@ def _units(
     energy: dict[tuple[str, str], float] = defaultdict(float)  # fJ by unit and part
     leakage: dict[tuple[str, str], float] = defaultdict(float)  # nW
     cells: dict[str, int] = defaultdict(int)
-    for one in netlist.instances:
-        cell = library.cells[one.cell]
+    for instance in netlist.instances:
+        cell = library.cells[instance.cell]
         kind = "clock" if cell.gates_clock else "register" if cell.sequential else "combinational"
-        cells[one.unit] += 1
-        leakage[one.unit, kind] += cell.leakage
+        cells[instance.unit] += 1
+        leakage[instance.unit, kind] += cell.leakage
         outputs = []
-        for name, net in one.pins.items():
+        for name, net in instance.pins.items():
             pin = cell.pins[name]
             changes = int(toggles[place[net]]) if net >= 0 else 0
             if pin.output:
                 switching = 0.5 * load[net] * library.voltage**2 * changes
-                energy[one.unit, "clock" if net in clocks else kind] += switching
+                energy[instance.unit, "clock" if net in clocks else kind] += switching
                 outputs.append((0.0 if pin.energy is None else pin.energy.at(load[net])) * changes)
             elif pin.energy is not None:
-                energy[one.unit, "clock" if pin.clock else kind] += pin.energy.at(0.0) * changes
+                energy[instance.unit, "clock" if pin.clock else kind] += pin.energy.at(0.0) * changes
         if outputs:  # of a flip-flop's two outputs each has the whole transition's energy
-            energy[one.unit, kind] += max(outputs) if cell.sequential else sum(outputs)
+            energy[instance.unit, kind] += max(outputs) if cell.sequential else sum(outputs)
     # The PE's own clock comes from outside: its pins are charged to the units that they are in.
     driven = {
-        net for one in netlist.instances for name, net in one.pins.items() if library.cells[one.cell].pins[name].output
+        net
+        for instance in netlist.instances
+        for name, net in instance.pins.items()
+        if library.cells[instance.cell].pins[name].output
     }
-    for one in netlist.instances:
-        for name, net in one.pins.items():
-            pin = library.cells[one.cell].pins[name]
+    for instance in netlist.instances:
+        for name, net in instance.pins.items():
+            pin = library.cells[instance.cell].pins[name]
             if pin.clock and not pin.output and net >= 0 and net not in driven:
-                energy[one.unit, "clock"] += 0.5 * pin.capacitance * library.voltage**2 * int(toggles[place[net]])
+                energy[instance.unit, "clock"] += 0.5 * pin.capacitance * library.voltage**2 * int(toggles[place[net]])
 
     def milliwatts(unit: str, part: str) -> float:
         return energy[unit, part] / duration_ns * 1e-3 + leakage[unit, part] * 1e-6  # fJ/ns is uW

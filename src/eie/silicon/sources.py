@@ -1,4 +1,4 @@
-"""Where the SystemVerilog files are: in the package once installed, in rtl/ of a checkout otherwise."""
+"""The SystemVerilog files: in the installed package, or in rtl/ of a checkout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["UNITS", "copy_sources", "default_parameters", "harness_file", "source_files"]
 
-# In the order of their use of each other, the top last; file and module names agree.
+# In order of dependence, the top last; file and module names agree.
 UNITS = (
     "sram",
     "act_queue",

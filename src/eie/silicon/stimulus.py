@@ -1,4 +1,4 @@
-"""What one processing element sees at its ports, cycle by cycle, while the stepped chip runs real data."""
+"""The values at one processing element's ports, cycle by cycle, while the stepped chip runs real data."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Stimulus(NamedTuple):
 
 
 def record_stimulus(run: Run, parameters: Parameters, pe: int, cycles: int) -> Stimulus:
-    """Run the network's first layer on the stepped chip and record what PE `pe` sees, at most `cycles` cycles.
+    """Run the network's first layer on the stepped chip and record the ports of PE `pe`, for at most `cycles` cycles.
 
-    It ends where the first batch does. Raises InputError for a PE outside the chip's, a layer that runs in passes, and
-    ports wider than 64 bits.
+    The recording ends with the first batch. Raises InputError for a PE outside the chip's, a layer that runs in
+    passes, and ports wider than 64 bits.
     """
     hardware, layer = run.program.hardware, run.program.layers[0]
     if not 0 <= pe < hardware.n_pe:
@@ -73,11 +73,11 @@ def record_stimulus(run: Run, parameters: Parameters, pe: int, cycles: int) -> S
         ended = ended or bool(wires["load_enable"]) or not bool(wires["computing"])
         if ended or len(seen) >= cycles:
             return
-        one = {"busy": 1, "row_address": int(wires["row_address"]), "broadcast": int(wires["broadcast"])}
+        inputs = {"busy": 1, "row_address": int(wires["row_address"]), "broadcast": int(wires["broadcast"])}
         if wires["broadcast"]:
-            one["broadcast_column"] = int(wires["broadcast_column"])
-            one["broadcast_value"] = int(wires["broadcast_value"]) % 2**parameters.value_bits
-        seen.append(one)
+            inputs["broadcast_column"] = int(wires["broadcast_column"])
+            inputs["broadcast_value"] = int(wires["broadcast_value"]) % 2**parameters.value_bits
+        seen.append(inputs)
         shown.append([int(wires[name][pe]) for name in COMPARED])
 
     (result, *_) = Chip(hardware).run(run.program, run.activations, observe)

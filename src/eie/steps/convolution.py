@@ -1,4 +1,4 @@
-"""Convolution as a product per place: each window of the image, as a vector, times one matrix of all filters.
+"""Convolution as matrix-vector products: each window of the image, as a vector, times the matrix of all filters.
 
 A 1 x 1 convolution is the paper's case (section VII-B): the channels of one pixel times an (out, in) matrix.
 """
@@ -18,10 +18,10 @@ __all__ = ["Convolution"]
 
 @dataclass(frozen=True, eq=False)
 class Convolution(Step):
-    """`product` applied at every place of `window` in `image`.
+    """`product` applied at every position of `window` in `image`.
 
     The product's inputs are a window's values, channel by channel and row by row; its outputs are the channels of one
-    pixel. What comes out is the image of `product.outputs` channels.
+    pixel. The result is an image of `product.outputs` channels.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Convolution(Step):
     product: Layer | Dense
 
     def __post_init__(self) -> None:
-        """Check that the window fits the image and the product the window."""
+        """Check that the window fits the image, and the product the window."""
         self.window.places(self.image)
         expected = self.image.channels * self.window.kernel[0] * self.window.kernel[1]
         if self.product.inputs != expected:
@@ -46,12 +46,12 @@ class Convolution(Step):
 
     @property
     def image_out(self) -> Image:
-        """The image that comes out."""
+        """The sizes of the output image."""
         return Image(self.product.outputs, *self.window.places(self.image))
 
     @property
     def outputs(self) -> int:
-        """Values of the image that comes out."""
+        """Values of the output image."""
         return self.image_out.size
 
     @property
@@ -61,7 +61,7 @@ class Convolution(Step):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The product, where it is compressed."""
+        """The product if it is compressed, else nothing."""
         return self.product.layers
 
     def with_layers(self, layers: Sequence[Layer]) -> Convolution:
@@ -69,7 +69,7 @@ class Convolution(Step):
         return replace(self, product=self.product.with_layers(layers))
 
     def run(self, vectors: Batch, multiply: Multiply) -> Batch:
-        """Multiply once per place."""
+        """Multiply once per position of the window."""
         windows = self.window.over(self.image.of(vectors))
         batch, _, down, across, _, _ = windows.shape
         columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(batch * down * across, self.product.inputs)

@@ -1,4 +1,4 @@
-"""A linear layer left as it was: uncompressed weights, in floating point."""
+"""A linear layer that was not compressed: float32 weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Dense"]
 
 @dataclass(frozen=True, eq=False)
 class Dense(Step):
-    """f(W a + b) with float32 `weights` (outputs, inputs) and `bias` (outputs,), ReLU following or not."""
+    """f(W a + b) with float32 `weights` (outputs, inputs) and `bias` (outputs,); f is ReLU if `relu`, else nothing."""
 
     name: str
     weights: npt.NDArray[np.float32] = field(repr=False)
@@ -24,7 +24,7 @@ class Dense(Step):
     relu: bool = False
 
     def __post_init__(self) -> None:
-        """Check shapes, and that all is finite; copy what anyone else could write to."""
+        """Check shapes, and that all values are finite; copy arrays that other code could write to."""
         if self.weights.ndim != 2 or 0 in self.weights.shape or self.bias.shape != self.weights.shape[:1]:
             raise InputError(
                 f"layer {self.name}: weights must be (outputs, inputs) and bias (outputs,), not {self.weights.shape} "

@@ -1,4 +1,4 @@
-"""What is done to each value by itself, in floating point: activation functions and a channel's scale and shift."""
+"""Operations on each value, in floating point: activation functions, and the scale and shift of each channel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import scipy  # its parts are imported when first used: most commands need none
+import scipy  # imports its submodules on first use; most commands use none
 
 from eie.errors import InputError
 from eie.model.network import Batch, Multiply, Step
@@ -56,7 +56,7 @@ class Activation(Step):
 
 @dataclass(frozen=True, eq=False)
 class Affine(Step):
-    """scale * x + shift, float32 of one value per channel, each channel having `pixels` values: batch normalisation."""
+    """Batch normalisation: scale * x + shift, float32 (channels,), for vectors with `pixels` values per channel."""
 
     name: str
     pixels: int

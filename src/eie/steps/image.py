@@ -1,4 +1,4 @@
-"""Images as the flat vectors that pass between steps, and the windows that slide over them."""
+"""Images, which pass between steps as flat vectors, and the windows that slide over them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True)
 class Image:
-    """The sizes of an image: a vector of `size` numbers, channel by channel, row by row."""
+    """The sizes of an image that is a vector of `size` numbers, channel by channel and row by row."""
 
     channels: int
     height: int
@@ -60,7 +60,7 @@ class Window:
                     raise InputError(f"a window's {name} must be {least} to 1024, not {value}")
 
     def places(self, image: Image) -> Pair:
-        """Return how many places the window has in `image`, down and across; raise InputError where it has none."""
+        """Return the number of the window's positions in `image`, (down, across); raise InputError if it has none."""
         height, width = (
             (size + 2 * padding - kernel) // stride + 1
             for size, padding, kernel, stride in zip(
@@ -78,9 +78,9 @@ class Window:
         return image.channels * (padded + down * across * self.kernel[0] * self.kernel[1])
 
     def over(self, images: Batch, fill: float = 0.0) -> Batch:
-        """Return every place's values, shape (batch, channels, down, across, kernel height, kernel width).
+        """Return the values of every window, shape (batch, channels, down, across, kernel height, kernel width).
 
-        `images` have shape (batch, channels, height, width); what is padded has the value `fill`.
+        `images` have the shape (batch, channels, height, width); the padding has the value `fill`.
         """
         (down, across), (left, right) = self.padding, self.stride
         padded = np.pad(images, ((0, 0), (0, 0), (down, down), (across, across)), constant_values=fill)

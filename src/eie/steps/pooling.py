@@ -16,7 +16,7 @@ __all__ = ["Pooling"]
 
 @dataclass(frozen=True, eq=False)
 class Pooling(Step):
-    """`kind` is "max" or "average"; what is padded is less than anything to the one, and zeros to the other."""
+    """`kind` is "max" or "average"; the padding never is the maximum, and counts as zeros in the average."""
 
     name: str
     image: Image
@@ -24,7 +24,7 @@ class Pooling(Step):
     kind: Literal["max", "average"] = "max"
 
     def __post_init__(self) -> None:
-        """Check that the window fits and always holds something of the image."""
+        """Check that the window fits the image and always covers a part of it."""
         self.window.places(self.image)
         for kernel, padding in zip(self.window.kernel, self.window.padding, strict=True):
             if 2 * padding > kernel:
@@ -37,12 +37,12 @@ class Pooling(Step):
 
     @property
     def image_out(self) -> Image:
-        """The image that comes out."""
+        """The sizes of the output image."""
         return Image(self.image.channels, *self.window.places(self.image))
 
     @property
     def outputs(self) -> int:
-        """Values of the image that comes out."""
+        """Values of the output image."""
         return self.image_out.size
 
     @property

@@ -1,8 +1,9 @@
 """LSTM and GRU cells: one product per time step, of the step's input and the state before it.
 
-The product's inputs are x_t and h_(t-1), one after the other, and, in the form of the paper's NT-LSTM (1201 x 2400), a
-one whose weights are the biases. Its outputs are the gates' sums, four times the hidden size, in PyTorch's order: LSTM
-i, f, g, o; GRU r, z, and the candidate's two parts, that of x and that of h, which the reset gate keeps apart.
+The product's inputs are x_t and h_(t-1), one after the other, and optionally, as in the paper's NT-LSTM (1201 x 2400),
+an input of 1.0 whose weights are the biases. Its outputs are the sums of the gates, four times the hidden size, in
+PyTorch's order. For an LSTM these are i, f, g, o. For a GRU they are r, z, and the candidate's part from x and its part
+from h, which are separate because the reset gate multiplies only the latter.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import scipy  # its parts are imported when first used: most commands need none
+import scipy  # imports its submodules on first use; most commands use none
 
 from eie.errors import InputError
 from eie.model.network import Batch, Layer, Multiply, Step
@@ -25,10 +26,10 @@ GATES = 4  # sums per hidden value, in either cell
 
 @dataclass(frozen=True, eq=False)
 class Recurrent(Step):
-    """`cell`, "lstm" or "gru", run over `steps` inputs of `features` numbers, its state beginning at zero.
+    """`cell`, "lstm" or "gru", run over `steps` inputs of `features` numbers; the initial state is zero.
 
-    What goes in is the whole sequence, step after step; what comes out every step's state, or the last with
-    `last_only`. The gates are computed in floating point.
+    The input is the whole sequence, step after step. The output is the state h of every step, or with `last_only` that
+    of the last one. The gates are computed in floating point.
     """
 
     name: str
@@ -50,8 +51,8 @@ class Recurrent(Step):
             )
         if self.product.inputs - self.features - self.hidden not in (0, 1) or self.product.relu:
             raise InputError(
-                f"{self.name}: its product must take {self.features} features, {self.hidden} hidden values and perhaps "
-                f"a one, without ReLU, not {self.product.inputs} inputs"
+                f"{self.name}: its product must take {self.features} features, {self.hidden} hidden values and at "
+                f"most one bias input, without ReLU, not {self.product.inputs} inputs"
             )
 
     @property
@@ -66,7 +67,7 @@ class Recurrent(Step):
 
     @property
     def outputs(self) -> int:
-        """Values of the states that come out."""
+        """Values of the output states."""
         return self.hidden * (1 if self.last_only else self.steps)
 
     @property
@@ -76,7 +77,7 @@ class Recurrent(Step):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The product, where it is compressed."""
+        """The product if it is compressed, else nothing."""
         return self.product.layers
 
     def with_layers(self, layers: Sequence[Layer]) -> Recurrent:

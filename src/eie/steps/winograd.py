@@ -1,9 +1,10 @@
 """3 x 3 convolution by Winograd's F(2 x 2, 3 x 3): sixteen products per patch of 4 x 4, for four outputs.
 
-Of a patch d, V = B^T d B gives sixteen numbers per channel, those of place p being a vector over the channels; product
-p multiplies it with the matrix of place p of U = G g G^T over all filters g; and A^T M A of the sixteen results M gives
-2 x 2 outputs per filter (Lavin and Gray, 2015). It takes 2.25 times fewer multiplications, and is how EIE would run
-3 x 3 convolutions (EIE, section VII-B). Weights are pruned and shared as U: there are no filters to go back to.
+A patch d is transformed to V = B^T d B, sixteen numbers per channel, and a filter g to U = G g G^T. For each of the
+sixteen places p, the vector of V[p] over the channels is multiplied with the matrix of U[p] over filters and channels.
+From the sixteen results M, A^T M A gives 2 x 2 outputs per filter (Lavin and Gray, 2015). This takes 2.25 times fewer
+multiplications than the direct form; the EIE paper proposes it for 3 x 3 convolutions (section VII-B). Weights are
+pruned and shared as U, which no 3 x 3 filters correspond to any more.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def transform_filters(filters: npt.NDArray[np.floating]) -> npt.NDArray[np.float
 class Winograd(Step):
     """A 3 x 3 convolution of stride 1 over `image`, padded by `padding` (down, across), as sixteen `places`.
 
-    Each of the places is a layer of as many inputs as the image has channels, without bias and ReLU, of one codebook:
-    `bias`, float32 of one value per filter, and ReLU come after the outputs' transform.
+    Each place is a layer, (filters, channels), without bias and ReLU; all sixteen share one codebook. `bias`, float32
+    (filters,), and ReLU are applied after the outputs' transform.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Winograd(Step):
     relu: bool = False
 
     def __post_init__(self) -> None:
-        """Check the sixteen places against the image and each other; copy the bias where others could write to it."""
+        """Check the sixteen places against the image and each other; copy the bias if other code could write to it."""
         object.__setattr__(self, "places", tuple(self.places))
         Window((3, 3), (1, 1), self.padding).places(self.image)
         if len(self.places) != PLACES:
@@ -85,12 +86,12 @@ class Winograd(Step):
 
     @property
     def image_out(self) -> Image:
-        """The image that comes out."""
+        """The sizes of the output image."""
         return Image(self.bias.size, *Window((3, 3), (1, 1), self.padding).places(self.image))
 
     @property
     def outputs(self) -> int:
-        """Values of the image that comes out."""
+        """Values of the output image."""
         return self.image_out.size
 
     @property

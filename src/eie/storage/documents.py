@@ -1,4 +1,4 @@
-"""The JSON document of a model file: what each kind of step says of itself, checked field by field."""
+"""The JSON document of a model file: the fields of each kind of step, and their checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Huffman codes: how many bits each symbol gets, and symbols as bits and back. The loops are native/packing.cpp."""
+"""Huffman codes: code lengths from counts, encoding and decoding. The loops are in native/packing.cpp."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def code_lengths(counts: npt.ArrayLike) -> Bytes:
-    """Return the bits of each symbol's code, 0 for those that never occur; `counts` says how often each does.
+    """Return the length in bits of each symbol's code, 0 for a count of 0; `counts` are the symbols' frequencies.
 
-    The lengths are Huffman's, of the least total bits. A symbol alone gets one bit. Where a code would be longer than
-    LONGEST bits, rare symbols are taken to be less rare.
+    The lengths are Huffman's, with the least total bits. A single symbol gets one bit. If a code would be longer than
+    LONGEST bits, all counts are halved, rounded up, until none is: close to the best lengths, not always the best.
     """
     often = np.asarray(counts, np.int64)
     while True:
@@ -33,7 +33,7 @@ def code_lengths(counts: npt.ArrayLike) -> Bytes:
 
 def _huffman(counts: npt.NDArray[np.int64]) -> Bytes:
     lengths = np.zeros(len(counts), np.uint8)
-    order = count()  # makes equal counts a matter of who came first, so that the code is always the same
+    order = count()  # breaks ties between equal counts, so the code is always the same
     heap = [(int(often), next(order), [symbol]) for symbol, often in enumerate(counts) if often > 0]
     if len(heap) == 1:
         lengths[heap[0][2]] = 1
@@ -57,7 +57,7 @@ def encode(symbols: Bytes, alphabet: int) -> Bytes:
 
 
 def decode(data: Bytes, alphabet: int, symbols: int) -> Bytes:
-    """Return the `symbols` symbols that `encode` made `data` of. Raises ValueError where it is not such data."""
+    """Return the `symbols` symbols that `encode` turned into `data`. Raises ValueError for other data."""
     if len(data) < alphabet:
         raise ValueError(f"there are {len(data)} bytes, expected {alphabet} code lengths at least")
     lengths = np.ascontiguousarray(data[:alphabet])

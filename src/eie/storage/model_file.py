@@ -123,7 +123,7 @@ def _write_step(step: Step, place: str, tensors: Tensors, packed: bool) -> StepD
                 padding=step.padding,
                 relu=step.relu,
                 places=_write_layer(
-                    Layer(f"{step.name}.places", InterleavedCSC.stack([one.matrix for one in step.places])),
+                    Layer(f"{step.name}.places", InterleavedCSC.stack([product.matrix for product in step.places])),
                     f"{place}.places",
                     tensors,
                     packed,

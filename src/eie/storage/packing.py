@@ -52,7 +52,7 @@ def pack(matrix: InterleavedCSC) -> Packed:
 def unpack(
     packed: Packed, shape: tuple[int, int], codebook: npt.NDArray[Any], n_pe: int, index_bits: int
 ) -> InterleavedCSC:
-    """Return the matrix of `packed`. Raises InputError for what `pack` does not make."""
+    """Return the matrix of `packed`. Raises InputError for data that `pack` cannot have produced."""
     alphabets = (len(codebook), 2**packed.index_bits)
     parts = []
     for name, data, alphabet in zip(("codes", "gaps"), (packed.codes, packed.gaps), alphabets, strict=True):

@@ -1,4 +1,4 @@
-"""What each layer takes to store, as Deep Compression's Tables 2 to 5 count it: bits per weight, bytes, ratio."""
+"""Storage size of each layer, as Deep Compression's Tables 2 to 5 count it: bits per weight, bytes, ratio."""
 
 from __future__ import annotations
 
@@ -109,5 +109,6 @@ def total(sizes: Sequence[LayerSize]) -> LayerSize:
 
 def size_optimal(layer: Layer) -> Layer:
     """Return `layer` encoded with the relative index, 1 to 8 bits, for which its entries have the fewest bits."""
-    encodings = [layer.matrix.interleave(index_bits=bits) for bits in range(1, 9)]
-    return replace(layer, matrix=min(encodings, key=lambda one: one.n_entries * (one.code_bits + one.index_bits)))
+    matrices = [layer.matrix.interleave(index_bits=bits) for bits in range(1, 9)]
+    smallest = min(matrices, key=lambda matrix: matrix.n_entries * (matrix.code_bits + matrix.index_bits))
+    return replace(layer, matrix=smallest)

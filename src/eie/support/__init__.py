@@ -1,1 +1,1 @@
-"""What every room may use: whole files, TOML, tables with units, charts as files, a stopwatch, the processor's name."""
+"""Helpers for all packages: atomic files, TOML, tables with units, chart files, timing, facts about the processor."""

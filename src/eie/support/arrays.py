@@ -1,4 +1,4 @@
-"""Arrays that stay as they were checked: nobody holds a view through which they could be written."""
+"""Arrays that cannot change after they were checked: no other code has a view that could write to them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 
 def owned(array: Array) -> Array:
-    """Return `array`, C-contiguous and read-only for good; a copy of it where anyone else could write to its memory.
+    """Return `array`, C-contiguous and permanently read-only; it is copied if other code could write to its memory.
 
-    Not copied is what is a view of read-only memory, as of a file mapped for reading, or what this has returned before.
+    A view of read-only memory, such as a file mapped for reading, and an array returned before are not copied.
     """
     if array.flags.c_contiguous and _is_written_by_nobody(array):
         return array
@@ -24,12 +24,12 @@ def owned(array: Array) -> Array:
 
 
 def sealed(array: Array) -> Array:
-    """Return `array`, which nobody else holds, as an array that cannot be made writable again."""
+    """Return `array`, to which no other reference may exist, as an array that cannot be made writable again."""
     return cast("Array", np.asarray(_Sealed(array)))
 
 
 class _Sealed:
-    """What the arrays that `sealed` returns are views of, and by which they are known."""
+    """The owner of the memory of an array that `sealed` returned, which identifies it as such."""
 
     def __init__(self, array: npt.NDArray[Any]) -> None:
         self._array = array  # keeps the memory
@@ -45,4 +45,4 @@ def _is_written_by_nobody(array: npt.NDArray[Any]) -> bool:
     if isinstance(owner, mmap):
         with memoryview(owner) as memory:
             return memory.readonly
-    return isinstance(owner, _Sealed | bytes)  # even a read-only array can be made writable by who owns its memory
+    return isinstance(owner, _Sealed | bytes)  # an array that owns its memory could be made writable again

@@ -1,4 +1,4 @@
-"""Writing one chart to a file of the kind that its name says."""
+"""Writing a chart to a file in the format of its ending."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ CHART_ENDINGS = tuple(f".{one}" for one in CHART_FORMATS)
 
 
 def write_chart(chart: alt.TopLevelMixin, path: Path, what: str) -> None:
-    """Write `chart`, which an error calls `what`, as HTML that needs nothing else, PNG, SVG or PDF.
+    """Write `chart` as self-contained HTML, PNG, SVG or PDF, by the ending of `path`; `what` names it in errors.
 
-    Raises InputError for a path of another ending, and MissingExtra without vl-convert-python.
+    Raises InputError for another ending, and MissingExtra without vl-convert-python.
     """
     require_output(path, f"a {what}", CHART_ENDINGS)
     require(f"a {what}", "vl_convert")

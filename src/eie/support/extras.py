@@ -1,4 +1,4 @@
-"""Packages that a plain install of this one lacks: which extra brings each, and how its absence is told."""
+"""Optional packages: the extra that installs each, and the error when one is missing."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ EXTRAS = {
 
 
 def require(what: str, *modules: str) -> None:
-    """Raise MissingExtra, saying that `what` needs it, for the first of `modules` that is not installed.
+    """Raise MissingExtra, whose message names `what`, for the first of `modules` that is not installed.
 
-    None of them is imported: a command asks before it starts to work.
+    The modules are not imported, so a command can check at little cost before it starts to work.
     """
     for module in modules:
         if importlib.util.find_spec(module) is None:
@@ -39,7 +39,7 @@ def require(what: str, *modules: str) -> None:
 
 @contextmanager
 def needed_for(what: str) -> Iterator[None]:
-    """Turn the failed import of an extra's module in this block into MissingExtra, saying that `what` needs it."""
+    """Turn a failed import of an extra's module in the block into MissingExtra, whose message names `what`."""
     try:
         yield
     except ModuleNotFoundError as error:

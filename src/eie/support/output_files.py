@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Atomic writing of files, and checks of input paths."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["atomic_write", "existing_file", "require_folder", "require_output"]
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it to `path` when the block ends well, remove it when it does not.
+    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, remove it if it fails.
 
-    Raises InputError where the folder is missing or cannot be written, or the disk is full.
+    Raises InputError if the folder is missing or cannot be written, or the disk is full.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -70,7 +70,7 @@ def _require_place(path: Path) -> None:
 
 
 def existing_file(path: str | Path, what: str) -> Path:
-    """Return `path` as a Path; raise InputError, calling it `what`, where it is not a file."""
+    """Return `path` as a Path; raise InputError, calling it `what`, if it is not an existing file."""
     path = Path(path)
     try:
         if path.is_dir():

@@ -1,4 +1,4 @@
-"""Facts about the processor that this runs on."""
+"""Facts about the processor of this machine."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["cores", "processor"]
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor() -> str:
-    """The processor's name, as the system gives it."""
+    """Return the processor's name as reported by the operating system."""
     listing = Path("/proc/cpuinfo")
     if listing.is_file():
         for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -1,4 +1,4 @@
-"""How long a call takes, once it is warm."""
+"""Timing of repeated calls."""
 
 from __future__ import annotations
 

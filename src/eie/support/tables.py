@@ -1,4 +1,4 @@
-"""Tables whose every column says its unit, and whose every number says where it comes from."""
+"""Tables with a unit for each column and a provenance for each number."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Provenance(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the rows' key, a title, a unit ("" for none), and a provenance where all its numbers share one."""
+    """One column: the rows' key, a title, a unit ("" for none), and a provenance if all its numbers share one."""
 
     key: str
     title: str
@@ -40,7 +40,7 @@ class Column:
 
     @property
     def heading(self) -> str:
-        """Title and unit, as a table prints them."""
+        """The title with its unit, as printed."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
 
@@ -61,7 +61,7 @@ class Table:
 
     @classmethod
     def of(cls, columns: Sequence[Column], rows: Iterable[Mapping[str, Value]]) -> Table:
-        """The table of any sequence of columns and any iterable of rows."""
+        """Return a table of any sequence of columns and any iterable of rows."""
         return cls(tuple(columns), tuple(rows))
 
     def write_csv(self, path: Path) -> None:
@@ -78,7 +78,7 @@ def unit_sign(unit: str) -> str:
 
 
 def shown(value: Value) -> str:
-    """A value as a reader wants it: numbers to four significant digits, nothing for None."""
+    """Return a value as text: numbers to four significant digits, "" for None."""
     if value is None:
         return ""
     if isinstance(value, bool):

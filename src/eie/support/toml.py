@@ -1,4 +1,4 @@
-"""TOML files the user writes, read into checked models; whatever is wrong with one is told in one sentence."""
+"""Reading the user's TOML files into checked models; an error is one sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_toml(path: str | Path, model: type[Model], what: str) -> Model:
-    """Read the file `path`, called `what` in errors, into `model`. Raises InputError where it is missing or wrong."""
+    """Return the file `path`, called `what` in errors, as a `model`. Raises InputError if it is missing or wrong."""
     path = existing_file(path, what)
     try:
         text = path.read_text(encoding="utf-8")
@@ -27,7 +27,7 @@ def read_toml(path: str | Path, model: type[Model], what: str) -> Model:
 
 
 def parse_toml(text: str, model: type[Model], what: str) -> Model:
-    """Parse TOML into `model`. InputError names `what`, the first wrong entry, its value and the expectation."""
+    """Return TOML `text` as a `model`. InputError names `what`, the first wrong entry, its value and the rule."""
     try:
         return model.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

@@ -1,4 +1,4 @@
-"""What is run: the nine layers of the paper's Table III, generated, and labelled data to train and test on."""
+"""Workloads: the nine layers of the paper's Table III, generated, and labelled data for training and tests."""
 
 from eie.workloads.data import Data, load_data
 from eie.workloads.layers import Benchmark, LayerData, benchmarks, draw, generate

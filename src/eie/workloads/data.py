@@ -1,4 +1,4 @@
-"""Labelled data to train and test on: arrays in memory, read from files or taken from scikit-learn."""
+"""Labelled data for training and tests: arrays in memory, read from files or from scikit-learn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DIGITS = "digits"
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Inputs float32 (items, ...) and labels int64 (items,), to train on, to choose by, and to test on."""
+    """Inputs, float32 (items, ...), and labels, int64 (items,), for training, validation and test."""
 
     x_train: npt.NDArray[np.float32]
     y_train: npt.NDArray[np.int64]
@@ -41,8 +41,8 @@ def load_data(source: str | Path, shape: tuple[int, ...] | None = None, seed: in
     """Return the data of `source`, each input reshaped to `shape` where one is given.
 
     `source` is "digits" (scikit-learn's, 8 x 8 pixels), an .npz file with x_train, y_train, x_test and y_test, or a
-    folder with train.npz and test.npz, each of x and y, or of images and labels. Bytes become x / 256. A tenth of the
-    training data, chosen by `seed`, is set apart for validation. Raises InputError for anything else.
+    folder with train.npz and test.npz, each with x and y, or images and labels. Bytes become x / 256. A tenth of the
+    training data, chosen by `seed`, becomes the validation data. Raises InputError for any other source.
     """
     if str(source) == DIGITS:
         parts = _digits()

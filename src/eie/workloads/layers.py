@@ -1,7 +1,7 @@
 """The nine benchmark layers, generated: the published shapes and densities, weights drawn uniformly and seeded.
 
-The weights of eight of them were never published. A generated layer has the same size and density as the real one, but
-none of its structure: real rows differ in density, so real layers load the PEs less evenly.
+The weights of eight of them were never published. A generated layer has the size and density of the real one, but not
+its structure: the rows of a real layer differ in density, so its load balance over the PEs is worse.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FIRST_SEED = 1000
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A row of Table III: shape, share of weights kept, share of activations that are not zero (both 0 to 1)."""
+    """A row of Table III: shape, share of weights kept, share of non-zero activations (both 0 to 1)."""
 
     name: str
     inputs: int
@@ -37,7 +37,7 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class LayerData:
-    """One layer to work on: codes uint8 (outputs, inputs), codebook float32 (16,), activations float32 (inputs,)."""
+    """A generated layer: codes uint8 (outputs, inputs), codebook float32 (16,), activations float32 (inputs,)."""
 
     name: str
     codes: NDArray[np.uint8]
@@ -63,12 +63,12 @@ def benchmarks() -> Mapping[str, Benchmark]:
 
 
 def generate(name: str, seed: int | None = None, skew: float = 0.0) -> LayerData:
-    """Draw the layer `name` of Table III.
+    """Return the layer `name` of Table III with random weights and activations.
 
     Each weight is kept with the layer's density and given one of the codes 1 to 15; each activation is non-zero with
     the layer's density and uniform in steps of 1/256 up to 8. A skew above 0 draws each row's density from a log-normal
-    distribution of that sigma, mean kept, so that PEs get uneven work. The same name, seed and skew give the same
-    layer.
+    distribution of that sigma with the same mean, which makes the load of the PEs uneven. The same name, seed and skew
+    return the same layer.
 
     Raises InputError for an unknown name or a negative skew.
     """
@@ -80,7 +80,7 @@ def generate(name: str, seed: int | None = None, skew: float = 0.0) -> LayerData
 
 
 def draw(layer: Benchmark, seed: int | None = None, skew: float = 0.0) -> LayerData:
-    """Draw a layer of any shape and density, as `generate` does."""
+    """Return a random layer of any shape and density, as `generate` does."""
     random = np.random.default_rng(layer.seed if seed is None else seed)
     density = np.full(layer.outputs, layer.weight_density)
     if skew:

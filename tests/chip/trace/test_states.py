@@ -76,7 +76,7 @@ def test_chrome_trace_holds_every_cycle(tmp_path: Path, run: tuple) -> None:  # 
     ran, hardware, *_ = run
     write_chrome(activity(ran, hardware), tmp_path / "trace.json")
     events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
-    total = sum(one.simulation.cycles for one in ran)
+    total = sum(layer.simulation.cycles for layer in ran)
     for pe in range(4):
         spans = [e["args"] for e in events if e["ph"] == "X" and e["tid"] == pe + 1]
         assert spans[0]["cycle"] == 0
@@ -99,7 +99,7 @@ def test_waveform_reads_back(tmp_path: Path, run: tuple) -> None:  # type: ignor
     tokenize = pytest.importorskip("vcd.reader", reason="pyvcd is not installed: it is in the extra trace").tokenize
     ran, hardware, network, inputs = run
     cycles = write_vcd(network, inputs, hardware, tmp_path / "trace.vcd", Window())
-    assert cycles == sum(one.simulation.cycles for one in ran)
+    assert cycles == sum(layer.simulation.cycles for layer in ran)
     code, level, now, high = None, "0", 0, 0
     with (tmp_path / "trace.vcd").open("rb") as file:
         for token in tokenize(file):
@@ -110,7 +110,7 @@ def test_waveform_reads_back(tmp_path: Path, run: tuple) -> None:  # type: ignor
                 now = token.time_change
             elif token.kind.name == "CHANGE_SCALAR" and token.scalar_change.id_code == code:
                 level = token.scalar_change.value
-    assert high == sum(one.simulation.counts.broadcasts for one in ran)
+    assert high == sum(layer.simulation.counts.broadcasts for layer in ran)
 
 
 def vcd_changes(path: Path) -> dict[str, list[tuple[int, int]]]:
@@ -185,13 +185,13 @@ def test_timeline_is_a_picture(tmp_path: Path, run: tuple, kind: str) -> None:  
 def test_refusals(tmp_path: Path, run: tuple) -> None:  # type: ignore[type-arg]
     """A window outside the run, a picture of no known kind."""
     ran, hardware, *_ = run
-    total = sum(one.simulation.cycles for one in ran)
+    total = sum(layer.simulation.cycles for layer in ran)
     with pytest.raises(InputError) as error:
         activity(ran, hardware, Window(first_cycle=10_000))
-    assert str(error.value) == f"the cycles 10000: are none of the {total} there are, 0:{total}"
+    assert str(error.value) == f"the cycles 10000: select none of 0:{total}"
     with pytest.raises(InputError) as error:
         activity(ran, hardware, Window(first_pe=2, end_pe=2))
-    assert str(error.value) == "the PEs 2:2 are none of the 4 there are, 0:4"
+    assert str(error.value) == "the PEs 2:2 select none of 0:4"
     with pytest.raises(InputError) as error:
         write_timeline(activity(ran, hardware), tmp_path / "timeline.bmp")
     assert str(error.value) == "the name of a timeline must end in .html, .png, .svg or .pdf, not timeline.bmp"

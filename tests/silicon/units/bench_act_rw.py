@@ -21,7 +21,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
 
     def sums(count: int) -> np.ndarray:
         bits = random.choices((value_bits - 1, value_bits, accumulator_bits - 1), k=count)
-        return np.array([[random.randint(-(2**one), 2**one - 1)] for one in bits])
+        return np.array([[random.randint(-(2**width), 2**width - 1)] for width in bits])
 
     async def write(port: str, rows: np.ndarray, first: int = 0) -> None:
         for place, value in enumerate(rows[:, 0].tolist()):

@@ -58,5 +58,5 @@ async def equals_twin(dut: HierarchyObject) -> None:
         in_first_stage, in_second_stage = valid, in_first_stage
     assert not wires["pipeline_busy"][0]
     half = 2 ** (accumulator_bits - 1)
-    assert file == [(one + half) % (2 * half) - half for one in sums]
-    assert any(one != kept for one, kept in zip(sums, file, strict=True))  # some sum has wrapped
+    assert file == [(total + half) % (2 * half) - half for total in sums]
+    assert any(total != kept for total, kept in zip(sums, file, strict=True))  # some sum has wrapped

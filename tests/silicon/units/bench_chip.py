@@ -73,5 +73,5 @@ def _cycle(dut: HierarchyObject, record: np.dtype[np.void]) -> np.ndarray:
         if places:
             width = len(getattr(dut, name)) // places[0]
             value = [value >> (width * pe) & ((1 << width) - 1) for pe in range(places[0])]
-        one[name] = value
-    return one
+        row[name] = value
+    return row

@@ -102,4 +102,4 @@ def packed(value: Any, bits: int) -> int:
     """Return one value, or an array's, the first in the lowest bits, as the bits of a port."""
     values = np.atleast_1d(value)
     width = bits // len(values)
-    return sum((int(one) & ((1 << width) - 1)) << (width * place) for place, one in enumerate(values))
+    return sum((int(number) & ((1 << width) - 1)) << (width * place) for place, number in enumerate(values))

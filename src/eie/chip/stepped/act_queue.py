@@ -1,4 +1,4 @@
-"""Activation queue: a ring per PE between the broadcast and the PE's own pace.
+"""Activation queue: a ring buffer per PE, filled by broadcasts and emptied by the PE's pointer stage.
 
 Its rules: docs/hardware.md, Q1 to Q4.
 """
@@ -14,7 +14,7 @@ __all__ = ["ActQueue"]
 
 
 class ActQueue(Unit):
-    """Registers: `depth` slots per PE; one place to write, as all PEs get every broadcast; read places and counts."""
+    """Registers: `depth` slots, a read pointer and a count per PE; one write pointer, as broadcasts go to all PEs."""
 
     signals = ACT_QUEUE
 
@@ -28,7 +28,7 @@ class ActQueue(Unit):
         self._count = np.zeros(n_pe, np.int64)
 
     def propagate(self, wires: Wires) -> None:
-        """Show the oldest entries, and whether any ring is full: with one slot left."""
+        """Drive the oldest entries, and whether any ring is full, which is when one slot is free."""
         wires["any_full"] = bool((self._count >= self._depth - 1).any())
         wires["queue_valid"] = self._count > 0
         wires["queue_count"] = self._count.copy()
@@ -36,7 +36,7 @@ class ActQueue(Unit):
         wires["head_value"] = self._values[self._read, self._pes]
 
     def update(self, wires: Wires) -> None:
-        """Write the broadcast into every ring, and let go of what was taken."""
+        """Write the broadcast into every ring, and remove the entries that were taken."""
         take = wires["take"]
         if wires["broadcast"]:
             self._columns[self._write] = wires["broadcast_column"]

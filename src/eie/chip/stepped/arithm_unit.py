@@ -18,7 +18,7 @@ __all__ = ["ArithmUnit"]
 
 
 class ArithmUnit(Unit):
-    """Registers per PE: an entry in each of the four stages, and the row that the column has come to."""
+    """Registers per PE: an entry in each of the four stages, and the local row of the column's latest entry."""
 
     signals = ARITHM_UNIT
 
@@ -38,7 +38,7 @@ class ArithmUnit(Unit):
         self._accumulator_bits = constants.formats.accumulator_bits
 
     def propagate(self, wires: Wires) -> None:
-        """Show the second stage's address and what the fourth writes."""
+        """Drive the second stage's read address and the fourth stage's write."""
         wires["pipeline_busy"] = self._valid1 | self._valid2 | self._valid3 | self._valid4
         wires["read_row"] = self._row2
         wires["write_valid"] = self._valid4
@@ -69,6 +69,6 @@ class ArithmUnit(Unit):
         return np.where(self._valid3 & (self._row3 == self._row2), sum3, accumulated)
 
     def _rows(self) -> tuple[Integers, Integers]:
-        """Return the row of the first stage's entry, and the row that the column has come to with it."""
+        """Return the accumulator of the first stage's entry, and the local row that the column reaches with it."""
         row1 = np.where(self._first1, -1, self._column_row) + self._index1 + 1
         return row1, np.where(self._valid1, row1, self._column_row)

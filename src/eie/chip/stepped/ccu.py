@@ -1,4 +1,4 @@
-"""Central control unit: broadcasts what the LNZD finds, loads batches, and knows when nothing is left.
+"""Central control unit: broadcasts the activations that the LNZD finds, loads batches, and detects completion.
 
 Its rules: docs/hardware.md, B3, D2, Q2, U2.
 """
@@ -24,7 +24,7 @@ class Ccu(Unit):
         self._rows_to_load = 0
 
     def start(self, batch: Batch) -> None:
-        """Begin a batch; where it loads, its source rows come from the activation SRAM first."""
+        """Begin a batch; if it loads, its source rows first come from the activation SRAM."""
         self._first_input = batch.first_input
         self._rows_loaded = 0
         self._rows_to_load = batch.rows if batch.loads else 0

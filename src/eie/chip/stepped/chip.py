@@ -1,8 +1,7 @@
 """The chip, unit by unit and cycle by cycle: the units wired together, and the host that loads and starts them.
 
-A network and an input go in; outputs, cycles and counts come out, and on the way every signal of every cycle can be
-watched. Equal to the recurrence (`chip/timing.py`) in time and to `program/arithmetic.py` in values; tests hold it
-there.
+It maps a network and an input to outputs, cycles and counts; an observer can read every signal in every cycle. The
+tests compare its cycles with the recurrence (`chip/timing.py`) and its outputs with `program/arithmetic.py`.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ class SteppedLayer:
 
 
 class Chip:
-    """The seven units of `hardware`; `order` may give their indices in any order, which changes nothing."""
+    """The seven units of `hardware`; the result does not depend on `order`, the order in which they are evaluated."""
 
     def __init__(self, hardware: Hardware, order: Sequence[int] = range(7)) -> None:
         n_pe, lanes = hardware.n_pe, hardware.arithmetic_units
@@ -88,7 +87,7 @@ class Chip:
         self.cycle = 0
 
     def run(self, program: Program, activations: Integers, observe: Observer | None = None) -> tuple[SteppedLayer, ...]:
-        """Run a program's layers in a row on `activations`, the first layer's inputs in Q(fa); (inputs,).
+        """Run a program's layers in order on `activations`, the first layer's inputs in Q(fa), (inputs,).
 
         The program is lowered with `hardware.batched`: inputs in batches, outputs in passes.
         """
@@ -133,7 +132,7 @@ class Chip:
         return SteppedLayer(layer.layer, self.cycle - began, counts, outputs)
 
     def _run_scan(self, observe: Observer | None) -> Counts:
-        """Clock the units until nothing of the scan is left; that cycle belongs to what comes next."""
+        """Clock the units until the scan is complete; the completing cycle is cycle 0 of the next scan."""
         broadcasts = takes = entries = macs = reads = 0
         wires: Wires = {}
         while True:
@@ -161,9 +160,8 @@ def run_stepped(
 ) -> tuple[SteppedLayer, ...]:
     """Run a network, a layer or a matrix on the stepped chip, one input vector of floats, each layer after the other.
 
-    It is split over the hardware's PEs first, by default as many as it is encoded for; where it has no formats, they
-    are chosen from this input.
-    The stepped chip always runs batched: R is `hardware.register_entries`.
+    It is first split over the hardware's PEs, by default as many as it is encoded for. If it has no Q formats, they
+    are chosen from this input. The stepped chip always runs batched: R is `hardware.register_entries`.
     """
     network = Network.of(network)
     hardware = Hardware(n_pe=network.n_pe) if hardware is None else hardware

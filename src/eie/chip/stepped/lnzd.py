@@ -15,10 +15,10 @@ __all__ = ["Lnzd", "leading_nonzero"]
 
 
 def leading_nonzero(candidates: npt.NDArray[np.bool_]) -> tuple[bool, int]:
-    """Return whether there is a candidate, and the first one's position, as the quadtree of detectors finds it.
+    """Return whether any candidate is true, and the position of the first, computed by the quadtree of detectors.
 
-    Each node looks at four children and passes on the first that has found something; there are ceil(N/4) nodes at the
-    leaves, then ceil of a quarter of that, to one root.
+    Each node passes on the first of its four children that has found a candidate. There are ceil(N/4) nodes at the
+    leaves, and ceil(n/4) nodes above each level of n, up to one root.
     """
     found = candidates
     position = np.arange(len(candidates))
@@ -33,7 +33,7 @@ def leading_nonzero(candidates: npt.NDArray[np.bool_]) -> tuple[bool, int]:
 
 
 class Lnzd(Unit):
-    """Registers: the row at hand, the scan position in it, and the number of the row to be loaded next."""
+    """Registers: the row being scanned, the scan position in it, and the number of the row to load next."""
 
     signals = LNZD
 
@@ -63,7 +63,7 @@ class Lnzd(Unit):
         wires["scan_finished"] = not self._row_valid and self._next_row == self._rows
 
     def update(self, wires: Wires) -> None:
-        """Move past what was broadcast; load the next row when this one has no more, or ended with it."""
+        """Move past the broadcast activation; load the next row when this one has no non-zero left to broadcast."""
         if not wires["computing"]:
             return
         last = wires["broadcast"] and wires["found_position"] == self._n_pe - 1

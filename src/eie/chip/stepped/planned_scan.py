@@ -1,7 +1,7 @@
 """Units for a scan rule other than the paper's: an LNZD that follows it, and broadcasts of several activations a cycle.
 
-The queue and the central control unit see a group of activations where the paper's see one. A group is held back as
-one activation is: its first waits for a slot in every queue, and those behind it wait for it.
+The queue and the central control unit handle a group of activations per cycle where the paper's handle one. The first
+activation of a group waits for a slot in every queue, and the others wait for it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ ROOM = Signal("room", Direction.OUTPUT, "log2(Q)", "free slots of the fullest qu
 
 
 class PlannedLnzd(Lnzd):
-    """A detector that plays `rule.scan` of the source file, which `read_source` gives, a cycle of the scan at a time.
+    """A detector that follows `rule.scan` of the source file, read with `read_source`, one cycle of the scan at a time.
 
-    Registers: the cycle that the scan has come to, and the broadcasts made.
+    Registers: the scan's current cycle, and the number of broadcasts made.
     """
 
     def __init__(self, n_pe: int, rule: ScanRule, read_source: Callable[[int], Integers]) -> None:
@@ -45,7 +45,7 @@ class PlannedLnzd(Lnzd):
         self._made = 0
 
     def propagate(self, wires: Wires) -> None:
-        """Offer the activations that the rule broadcasts in the scan's cycle and that have not been."""
+        """Drive the activations that the rule broadcasts in the scan's current cycle and that are still waiting."""
         columns = np.zeros(0, np.int64)
         finished = False
         if self._scan is not None:
@@ -59,7 +59,7 @@ class PlannedLnzd(Lnzd):
         wires["scan_finished"] = finished
 
     def update(self, wires: Wires) -> None:
-        """Go on to the scan's next cycle when all of this one's activations have been broadcast."""
+        """Move to the scan's next cycle when all activations of the current one have been broadcast."""
         if not wires["computing"]:
             return
         if self._scan is None:
@@ -81,17 +81,17 @@ class GroupCcu(Ccu):
 
 
 class GroupQueue(ActQueue):
-    """A ring that takes several activations in a cycle; `room` is how many the fullest has slots for."""
+    """A ring that accepts several activations per cycle; `room` is the number of free slots of the fullest ring."""
 
     signals = (*ACT_QUEUE, ROOM)
 
     def propagate(self, wires: Wires) -> None:
-        """Show the oldest entries, and the room in the fullest ring."""
+        """Drive the oldest entries, and the free slots of the fullest ring."""
         super().propagate(wires)
         wires["room"] = self._depth - 1 - int(self._count.max())
 
     def update(self, wires: Wires) -> None:
-        """Write the broadcasts into every ring, and let go of what was taken."""
+        """Write the broadcasts into every ring, and remove the entries that were taken."""
         for column, value in zip(
             wires["broadcast_column"][: wires["broadcast"]], wires["broadcast_value"], strict=False
         ):

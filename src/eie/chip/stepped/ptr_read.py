@@ -1,4 +1,4 @@
-"""Pointer read: where an activation's column begins and ends in each PE, and its entries one a cycle.
+"""Pointer read: reads where an activation's column begins and ends in each PE, and issues its entries one per cycle.
 
 Its rules: docs/hardware.md, M3, T1, T2, U4.
 """
@@ -15,9 +15,9 @@ __all__ = ["PtrRead"]
 
 
 class PtrRead(Unit):
-    """Registers per PE: the activation at hand, the next entry of its column and the column's end.
+    """Registers per PE: the current activation, the next entry of its column and the column's end.
 
-    The pointers lie in two single-ported banks, even and odd columns, so that p_j and p_{j+1} come in one cycle.
+    The pointers lie in two single-ported banks, even and odd columns, so p_j and p_{j+1} are read in one cycle.
     """
 
     signals = PTR_READ
@@ -36,7 +36,7 @@ class PtrRead(Unit):
         self._banks = part.pointer_banks()
 
     def propagate(self, wires: Wires) -> None:
-        """Issue an entry where the column has one left; take the next activation in the column's last cycle."""
+        """Issue an entry if the column has one left; take the next activation in the column's last cycle."""
         last = self._pointer + self._entries_per_cycle >= self._end
         wires["take"] = (~self._valid | last) & wires["queue_valid"]
         wires["stage_valid"] = self._valid
@@ -48,7 +48,7 @@ class PtrRead(Unit):
     def update(self, wires: Wires) -> None:
         """Step to the next entry, or read the pointers of the next activation."""
         take = wires["take"]
-        column = np.where(take, wires["head_column"], 0)  # an empty queue shows what it held last
+        column = np.where(take, wires["head_column"], 0)  # the head of an empty queue is stale
         beyond = column + 1
         begin = self._banks[column % 2, self._pes, column // 2]
         end = self._banks[beyond % 2, self._pes, beyond // 2]

@@ -1,4 +1,4 @@
-"""Weight-memory read: a memory row at a time into a buffer, and the entry at hand out of it.
+"""Weight-memory read: reads one memory row at a time into a buffer, and selects the issued entry from it.
 
 Its rules: docs/hardware.md, E7, E8, M4, U5.
 """
@@ -15,7 +15,7 @@ __all__ = ["SpmatRead"]
 
 
 class SpmatRead(Unit):
-    """Registers per PE: the entry at hand with its activation, and which memory row the buffer holds."""
+    """Registers per PE: the current entry with its activation, and the number of the memory row in the buffer."""
 
     signals = SPMAT_READ
 
@@ -39,7 +39,7 @@ class SpmatRead(Unit):
         self._buffered = np.full(len(images), -1)
 
     def propagate(self, wires: Wires) -> None:
-        """Take the entry at hand apart into code and relative index."""
+        """Split the current entry into code and relative index."""
         entry = self._memory[self._pes, self._address]
         wires["weight_valid"] = self._valid
         wires["row_read"] = self._read
@@ -49,7 +49,7 @@ class SpmatRead(Unit):
         wires["weight_first"] = self._first
 
     def update(self, wires: Wires) -> None:
-        """Read the row of the entry issued, unless the buffer holds it."""
+        """Read the memory row of the issued entry, unless the buffer holds it."""
         valid = wires["entry_valid"]
         row = wires["entry_address"] // self._entries_per_row
         self._read = valid & (row != self._buffered)

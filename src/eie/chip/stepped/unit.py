@@ -1,4 +1,4 @@
-"""What every unit is: registers, outputs worked out from them and from wires, and a clock edge."""
+"""The base of every unit: registers, outputs computed from registers and wires, and a clock edge."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Wires = dict[str, Any]  # a signal's value: an int or bool, or an array over the
 
 
 class Unit:
-    """A unit of the chip, all PEs' at once. It sees other units only through the wires in its table of signals."""
+    """One unit of the chip, for all PEs. It reads other units only through the wires in its table of signals."""
 
     signals: ClassVar[tuple[Signal, ...]]
 
@@ -23,7 +23,7 @@ class Unit:
         raise NotImplementedError
 
     def update(self, wires: Wires) -> None:
-        """Clock edge: take the wires into the registers."""
+        """Clock edge: update the registers from the wires."""
         raise NotImplementedError
 
 

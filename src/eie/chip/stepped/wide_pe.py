@@ -1,7 +1,7 @@
-"""Units of a PE with several arithmetic units: as many entries of a column are issued in a cycle.
+"""Units of a PE with several arithmetic units, the lanes: each cycle issues one entry of a column per lane.
 
-A signal of an entry has one more axis in front, the lanes: (lanes, N). Lane 0 has the first of the entries. They are of
-one column and so of different rows; entries of earlier cycles may be of any row, in any lane.
+The signals of an entry have the shape (lanes, N); lane 0 has the first entry. The entries of a cycle belong to one
+column and therefore to different rows; entries of earlier cycles may belong to any row, in any lane.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["WideArithmUnit", "WidePtrRead", "WideSpmatRead"]
 
 
 class WidePtrRead(PtrRead):
-    """Issues up to `lanes` entries of the column at hand in a cycle."""
+    """Issues up to `lanes` entries of the current column per cycle."""
 
     def __init__(self, n_pe: int, lanes: int) -> None:
         super().__init__(n_pe, entries_per_cycle=lanes)
@@ -55,7 +55,7 @@ class WideSpmatRead(SpmatRead):
 
 
 class WideArithmUnit(ArithmUnit):
-    """`lanes` units of four stages that share the accumulators; each takes its row's newest sum from any lane."""
+    """`lanes` units of four stages that share the accumulators; each forwards its row's newest sum from any lane."""
 
     def _newest(self, read_value: Integers, sum3: Integers) -> Integers:
         newest = read_value

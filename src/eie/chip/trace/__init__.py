@@ -1,4 +1,4 @@
-"""Traces of a simulation: events for Perfetto, signals for a waveform viewer, a picture of PEs by cycles."""
+"""Traces of a simulation: events for Perfetto, signals for a waveform viewer, and a chart of PEs by cycles."""
 
 from eie.chip.trace.chrome import event_count, write_chrome
 from eie.chip.trace.fst import write_fst

@@ -22,18 +22,18 @@ _COLOURS = {  # of Chrome's own palette
     State.STARVED: "grey",
     State.DRAINED: "white",
 }
-BYTES_PER_EVENT = 110  # about; for telling a trace's size before it is written
+BYTES_PER_EVENT = 110  # approximate; to print a trace's size before it is written
 
 
 def event_count(activity: Activity) -> int:
-    """Return about how many events the trace has: runs of equal states, changes of the fullest queue, broadcasts."""
+    """Return the approximate number of events: runs of equal states, changes of the fullest queue, broadcasts."""
     runs = np.count_nonzero(np.diff(activity.states.astype(np.int8), axis=1)) + len(activity.pes)
     counters = np.count_nonzero(np.diff(activity.queue.astype(np.int32), axis=1))
     return int(runs + counters + len(activity.broadcasts))
 
 
 def write_chrome(activity: Activity, path: Path) -> None:
-    """Write the trace; a cycle is 1 / clock long, and every event's arguments say its cycles."""
+    """Write the trace to `path`; a cycle lasts 1 / clock, and each event's arguments give its cycles."""
     us = 1 / activity.hardware.clock_mhz
     with atomic_write(path) as temporary, temporary.open("w") as file:
         file.write('{"displayTimeUnit": "ns", "traceEvents": [\n')

@@ -1,4 +1,4 @@
-"""The units' signals in GTKWave's fast signal trace: what the value change dump says, compressed."""
+"""The units' signals in GTKWave's fast signal trace: the content of the value change dump, compressed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HEADER_BYTES = 25
 
 
 class _Fst:
-    """Scopes are opened and closed as variables come; each has one value at time 0, by default 0."""
+    """Opens and closes scopes as variables are declared; a variable has the value 0 at time 0 unless changed then."""
 
     def __init__(self, path: Path) -> None:
         from pylibfst import ffi, lib

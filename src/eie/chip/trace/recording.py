@@ -1,4 +1,4 @@
-"""The units' signals, cycle by cycle, for a waveform's writer: gathered while the stepped chip runs."""
+"""Recording of the units' signals, cycle by cycle, while the stepped chip runs, for a waveform writer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What every PE does in every cycle, from the recurrence's schedule: the states that traces draw.
+"""The state of every PE in every cycle, from the recurrence's schedule, for traces.
 
-Simulated layers and the hardware go in; a matrix of states, PEs by cycles, comes out, with queue occupancies and
-broadcasts. States are those seen at the pointer-read stage (docs/hardware.md, C6).
+`activity` maps simulated layers and the hardware to a matrix of states, (PEs, cycles), with queue occupancies and
+broadcasts. The states are those of the pointer-read stage (docs/hardware.md, C6).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LARGEST_CELLS = 50_000_000  # PEs times cycles held at once: 150 MB
 
 
 class State(IntEnum):
-    """What a PE's pointer-read stage does in a cycle."""
+    """The state of a PE's pointer-read stage in a cycle."""
 
     STARVED = 0  # empty while the scan runs or the queue is not
     BUSY = 1  # issues a weight
@@ -37,7 +37,7 @@ class State(IntEnum):
 
 @dataclass(frozen=True)
 class Window:
-    """The cycles and PEs of interest, ends excluded; None is from the first or to the last."""
+    """The cycles and PEs to trace, ends excluded; None stands for the end of the run or the last PE."""
 
     first_cycle: int = 0
     end_cycle: int | None = None
@@ -45,11 +45,11 @@ class Window:
     end_pe: int | None = None
 
     def pes(self, n_pe: int) -> range:
-        """The PEs, of `n_pe`. Raises InputError where there is none."""
+        """The window's PEs on a chip of `n_pe`. Raises InputError if there is none."""
         return self._range("PEs", self.first_pe, self.end_pe, n_pe)
 
     def cycles(self, cycles: int) -> range:
-        """The cycles, of `cycles`. Raises InputError where there is none."""
+        """The window's cycles in a run of `cycles`. Raises InputError if there is none."""
         return self._range("cycles", self.first_cycle, self.end_cycle, cycles)
 
     @staticmethod
@@ -57,7 +57,7 @@ class Window:
         found = range(available)[first:end] if first >= 0 and (end is None or end >= 0) else range(0)
         if not found:
             shown = f"{first}:{'' if end is None else end}"
-            raise InputError(f"the {what} {shown} are none of the {available} there are, 0:{available}")
+            raise InputError(f"the {what} {shown} select none of 0:{available}")
         return found
 
 
@@ -80,8 +80,8 @@ class Activity:
 def activity(layers: Sequence[LayerSimulation], hardware: Hardware, window: Window | None = None) -> Activity:
     """Return the states of `layers`, one after the other, within `window`.
 
-    Raises InputError for a window outside the run, or one of more than LARGEST_CELLS PEs times cycles, and for a
-    layer that runs more than once, as those of a convolution do.
+    Raises InputError for a window outside the run, for one of more than LARGEST_CELLS PEs times cycles, and for a
+    layer that runs more than once, such as that of a convolution.
     """
     for layer in layers:
         if layer.runs > 1:
@@ -117,14 +117,14 @@ class _Scan:
 
     matrix: InterleavedCSC
     arithmetic_units: int  # of each PE
-    columns: Integers  # as the matrix numbers them
-    inputs: Integers  # the same as the layer numbers its inputs
+    columns: Integers  # columns of the matrix
+    inputs: Integers  # the layer's inputs in these columns
     values: Integers
     broadcast: Integers
     enter: Integers  # (broadcasts, N)
     leave: Integers  # (broadcasts, N)
     ends: int  # first cycle in which the scan is finished
-    complete: int  # first cycle of what comes next
+    complete: int  # first cycle of the next scan
 
 
 def _scans(layer: LayerSimulation, hardware: Hardware, began: int) -> Iterator[_Scan]:
@@ -177,7 +177,7 @@ def _fill(states: npt.NDArray[np.uint8], part: _Scan, pes: range, cycles: range)
 
 
 def _fill_queue(queue: npt.NDArray[np.uint16], part: _Scan, pes: range, cycles: range) -> None:
-    """Count the slots: one more in the cycle after a broadcast, one less in the cycle in which the stage takes it."""
+    """Count occupied slots: one more from the cycle after a broadcast, one less from when it enters the stage."""
     for row, pe in enumerate(pes):
         change = np.zeros(part.complete + 1, np.int64)
         np.add.at(change, np.minimum(part.broadcast + 1, part.complete), 1)

@@ -1,4 +1,4 @@
-"""PEs by cycles in one picture, coloured by what each does; HTML or PNG, SVG or PDF by the file's name."""
+"""A chart of PEs by cycles, coloured by state, as HTML, PNG, SVG or PDF, by the file's ending."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["timeline_chart", "write_timeline"]
 
-# Okabe and Ito's palette: told apart with any colour vision.
+# The palette of Okabe and Ito, distinguishable with any colour vision.
 _COLOURS = {
     "busy": "#0072B2",
     "padding": "#E69F00",
@@ -32,11 +32,11 @@ _STATES = {
     "drained": State.DRAINED,
 }
 WIDTH = 900
-COLUMNS = 300  # bins of cycles; a cell shows what its PE did most of the time
+COLUMNS = 300  # bins of cycles; a cell shows its PE's most frequent state in the bin
 
 
 def timeline_chart(activity: Activity) -> alt.Chart:
-    """Return the chart: a row per PE, a cell per bin of cycles, coloured by the state that fills most of it."""
+    """Return the chart: a row per PE, a cell per bin of cycles, coloured by the most frequent state in the bin."""
     with needed_for("a timeline"):
         import altair as alt
 
@@ -75,5 +75,5 @@ def timeline_chart(activity: Activity) -> alt.Chart:
 
 
 def write_timeline(activity: Activity, path: Path) -> None:
-    """Write the picture in the format that the path's ending names. Raises InputError for another ending."""
+    """Write the chart in the format of the path's ending. Raises InputError for an ending of no such format."""
     write_chart(timeline_chart(activity), path, "timeline")

@@ -35,7 +35,7 @@ class _Vcd:
 def write_vcd(network: Network, inputs: npt.ArrayLike, hardware: Hardware, path: Path, window: Window) -> int:
     """Run `network` on the stepped chip and write its signals within `window`; return the cycles run.
 
-    Raises MissingExtra without pyvcd, and InputError for PEs that are not there.
+    Raises MissingExtra without pyvcd, and InputError for PEs that the chip does not have.
     """
     with needed_for("a .vcd trace"):
         from vcd import VCDWriter
