@@ -193,8 +193,8 @@ Borders optimal(const Points& points, int k, std::int64_t bucket_limit) {
       const std::int64_t lefts = left.size(), rights = right.size();
       std::vector<double> mirrored(backward.rbegin(), backward.rend());
       const auto limit = [&](std::int64_t t) {
-        const std::int64_t earliest = std::lower_bound(right.last.begin(), right.last.end(), left.first[lefts - 1 - t]) -
-                                      right.last.begin();
+        const std::int64_t earliest =
+            std::lower_bound(right.last.begin(), right.last.end(), left.first[lefts - 1 - t]) - right.last.begin();
         return rights - 1 - earliest;
       };
       minimise(

@@ -263,8 +263,10 @@ std::string check(Vector<Entry> entries, Matrix<std::uint32_t> pointers, std::in
         row += index + 1;
         const auto entry = [&] { return "entry " + number(e) + of_pe + ", column " + number(column) + ","; };
         if (index > shape.largest_index())
-          return entry() + " has relative index " + number(index) + ", expected at most " + number(shape.largest_index());
-        if (row >= rows) return entry() + " is at local row " + number(row) + ", but the PE has " + number(rows) + " rows";
+          return entry() + " has relative index " + number(index) + ", expected at most " +
+                 number(shape.largest_index());
+        if (row >= rows)
+          return entry() + " is at local row " + number(row) + ", but the PE has " + number(rows) + " rows";
         if (code == 0 && index != shape.largest_index())
           return entry() + " is padding with relative index " + number(index) + ", expected " +
                  number(shape.largest_index());

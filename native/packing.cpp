@@ -26,7 +26,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 constexpr int kLongestCode = 24;  // bits; code_lengths keeps within it
-constexpr int kTableBits = 12;    // decoded at one look; longer codes are rare
+constexpr int kTableBits = 12;  // decoded at one look; longer codes are rare
 
 // Calls weight(code, zeros since the weight before) for every weight, in the stream's order.
 template <class Visit>
@@ -71,8 +71,8 @@ nb::tuple flat_encode(Vector<std::int64_t> starts, Vector<std::uint32_t> columns
 nb::tuple flat_decode(Vector<std::uint8_t> codes, Vector<std::uint8_t> gaps, std::int64_t outputs,
                       std::int64_t inputs) {
   if (codes.size() != gaps.size())
-    throw std::invalid_argument("there are " + number(codes.size()) + " codes and " +
-                                number(gaps.size()) + " relative indices, expected as many of both");
+    throw std::invalid_argument("there are " + number(codes.size()) + " codes and " + number(gaps.size()) +
+                                " relative indices, expected as many of both");
   if (outputs < 1 || inputs < 1)
     throw std::invalid_argument("outputs and inputs must be at least 1, not " + number(outputs) + " and " +
                                 number(inputs));
@@ -91,8 +91,7 @@ nb::tuple flat_decode(Vector<std::uint8_t> codes, Vector<std::uint8_t> gaps, std
         column -= inputs;
         starts[++row < outputs ? row : outputs] = static_cast<std::int64_t>(columns.size());
         if (row >= outputs) {
-          problem = "entry " + number(e) + " lies past the last of the matrix's " + number(outputs) +
-                    " rows";
+          problem = "entry " + number(e) + " lies past the last of the matrix's " + number(outputs) + " rows";
           break;
         }
       }
@@ -112,7 +111,7 @@ nb::tuple flat_decode(Vector<std::uint8_t> codes, Vector<std::uint8_t> gaps, std
 // The canonical code of each symbol, from the lengths; throws where they are no prefix code.
 struct Canonical {
   std::array<std::uint32_t, 256> code{};
-  std::array<std::uint32_t, kLongestCode + 2> first{};   // first code of each length
+  std::array<std::uint32_t, kLongestCode + 2> first{};  // first code of each length
   std::array<std::uint32_t, kLongestCode + 2> offset{};  // its place in `symbols`
   std::array<std::uint32_t, kLongestCode + 2> count{};
   std::vector<std::uint8_t> symbols;  // by length, then by value
@@ -121,9 +120,8 @@ struct Canonical {
     if (lengths.size() > 256) throw std::invalid_argument("a code has at most 256 symbols");
     for (std::size_t s = 0; s < lengths.size(); ++s) {
       if (lengths.data()[s] > kLongestCode)
-        throw std::invalid_argument("the code of symbol " + number(s) + " has " +
-                                    number(lengths.data()[s]) + " bits, expected at most " +
-                                    number(kLongestCode));
+        throw std::invalid_argument("the code of symbol " + number(s) + " has " + number(lengths.data()[s]) +
+                                    " bits, expected at most " + number(kLongestCode));
       if (lengths.data()[s] > 0) ++count[lengths.data()[s]];
     }
     std::uint64_t next = 0;
@@ -166,8 +164,7 @@ nb::object huffman_encode(Vector<std::uint8_t> symbols, Vector<std::uint8_t> len
 nb::object huffman_decode(Vector<std::uint8_t> bytes, Vector<std::uint8_t> lengths, std::size_t count) {
   const Canonical canonical(lengths);
   if (count > bytes.size() * 8)  // every symbol takes at least one bit; checked before memory is allocated
-    throw std::invalid_argument(number(count) + " symbols do not fit " + number(bytes.size()) +
-                                " bytes");
+    throw std::invalid_argument(number(count) + " symbols do not fit " + number(bytes.size()) + " bytes");
   Bytes symbols(count);
   bool whole = true;
   {
@@ -188,7 +185,8 @@ nb::object huffman_decode(Vector<std::uint8_t> bytes, Vector<std::uint8_t> lengt
     std::size_t at = 0;
     std::int64_t left = static_cast<std::int64_t>(bytes.size()) * 8;
     for (std::size_t k = 0; k < count && whole; ++k) {
-      for (; have <= 56; have += 8) window |= static_cast<std::uint64_t>(at < bytes.size() ? bytes.data()[at++] : 0) << (56 - have);
+      for (; have <= 56; have += 8)
+        window |= static_cast<std::uint64_t>(at < bytes.size() ? bytes.data()[at++] : 0) << (56 - have);
       const Look look = table[window >> (64 - kTableBits)];
       int length = look.length;
       symbols[k] = look.symbol;
@@ -218,8 +216,7 @@ nb::object huffman_decode(Vector<std::uint8_t> bytes, Vector<std::uint8_t> lengt
 }  // namespace
 
 void bind_packing(nb::module_& m) {
-  m.def("flat_encode", &flat_encode, "starts"_a, "columns"_a, "codes"_a, "inputs"_a, "index_bits"_a,
-        "most_bytes"_a);
+  m.def("flat_encode", &flat_encode, "starts"_a, "columns"_a, "codes"_a, "inputs"_a, "index_bits"_a, "most_bytes"_a);
   m.def("flat_decode", &flat_decode, "codes"_a, "gaps"_a, "outputs"_a, "inputs"_a);
   m.def("huffman_encode", &huffman_encode, "symbols"_a, "lengths"_a);
   m.def("huffman_decode", &huffman_decode, "bytes"_a, "lengths"_a, "count"_a);

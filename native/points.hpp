@@ -168,11 +168,11 @@ class Points {
     const bool negative = static_cast<std::int64_t>(to.sum - from.sum) < 0;
     const std::uint64_t count = to.count - from.count, sum = negative ? from.sum - to.sum : to.sum - from.sum;
     const std::uint64_t mean = sum / count;
-    const int spacing = std::max(0, static_cast<int>(std::bit_width(mean)) - 24);  // of float32 there, as a power of two
+    const int spacing =
+        std::max(0, static_cast<int>(std::bit_width(mean)) - 24);  // of float32 there, as a power of two
     std::uint64_t centre = mean >> spacing << spacing;
     if (2 * (sum - count * centre) > count << spacing) centre += std::uint64_t{1} << spacing;
-    const Wide error =
-        to.square - from.square - static_cast<Wide>(centre) * (2 * sum - count * centre);
+    const Wide error = to.square - from.square - static_cast<Wide>(centre) * (2 * sum - count * centre);
     return {negative, count, sum, centre, to_double(error)};
   }
 

@@ -31,14 +31,14 @@ std::vector<T> copy(const Vector<T>& array) {
   return std::vector<T>(array.data(), array.data() + array.shape(0));
 }
 
-LayerReport add_layer(Network& network, std::size_t inputs, Vector<std::int64_t> starts,
-                      Vector<std::uint32_t> columns, Vector<std::uint8_t> codes, int code_bits, Vector<float> codebook,
+LayerReport add_layer(Network& network, std::size_t inputs, Vector<std::int64_t> starts, Vector<std::uint32_t> columns,
+                      Vector<std::uint8_t> codes, int code_bits, Vector<float> codebook,
                       Vector<std::int16_t> chip_codebook, Vector<std::int8_t> int8_codebook, double int8_unit,
                       Vector<float> bias, Vector<std::int64_t> chip_bias, bool relu, int activation_fraction,
-                      int output_fraction, int value_bits, int accumulator_bits,
-                      const std::string& kernel, std::pair<double, double> activity, std::size_t most_bytes) {
-  LayerSettings settings{relu, copy(bias), copy(chip_bias), activation_fraction, output_fraction, value_bits,
-                         accumulator_bits};
+                      int output_fraction, int value_bits, int accumulator_bits, const std::string& kernel,
+                      std::pair<double, double> activity, std::size_t most_bytes) {
+  LayerSettings settings{relu,       copy(bias),      copy(chip_bias), activation_fraction, output_fraction,
+                         value_bits, accumulator_bits};
   if (starts.size() == 0) throw std::invalid_argument("there are no row starts, expected outputs + 1");
   const RowsView checked(starts, columns, codes, static_cast<std::int64_t>(starts.size()) - 1,
                          static_cast<std::int64_t>(inputs));

@@ -63,8 +63,7 @@ class BitmaskAvx512 final : public BitmaskKernel {
   void multiply_part(const Bitmask::Part& part, const Input<Int8>& x, std::int32_t* sums) const {
     alignas(64) std::int32_t lanes[Bitmask::most_rows];
     std::fill(lanes, lanes + part.groups * Bitmask::group_rows, 0);
-    const __m512i book =
-        _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights_.data())));
+    const __m512i book = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights_.data())));
     const __m512i negative = _mm512_sub_epi8(_mm512_setzero_si512(), book);
     for (std::size_t k = 0; k < x.active_count; k += columns_at_once) {
       Column column[columns_at_once];

@@ -168,9 +168,8 @@ bool worth_trying(const Candidate<A>& candidate, const std::vector<Tried<A>>& be
 // The kernel that takes least time with `active` of `inputs` columns active.
 template <class A>
 Tried<A>& quickest(std::vector<Tried<A>>& tried, double active, double inputs) {
-  return *std::min_element(tried.begin(), tried.end(), [&](const auto& a, const auto& b) {
-    return a.at(active, inputs) < b.at(active, inputs);
-  });
+  return *std::min_element(tried.begin(), tried.end(),
+                           [&](const auto& a, const auto& b) { return a.at(active, inputs) < b.at(active, inputs); });
 }
 
 // The line of `few` where it takes as long as `all`, or nearest to that.
@@ -275,15 +274,15 @@ Ways<A> choose_kernels(const Rows& rows, const Codebook& codebook, std::size_t t
 
 template std::vector<std::string> kernel_names<Float32>();
 template Ways<Float32> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
-                                 LayerReport&);
+                                      LayerReport&);
 template std::vector<std::string> kernel_names<Int8>();
 template Ways<Int8> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
-                                 LayerReport&);
+                                   LayerReport&);
 template std::vector<std::string> kernel_names<Int16>();
 template Ways<Int16> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
-                                 LayerReport&);
+                                    LayerReport&);
 template std::vector<std::string> kernel_names<Chip>();
 template Ways<Chip> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
-                                 LayerReport&);
+                                   LayerReport&);
 
 }  // namespace eie::kernels

@@ -114,8 +114,8 @@ class NetworkOf final : public Network {
  public:
   explicit NetworkOf(std::size_t threads) : pool_(threads) {}
 
-  LayerReport add(const Rows& rows, const Codebook& codebook, LayerSettings settings,
-                  const std::string& name, const Limits& limits) override {
+  LayerReport add(const Rows& rows, const Codebook& codebook, LayerSettings settings, const std::string& name,
+                  const Limits& limits) override {
     check(rows, codebook, settings);
     LayerReport report;
     Ways<A> ways = choose_kernels<A>(rows, used_by(rows, codebook), pool_.threads(), name, limits, report);
@@ -154,9 +154,8 @@ class NetworkOf final : public Network {
     if (rows.inputs == 0 || rows.outputs == 0 || (!layers_.empty() && rows.inputs != layers_.back().outputs) ||
         !one_each(settings.bias.size()) || !one_each(settings.chip_bias.size()) || codebook.values.size() != codes ||
         (chip && codebook.chip.size() != codes) || (int8 && codebook.int8.size() != codes) ||
-        rows.code_bits != std::bit_width(codes) - 1 ||
-        settings.value_bits < 2 || settings.value_bits > 16 || settings.accumulator_bits < 2 ||
-        settings.accumulator_bits > 62)
+        rows.code_bits != std::bit_width(codes) - 1 || settings.value_bits < 2 || settings.value_bits > 16 ||
+        settings.accumulator_bits < 2 || settings.accumulator_bits > 62)
       throw std::invalid_argument("the layer's inputs, biases, codebook and widths do not fit each other");
   }
 
@@ -215,8 +214,7 @@ class NetworkOf final : public Network {
           ready = true;
         }
         const std::size_t part = layer.share[way][share] + turn;
-        if (part < layer.share[way][share + 1])
-          layer.ways.kernel(way).multiply(prepared, batch, part, part + 1, sums);
+        if (part < layer.share[way][share + 1]) layer.ways.kernel(way).multiply(prepared, batch, part, part + 1, sums);
         progress.finished.fetch_add(1, std::memory_order_release);
       }
     }

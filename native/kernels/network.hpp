@@ -39,8 +39,8 @@ class Network {
   virtual ~Network() = default;
 
   // Adds a layer behind the others. `kernel` names one (see kernel_names), or is empty for the fastest.
-  virtual LayerReport add(const Rows& rows, const Codebook& codebook, LayerSettings settings,
-                          const std::string& kernel, const Limits& limits) = 0;
+  virtual LayerReport add(const Rows& rows, const Codebook& codebook, LayerSettings settings, const std::string& kernel,
+                          const Limits& limits) = 0;
   // x: (count, inputs of the first layer), y: (count, outputs of the last), row by row.
   // overflows[l] grows by the outputs of layer l that the accumulator could not hold (Chip only).
   // Returns false, y being unspecified, where some x is not finite.

@@ -20,9 +20,9 @@ namespace eie::kernels {
 
 struct Geometry {
   std::uint32_t columns;  // activations in a window
-  int slots;              // weights that each row can take in a step
-  std::size_t rows;       // in a tile
-  double slot_cost;       // cycles that a slot takes, used or not: the schedule weighs them against a straggler's
+  int slots;  // weights that each row can take in a step
+  std::size_t rows;  // in a tile
+  double slot_cost;  // cycles that a slot takes, used or not: the schedule weighs them against a straggler's
 };
 
 constexpr double straggler_cost = 1.5;  // cycles
@@ -84,8 +84,9 @@ inline double choose_loss(const Rows& rows, const std::vector<std::uint32_t>& or
     std::size_t steps = 0, stragglers = 0;
     for (std::size_t tile = 0; tile < tiles; tile += std::max<std::size_t>(1, tiles / 2)) {
       const std::size_t first = tile * geometry.rows, count = std::min(geometry.rows, order.size() - first);
-      schedule(rows, order.data() + first, count, geometry, loss, [&](auto) { ++steps; }, [](auto...) {},
-               [&](auto...) { ++stragglers; });
+      schedule(
+          rows, order.data() + first, count, geometry, loss, [&](auto) { ++steps; }, [](auto...) {},
+          [&](auto...) { ++stragglers; });
     }
     const double slots = static_cast<double>(steps * geometry.slots * geometry.rows);
     const double cost = slots * geometry.slot_cost + static_cast<double>(stragglers) * straggler_cost;

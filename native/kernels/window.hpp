@@ -30,9 +30,7 @@ struct Straggler {
 };
 
 // What the design can hold: 4-bit codes, and columns that a straggler's word can name.
-inline bool fits_window(const Rows& rows) {
-  return rows.code_bits <= 4 && rows.inputs <= Straggler::largest_column;
-}
+inline bool fits_window(const Rows& rows) { return rows.code_bits <= 4 && rows.inputs <= Straggler::largest_column; }
 
 struct Tile {
   std::size_t first_lane;  // in `row`

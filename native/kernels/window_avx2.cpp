@@ -115,7 +115,7 @@ struct FloatTable {
 // One group at a time: a row's two slots are summed apart, four registers of them a group, and two tables take four
 // more.
 void multiply_float_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const float* x,
-                    const float* weights, float* lanes) {
+                          const float* weights, float* lanes) {
   const FloatTable book(weights);
   for (std::size_t g = 0; g < Layout::groups; ++g) {
     __m256 sum[4];

@@ -127,9 +127,8 @@ constexpr std::size_t pairs_of_block = 4, pairs_of_tile = pairs_of_block * Layou
 // The tile's pairs of groups from `first_pair` on, for `batch` inputs: as many as fill 16 accumulators. A slot is decoded
 // once for all inputs. Sums go to lanes[input], which is the tile's first lane.
 template <class A, std::size_t batch, std::size_t first_pair>
-void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps,
-                    const Input<A>* x, const typename A::Weight* weights,
-                    typename A::Sum (*lanes)[Layout::geometry.rows]) {
+void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const Input<A>* x,
+                    const typename A::Weight* weights, typename A::Sum (*lanes)[Layout::geometry.rows]) {
   using L = Lanes<A>;
   constexpr std::size_t pairs = pairs_of_tile / batch, groups = 2 * pairs;
   const typename L::Vector book = L::book(weights);

@@ -27,10 +27,10 @@ struct Scan {
 // instruction sets, and an inline function of a library's class, compiled with one, could be linked into all.
 template <class Lead>
 struct State {
-  std::size_t next;              // the next broadcast
+  std::size_t next;  // the next broadcast
   std::int64_t broadcast_cycle;  // w of the one before
-  Lead* lead;                    // X of it, per lane
-  std::int64_t* latest;          // [k + Q - 1] = max over i of L(k, i); the first Q - 1 are 0
+  Lead* lead;  // X of it, per lane
+  std::int64_t* latest;  // [k + Q - 1] = max over i of L(k, i); the first Q - 1 are 0
 };
 
 // Advances `state` to broadcast `end`.

@@ -82,7 +82,8 @@ nb::tuple workload(Vector<Entry> entries, Matrix<std::uint32_t> pointers, int co
     const std::uint32_t* pointer = pointers.data() + pe * (inputs + 1);
     for (std::size_t column = 0; column < inputs; ++column) {
       longest = std::max(longest, cycles_of(pointer[column + 1] - pointer[column], units));
-      for (std::uint32_t e = pointer[column]; e < pointer[column + 1]; ++e) weights[column] += (slice[e] & code_mask) != 0;
+      for (std::uint32_t e = pointer[column]; e < pointer[column + 1]; ++e)
+        weights[column] += (slice[e] & code_mask) != 0;
     }
     slice += pointer[inputs];
   }
@@ -190,7 +191,8 @@ nb::tuple recurrence(Matrix<Duration> durations, Vector<std::uint32_t> columns, 
       last_broadcast = state.broadcast_cycle;
     });
   }
-  return nb::make_tuple(last_broadcast, to_numpy(std::move(left), {n_pe}), to_numpy(std::move(last_entry_left), {n_pe}));
+  return nb::make_tuple(last_broadcast, to_numpy(std::move(left), {n_pe}),
+                        to_numpy(std::move(last_entry_left), {n_pe}));
 }
 
 // (w of every broadcast; L of every broadcast and PE).
@@ -263,10 +265,8 @@ nb::tuple traffic(Matrix<std::uint32_t> pointers, Vector<std::uint32_t> columns,
 }  // namespace
 
 void bind_timing(nb::module_& m) {
-  m.def("workload", &workload<std::uint8_t>, "entries"_a, "pointers"_a, "code_bits"_a,
-        "arithmetic_units"_a);
-  m.def("workload", &workload<std::uint16_t>, "entries"_a, "pointers"_a, "code_bits"_a,
-        "arithmetic_units"_a);
+  m.def("workload", &workload<std::uint8_t>, "entries"_a, "pointers"_a, "code_bits"_a, "arithmetic_units"_a);
+  m.def("workload", &workload<std::uint16_t>, "entries"_a, "pointers"_a, "code_bits"_a, "arithmetic_units"_a);
   m.def("recurrence", &recurrence<std::uint8_t>, "durations"_a, "columns"_a, "gaps"_a, "pointers"_a, "queue_depth"_a,
         "instruction_set"_a);
   m.def("recurrence", &recurrence<std::uint32_t>, "durations"_a, "columns"_a, "gaps"_a, "pointers"_a, "queue_depth"_a,

@@ -93,9 +93,11 @@ def command(
     for layer in layers:
         for requirement in capacity(layer.layer.matrix, hardware):
             if not requirement.fits:
-                log.print(f"note: layer {one.layer.name} would not fit the chip: {requirement}", style="yellow")
-        if one.overflows:
-            log.print(f"warning: {one.overflows} sums of layer {one.layer.name} overflowed and wrapped", style="yellow")
+                log.print(f"note: layer {layer.layer.name} would not fit the chip: {requirement}", style="yellow")
+        if layer.overflows:
+            log.print(
+                f"warning: {layer.overflows} sums of layer {layer.layer.name} overflowed and wrapped", style="yellow"
+            )
     if trace is not None:
         _write_trace(trace, layers, network, vector, hardware, window)
     if timeline is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -118,7 +117,7 @@ def _ours(data: LayerData, settings: Settings) -> Contender:
     plan = first.plan[0]
     few = np.count_nonzero(data.activations) < plan.few_below
     kernel, bytes_read = (plan.few_kernel, plan.few_bytes) if few else (plan.kernel, plan.bytes)
-    sessions = [first, *(session(kernel) for _ in range(_copies(bytes_read) - 1))]
+    sessions = [first, *(load(kernel) for _ in range(_copies(bytes_read) - 1))]
     out = np.zeros(network.outputs, np.float32)
     calls = tuple(lambda one=one: one.run(data.activations, out=out) for one in sessions)
     return Contender(OURS, calls, bytes_read)

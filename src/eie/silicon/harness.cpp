@@ -32,8 +32,10 @@ std::uint64_t bits(const Port& port, int first, int count) {
   for (int i = 0; i < count; ++i) {
     const int at = first + i;
     std::uint64_t bit;
-    if constexpr (std::is_integral_v<Port>) bit = static_cast<std::uint64_t>(port) >> at & 1;
-    else bit = port[at / 32] >> (at % 32) & 1;
+    if constexpr (std::is_integral_v<Port>)
+      bit = static_cast<std::uint64_t>(port) >> at & 1;
+    else
+      bit = port[at / 32] >> (at % 32) & 1;
     value |= bit << i;
   }
   return value;
@@ -114,7 +116,7 @@ class Bench {
 
   void record() {
 #define EIE_PUT(port, places, width, bytes) \
-  for (int place = 0; place < (places); ++place) put(bits(chip_.port, place * (width), width), bytes);
+  for (int place = 0; place < (places); ++place) put(bits(chip_.port, place*(width), width), bytes);
     EIE_RECORD(EIE_PUT)
 #undef EIE_PUT
   }

@@ -65,7 +65,7 @@ async def run_program(dut: HierarchyObject) -> None:
 
 def _cycle(dut: HierarchyObject, record: np.dtype[np.void]) -> np.ndarray:
     """Return the compared signals of one cycle, 0 for what means nothing in it."""
-    one = np.zeros(1, record)
+    row = np.zeros(1, record)
     for name, signal in COMPARED.items():
         if signal.when and not getattr(dut, signal.when).value:
             continue
