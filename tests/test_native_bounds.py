@@ -183,13 +183,13 @@ def test_a_matrix_that_changes_after_validation_leads_nowhere() -> None:
         with pytest.raises(ValueError, match="has changed since it was validated"):
             _native.decode(*given, 40, 1, 4)
     with pytest.raises(ValueError, match="has changed since it was validated"):
-        _native.workload(*given, 1)
+        _native.workload(*given, 1, 1)
 
 
 def test_scans_that_lead_outside_are_refused() -> None:
     """Columns, gaps, pointers and queue against the durations that they index."""
     matrix = encode(np.ones((4, 5), np.int64), BOOK, n_pe=2)
-    durations, _ = _native.workload(matrix.entries, matrix.pointers, 1)
+    durations, _ = _native.workload(matrix.entries, matrix.pointers, 1, 1)
     columns, gaps = np.arange(5, dtype=np.uint32), np.ones(5, np.uint32)
 
     def recurrence(columns=columns, gaps=gaps, pointers=matrix.pointers, queue_depth=8) -> None:

@@ -182,7 +182,7 @@ def test_refusals(model: Path, tmp_path: Path) -> None:
         "--cycles and --trace-pes are for --trace and --timeline: give one of these, too"
     )
     assert refusal("simulate", model, inputs, "--timeline", tmp_path / "a.html", "--trace-pes", "9:") == (
-        "the PEs 9: are none of the 8 there are, 0:8"
+        "the PEs 9: select none of 0:8"
     )
     assert refusal("run", model, inputs, "-o", tmp_path / "out.txt") == (
         "the name of a file of outputs must end in .npy, not out.txt"

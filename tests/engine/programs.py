@@ -13,7 +13,9 @@ def sources() -> dict[Path, list[str]]:
     """Return the engine's sources as CMakeLists.txt lists them, but for the bindings, each with its own flags."""
     cmake = (NATIVE.parent / "CMakeLists.txt").read_text()
     named = dict.fromkeys(re.findall(r"native/(?:kernels/\w+|cpu|fork)\.cpp", cmake))
-    properties = re.findall(r"set_source_files_properties\(([^)]*?) PROPERTIES COMPILE_OPTIONS\s+\"([^\"]*)\"", cmake)
+    properties = re.findall(
+        r"set_source_files_properties\(([^)]*?)\s+PROPERTIES\s+COMPILE_OPTIONS\s+\"([^\"]*)\"", cmake
+    )
     flags = {path: options.split(";") for paths, options in properties for path in paths.split()}
     return {NATIVE.parent / path: flags.get(path, []) for path in named if not path.endswith("bindings.cpp")}
 

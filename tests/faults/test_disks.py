@@ -50,10 +50,10 @@ COMMANDS = {
 def folder(tmp_path: Path) -> Path:
     """A folder of what the commands read."""
     rng = np.random.default_rng(1)
-    eie.save(tmp_path / "model.safetensors", image_network())
-    eie.save(tmp_path / "plain.safetensors", image_network(winograd=False))
+    eie.save(image_network(), tmp_path / "model.safetensors")
+    eie.save(image_network(winograd=False), tmp_path / "plain.safetensors")
     codes = np.where(rng.random((60, 40)) < 0.3, rng.integers(1, 16, (60, 40)), 0)
-    eie.save(tmp_path / "fc.safetensors", eie.Layer("fc", eie.encode(codes, np.linspace(0, 1, 16), n_pe=4)))
+    eie.save(eie.Layer("fc", eie.encode(codes, np.linspace(0, 1, 16), n_pe=4)), tmp_path / "fc.safetensors")
     np.save(tmp_path / "x.npy", rng.normal(size=40))
     weights = {f"fc{n}.weight": rng.normal(size=(64, 64)).astype(np.float32) for n in range(3)}
     np.savez(tmp_path / "weights.npz", **weights)
@@ -137,15 +137,16 @@ def test_checkpoints_where_nothing_can_be_written(folder: Path) -> None:
 def test_little_memory_while_loading(folder: Path) -> None:
     """A limit on addresses that the file does not fit is a sentence."""
     codes = np.ones((1000, 20_000), np.uint8)
-    eie.save(folder / "large.safetensors", eie.Layer("fc", eie.encode(codes, [0, 1], n_pe=4)), packed=True)
+    eie.save(eie.Layer("fc", eie.encode(codes, [0, 1], n_pe=4)), folder / "large.safetensors", packed=True)
     program = """
 import resource, eie
+load, InputError = eie.load, eie.InputError  # imported before memory is short
 pages = int(open("/proc/self/statm").read().split()[0])
 limit = pages * resource.getpagesize() + {spare}
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 try:
-    eie.load("large.safetensors")
-except eie.errors.InputError as error:
+    load("large.safetensors")
+except InputError as error:
     print(error)
 """
     for spare in (10, 30, 60, 90):

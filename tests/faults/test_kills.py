@@ -48,7 +48,7 @@ def prepare(folder: Path) -> Path:
     folder.mkdir()
     rng = np.random.default_rng(1)
     codes = np.where(rng.random((400, 500)) < 0.3, rng.integers(1, 16, (400, 500)), 0)
-    eie.save(folder / "model.safetensors", eie.Layer("fc", eie.encode(codes, np.linspace(0, 1, 16))))
+    eie.save(eie.Layer("fc", eie.encode(codes, np.linspace(0, 1, 16))), folder / "model.safetensors")
     sizes = [64, 80, 10]
     weights = {f"fc{n}.weight": rng.normal(size=(b, a)) / 8 for n, (a, b) in enumerate(itertools.pairwise(sizes))}
     np.savez(folder / "weights.npz", **{name: array.astype(np.float32) for name, array in weights.items()})
@@ -114,7 +114,7 @@ def test_a_worker_lost(tmp_path: Path) -> None:
             workers = [one for one in children if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
             os.kill(int(workers[0]), signal.SIGKILL)
 
-    with pytest.raises(EieError, match="was ended from outside, perhaps for want of memory; the runs done are kept"):
+    with pytest.raises(EieError, match="was ended from outside, perhaps for want of memory: the runs done are kept"):
         explore(space, tmp_path, workers=2, progress=kill)
     kept: list[int] = []
     explore(space, tmp_path, workers=1, progress=lambda finished, runs: kept.append(finished))

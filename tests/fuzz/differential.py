@@ -12,19 +12,23 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from eie import _native
 from eie.chip import Hardware
 from eie.chip.stepped import Chip
-from eie.chip.timing import scan, schedule, schedule_reference, simulate
+from eie.chip.timing import schedule_reference, simulate_matrix, timed_scans, workload
 from eie.encoding.csc import encode_column
 from eie.engine import KERNELS
 from eie.engine.chain import Chain
+from eie.engine.int8 import int8_layer
 from eie.errors import InputError
 from eie.model.network import Layer, Network
-from eie.model.reference import chip_layer, float_layer
+from eie.model.reference import float_layer
+from eie.program.arithmetic import chip_layer
+from eie.program.lowering import lower, passes_of
 from fuzz.layers import Case, awkward_layer
 
 __all__ = ["check", "check_number", "main"]
@@ -71,11 +75,15 @@ def check_kernels(case: Case, kernel: str, numerics: str) -> None:
     reference = [chip_layer(layer, vector) for vector in case.activations]
     expected = np.ldexp(np.array([one.values for one in reference], np.float64), -formats.output_fraction)
     vectors = np.ldexp(case.activations, -formats.activation_fraction).astype(np.float32)
-    for one in KERNELS:
-        out, overflows = run(layer, "chip", one, vectors)
+    in_bytes = np.array([int8_layer(layer, vector).outputs for vector in vectors])
+    for exact_kernel in KERNELS:
+        out, overflows = run(layer, "chip", exact_kernel, vectors)
         if out is not None:
-            assert np.array_equal(out, expected), f"chip numerics of {one} differ from the reference"
-            assert overflows == sum(each.overflows for each in reference), f"overflows of {one} differ"
+            assert np.array_equal(out, expected), f"chip numerics of {exact_kernel} differ from the reference"
+            assert overflows == sum(each.overflows for each in reference), f"overflows of {exact_kernel} differ"
+        out, _ = run(layer, "int8", exact_kernel, vectors)
+        if out is not None:
+            assert np.array_equal(out, in_bytes), f"int8 numerics of {exact_kernel} differ from the reference"
     out, _ = run(layer, numerics, kernel, vectors)
     if out is None:
         return
@@ -83,7 +91,7 @@ def check_kernels(case: Case, kernel: str, numerics: str) -> None:
     weights = np.abs(layer.matrix.dense().astype(np.float64))
     absolute = np.abs(vectors).astype(np.float64)
     sums = absolute @ weights.T + (0 if layer.bias is None else np.abs(layer.bias))
-    largest = float(np.abs(layer.matrix.codebook).max())
+    largest = float(weights.max(initial=0.0))  # what no weight uses sets no scale
     kept = (case.codes != 0).astype(np.float64)
     activation_error = absolute.max(axis=1, keepdims=True) / 16383 / 2
     weight_error = largest / 8175 / 2
@@ -116,17 +124,19 @@ def check_cycles(case: Case, number: int) -> None:
         n_pe=matrix.n_pe, queue_depth=case.queue_depth, spmat_width_bits=width, register_entries=entries
     )
     held = INSTRUCTION_SETS[number % 2]
-    expected = simulate(matrix, activations, hardware)
-    again = simulate(matrix, activations, hardware, instruction_set=held)
+    expected = simulate_matrix(matrix, activations, hardware)
+    again = simulate_matrix(matrix, activations, hardware, instruction_set=held)
     assert (again.cycles, again.counts) == (expected.cycles, expected.counts), f"cycles differ with {held}"
     if number % SUBSETS["recurrence"] == 0:
-        columns = scan(activations, matrix.n_pe)
-        read = schedule_reference(columns, matrix.counts.T[columns.columns].astype(np.int64), case.queue_depth)
-        fast = schedule(matrix, columns, case.queue_depth)
+        (timed,) = timed_scans(passes_of(matrix, hardware)[0], activations, hardware)
+        durations = workload(matrix).durations[timed.columns, : matrix.n_pe].astype(np.int64)
+        read = schedule_reference(timed.scan.gaps, durations, case.queue_depth)
+        fast = timed.schedule(hardware)
         assert np.array_equal(fast.broadcast, read.broadcast), "broadcasts differ from the recurrence's"
         assert np.array_equal(fast.enter, read.enter), "starts differ from the recurrence's"
     if number % SUBSETS["stepped"] == 0 and case.layer.formats is not None and case.layer.formats.value_bits == 16:
-        (stepped,) = Chip(hardware).run(Network((case.layer,)), activations)
+        program = lower(Network((case.layer,)), replace(hardware, batched=True))
+        (stepped,) = Chip(hardware).run(program, activations)
         assert (stepped.cycles, stepped.counts) == (expected.cycles, expected.counts), "the stepped chip's cycles"
         assert np.array_equal(stepped.outputs, chip_layer(case.layer, activations).values), "the stepped chip's outputs"
 

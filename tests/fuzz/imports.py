@@ -16,14 +16,15 @@ import onnx.helper
 
 import eie
 from eie.errors import EieError
+from eie.exporters.dotnet import write_dotnet
 from eie.exporters.onnx import onnx_model
-from eie.importers.dotnet import Layout, read_dotnet, write_dotnet
+from eie.importers.dotnet import Layout, read_dotnet
 from eie.importers.eie_simulator import read_eie_simulator
 from eie.pytorch.onnx import read_onnx
 from eie.pytorch.sources import load_model
 from eie.silicon.liberty import read_library
 from eie.support.numpy_files import read_npy
-from eie.workloads.data import read_data
+from eie.workloads.data import load_data
 from fuzz.mutators import FLOATS, INTEGERS, TEXTS, mutate_bytes, mutate_text
 from fuzz.target import Target, check_sentence
 from networks import image_network
@@ -47,13 +48,13 @@ class DotNet(Target):
             bits = 4 if one == "a" else 8
             codes = np.where(rng.random((outputs, inputs)) < 0.4, rng.integers(1, 2**bits, (outputs, inputs)), 0)
             layers.append(eie.Layer(one, eie.encode(codes, np.arange(2**bits)), np.ones(outputs, np.float32)))
-        write_dotnet(self.folder / "seed.net", layers)
+        write_dotnet(layers, self.folder / "seed.net")
         return [(self.folder / "seed.net").read_bytes()]
 
     def read(self, data: bytes) -> None:
         """Read, validate, write and read again."""
         layers = read_dotnet(self.path("x.net", data), self.layout, 2)
-        write_dotnet(self.folder / "y.net", layers)
+        write_dotnet(layers, self.folder / "y.net")
         for one, other in zip(layers, read_dotnet(self.folder / "y.net", self.layout, 2), strict=True):
             one.matrix.validate()
             assert np.array_equal(one.matrix.decode(), other.matrix.decode())
@@ -98,7 +99,7 @@ class Streams(Target):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             network, _ = read_eie_simulator(folder)
-        eie.save(self.folder / "streams.safetensors", network)
+        eie.save(network, self.folder / "streams.safetensors")
         eie.load(self.folder / "streams.safetensors")
 
 
@@ -211,7 +212,7 @@ class Npz(Target):
                 load_model(str(path))
             except EieError as error:
                 check_sentence(error)
-            read_data(path)
+            load_data(path)
 
 
 class Npy(Target):

@@ -276,7 +276,7 @@ def test_names_that_collide_in_a_graph(tmp_path: Path) -> None:
     """Layers called as our own reshapes and outputs are stay themselves."""
     network = image_network(winograd=False)
     names = {"fc1": "conv1.image", "tanh": "conv1.out.relu", "dense": "conv1.vector", "fc2": "input"}
-    network = replace(network, layers=tuple(replace(one, name=names.get(one.name, one.name)) for one in network.layers))
+    network = replace(network, steps=tuple(replace(step, name=names.get(step.name, step.name)) for step in network))
     path = tmp_path / "names.onnx"
     write_onnx(network, path)
     x = np.random.default_rng(1).normal(size=(2, network.inputs)).astype(np.float32)

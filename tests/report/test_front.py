@@ -3,15 +3,15 @@
 import polars as pl
 
 from eie.chip import Hardware
-from eie.explore.space import ENCODING
+from eie.explore.space import ENCODING, HARDWARE, RULES
 from eie.report import front_chart
 
 FRONT = pl.DataFrame(
     [
         {
-            **vars(Hardware(n_pe=n_pe)),
+            **{name: getattr(Hardware(n_pe=n_pe), name) for name in HARDWARE},
             **ENCODING,
-            "broadcasts_per_cycle": 1,
+            **RULES,
             **{"latency_us": 10.0 / n_pe, "energy_nj": 5.0, "area_mm2": float(n_pe), "slowest_memory_ns": 1.17},
             "fits": fits,
         }

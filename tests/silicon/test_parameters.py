@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import eie
+from eie.program.lowering import lower
 from eie.silicon.parameters import Parameters
 
 
@@ -30,7 +32,7 @@ def test_every_width_holds_what_it_must(small: bool) -> None:
     for inputs, outputs, n_pe, registers, width in SWEEP:
         memories = {"pointer_bytes": 2, "spmat_bytes": 1, "activation_bytes": 0, "pointer_bits": 1} if small else {}
         hardware = eie.Hardware(n_pe=n_pe, register_entries=registers, spmat_width_bits=width, **memories)
-        p = Parameters.of(hardware, network(inputs, outputs, n_pe))
+        p = Parameters.of(lower(network(inputs, outputs, n_pe), replace(hardware, batched=True)))
         memory_words = (2 * p.pointer_words, p.spmat_rows, p.sram_words, p.register_entries, 2**p.code_bits)
         assert all(p.host_address_bits >= address_bits(words) for words in memory_words), p
         assert p.host_address_bits >= max(p.column_bits, 3), p

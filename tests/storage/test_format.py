@@ -22,7 +22,7 @@ Document = dict[str, Any]
 
 def rewritten(path: Path, network: eie.Network, change: Callable[[Document, Tensors], None], packed: bool) -> None:
     """Save `network` with one thing about it changed."""
-    eie.save(path, network, packed=packed)
+    eie.save(network, path, packed=packed)
     with safetensors.safe_open(path, framework="numpy") as file:
         document = json.loads(file.metadata()["eie"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a file is no mapping
@@ -83,7 +83,7 @@ def filled(value: float) -> Callable[[np.ndarray], np.ndarray]:
 RULES: dict[str, tuple[Callable[[Document, Tensors], None], str]] = {
     "format_version is 1, not true": (lambda d, t: d.update(format_version=True), "format_version in the 'eie'"),
     "format_version is 1, not 1.0": (lambda d, t: d.update(format_version=1.0), "format_version in the 'eie'"),
-    "layers: 1 or more": (lambda d, t: (d["layers"].clear(), t.clear()), "network images has no layers"),
+    "layers: 1 or more": (lambda d, t: (d["layers"].clear(), t.clear()), "network images has no steps"),
     "outputs fit the next inputs": (step(6, size=11), "layer fc1 has 12 outputs, but tanh after it has 11 inputs"),
     "names differ": (step(5, name="conv1"), "network images has 2 layers called conv1"),
     "names inside steps differ": (step(5, name="conv2.3"), "network images has 2 layers called conv2.3"),
@@ -225,7 +225,7 @@ def test_recurrent_products_have_four_outputs_per_hidden_value(tmp_path: Path) -
 def test_the_metadata_has_one_key_once(tmp_path: Path) -> None:
     """Another key beside the document, and a field that is given twice, are refused."""
     path = tmp_path / "model.safetensors"
-    eie.save(path, image_network())
+    eie.save(image_network(), path)
     with safetensors.safe_open(path, framework="numpy") as file:
         text = file.metadata()["eie"]
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - a file is no mapping
@@ -242,7 +242,7 @@ def test_the_metadata_has_one_key_once(tmp_path: Path) -> None:
 def test_shapes_that_numpy_cannot_have(tmp_path: Path, shape: list[int]) -> None:
     """65 dimensions, or one of 2^63, of a tensor without values."""
     path = tmp_path / "model.safetensors"
-    eie.save(path, image_network())
+    eie.save(image_network(), path)
     data = path.read_bytes()
     header_bytes = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + header_bytes])
@@ -259,7 +259,7 @@ def test_what_cannot_be_written_is_refused_before(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     one = np.ones(1, np.float32)
     with pytest.raises(InputError) as error:
-        eie.save(path, eie.Network((Affine("a\x1b[2J", 1, one, one),)))
+        eie.save(eie.Network((Affine("a\x1b[2J", 1, one, one),)), path)
     assert str(error.value) == (
         "a model file cannot hold network 'network': name in the 'eie' document is wrong: a name must have printable "
         "characters only, not 'a\\x1b[2J'"

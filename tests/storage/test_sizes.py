@@ -1,9 +1,8 @@
 """What a layer takes to store: uncoded and coded, each with its own best relative index."""
 
-from pathlib import Path
-
 import numpy as np
 
+from data_sets import DataSet
 from eie.encoding.csc import encode
 from eie.encoding.flat import flatten
 from eie.importers.eie_simulator import read_eie_simulator
@@ -24,9 +23,9 @@ def test_uncoded_and_coded_have_each_their_best_index() -> None:
     assert size.index_bits_pqh < size.index_bits_pq
 
 
-def test_the_published_alex_8_is_not_counted_with_a_wide_index(shared: Path) -> None:
+def test_the_published_alex_8_is_not_counted_with_a_wide_index(data_set: DataSet) -> None:
     """3 bits an index and some fillers, 1.017 MB, take less uncoded than 4 bits, 1.063, or the 6 of Huffman."""
-    streams = read_eie_simulator(shared / "data" / "eie-simulator-alex8", outputs=1000)
+    streams = read_eie_simulator(data_set("eie-simulator-alex8"), outputs=1000)
     size = layer_size(streams.network.products[0])
     assert size.index_bits_pq == 3
     assert round((size.code_bits + size.gap_bits) / 8e6, 3) == 1.017

@@ -71,7 +71,7 @@ def test_every_command_helps_and_the_main_ones_work(files: tuple[Path, Path]) ->
     model, x = files
     from typer.main import get_command
 
-    from eie.cli import app
+    from eie.cli.commands import app
 
     def commands(command: object, path: tuple[str, ...]) -> list[tuple[str, ...]]:
         inner = getattr(command, "commands", {})

@@ -38,6 +38,11 @@ class FlatCounts(NamedTuple):
         """Entries of the stream, fillers included."""
         return int(self.codes.sum())
 
+    @property
+    def fits(self) -> bool:
+        """Whether the stream, two bytes an entry, takes no more than MAX_BYTES."""
+        return 2 * self.entries <= MAX_BYTES
+
 
 def flat_counts(matrix: InterleavedCSC, index_bits: Iterable[int]) -> dict[int, FlatCounts]:
     """Return what is in the flat stream of `matrix`, for each number of bits of a gap, without making the stream."""

@@ -25,8 +25,7 @@ class Packed(NamedTuple):
 
 
 def best_index_bits(matrix: InterleavedCSC) -> int:
-    """Return the bits of a gap, 1 to 8, for which the Huffman-coded stream is smallest."""
-
+    """Return the bits of a gap, 1 to 8, for which the Huffman-coded stream is smallest, of those that can be made."""
     counts = flat_counts(matrix, range(1, 9))
 
     def size(index_bits: int) -> int:
@@ -34,7 +33,7 @@ def best_index_bits(matrix: InterleavedCSC) -> int:
         table: int = 8 * 2**index_bits
         return table + huffman.coded_bits(found.codes) + huffman.coded_bits(found.gaps)
 
-    return min(counts, key=size)
+    return min((bits for bits in counts if counts[bits].fits), key=size, default=max(counts))
 
 
 def pack(matrix: InterleavedCSC) -> Packed:
