@@ -7,7 +7,7 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find native -type f)
 DATA ?=
 SEED := $(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 
-.PHONY: demo test test-slow fuzz coverage lint lint-cxx types rtl docs wheel clean
+.PHONY: demo test test-slow fuzz coverage lint types rtl docs wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/eie demo $(if $(DATA),--data $(DATA))
@@ -32,13 +32,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	$(BIN)/zizmor --quiet --offline .github/workflows
 	$(BIN)/pre-commit validate-config
-
-lint-cxx: $(VENV)/.installed-dev
-	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy

@@ -26,7 +26,7 @@ def test_uncoded_and_coded_have_each_their_best_index() -> None:
 def test_the_published_alex_8_is_not_counted_with_a_wide_index(data_set: DataSet) -> None:
     """3 bits an index and some fillers, 1.017 MB, take less uncoded than 4 bits, 1.063, or the 6 of Huffman."""
     streams = read_eie_simulator(data_set("eie-simulator-alex8"), outputs=1000)
-    size = layer_size(streams.network.products[0])
+    size = layer_size(streams.network.layers[0])
     assert size.index_bits_pq == 3
     assert round((size.code_bits + size.gap_bits) / 8e6, 3) == 1.017
     assert size.entries > size.coded_entries
