@@ -4,7 +4,7 @@ import polars as pl
 
 from eie.chip import Hardware
 from eie.explore.space import ENCODING, HARDWARE, RULES
-from eie.report import front_chart
+from eie.report.front import front_chart
 
 FRONT = pl.DataFrame(
     [

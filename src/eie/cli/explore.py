@@ -32,7 +32,7 @@ def command(
     """
     # Polars and Altair are slow to import.
     from eie.explore import PARAMETERS, explore, load_space, pareto_front
-    from eie.report import front_chart
+    from eie.report.front import front_chart
     from eie.support.chart_files import write_chart
 
     if workers is not None and scheduler is not None:

@@ -12,7 +12,6 @@ its unit and provenance) and an Altair chart; `reproduction_section` makes one o
 from __future__ import annotations
 
 from eie.report.charts import OURS, PAPER, comparison_chart
-from eie.report.front import front_chart
 from eie.report.page import Report, Section
 from eie.report.paper import reproduction_report, reproduction_section
 
@@ -22,7 +21,6 @@ __all__ = [
     "Report",
     "Section",
     "comparison_chart",
-    "front_chart",
     "reproduction_report",
     "reproduction_section",
 ]
