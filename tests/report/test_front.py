@@ -1,5 +1,8 @@
 """The front of a sweep, drawn: every design a point, named by what differs, marked where it does not fit."""
 
+import subprocess
+import sys
+
 import polars as pl
 
 from eie.chip import Hardware
@@ -35,3 +38,9 @@ def test_only_marks_that_are_drawn_are_in_the_legend() -> None:
     """Where all fit, nothing is said of what does not."""
     spec = front_chart(FRONT.filter("fits")).to_dict()
     assert spec["encoding"]["shape"]["scale"]["domain"] == ["fits"]
+
+
+def test_the_report_needs_no_polars() -> None:
+    """Only sweeps need it: the demo's install is without."""
+    program = "import sys; sys.modules['polars'] = None; import eie.report"
+    subprocess.run([sys.executable, "-c", program], check=True)
