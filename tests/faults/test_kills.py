@@ -99,9 +99,9 @@ def test_one_kill(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_hundred_kills(name: str, tmp_path: Path) -> None:
-    """At 100 moments; EIE_KILLS changes how many."""
-    kill_and_go_on(name, tmp_path, int(os.environ.get("EIE_KILLS", "100")), 2)
+def test_several_kills(name: str, tmp_path: Path) -> None:
+    """At five moments, or at as many as EIE_KILLS says."""
+    kill_and_go_on(name, tmp_path, int(os.environ.get("EIE_KILLS", "5")), 2)
 
 
 def test_a_worker_lost(tmp_path: Path) -> None:
