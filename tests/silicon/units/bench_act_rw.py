@@ -54,23 +54,25 @@ async def equals_twin(dut: HierarchyObject) -> None:
     await both.drive(source=0, relu=0, **dict.fromkeys(ports, 0))
     first_word, source = 0, 0
     for layer in range(20):
-        whole, relu = sums(registers), layer % 3 == 0
-        twin.preset(whole)
+        whole = sums(registers)
+        twin.preset(whole, source)
         await write("host_write_destination", whole)
         if layer == 0 or random.random() < 0.3:
             inputs = sums(registers)
-            twin.write_source(inputs)
+            twin.write_source(inputs, source)
+            twin.start(first_word, source, relu=False)
             dut.relu.value = 0
             await write("host_write_source", inputs)
         await scan(0)
         if random.random() < 0.5:  # a second batch
             batch = np.array([[random.randint(-(2 ** (value_bits - 1)), 2 ** (value_bits - 1) - 1)] for _ in whole])
             first_word = random.randrange(words - registers + 1)
-            twin.write_batch(batch)
+            twin.write_sram(np.pad(batch, ((first_word, 0), (0, 0))))
+            twin.start(first_word, source, relu=False)
             dut.relu.value = 0
             await write("host_write_sram", batch, first_word)
             await both.drive(load_read=1, load_address=first_word)  # the start's edge reads the first row's word
             await scan(registers)
-        twin.swap(relu)
-        source = 1 - source
+        source, relu = 1 - source, layer % 3 == 0
+        twin.start(first_word, source, relu)
         await both.drive(source=source, relu=int(relu), load_read=0, load_enable=0, write_valid=0)

@@ -8,6 +8,7 @@ from cocotb.handle import HierarchyObject
 
 from eie.chip.stepped.arithm_unit import ArithmUnit
 from eie.model.numerics import Formats
+from eie.program.constants import Constants
 from silicon.units.lockstep import Lockstep
 
 
@@ -21,7 +22,8 @@ async def equals_twin(dut: HierarchyObject) -> None:
     twin = ArithmUnit(1)
     both = Lockstep(dut, twin)
     book = np.array([0, largest, -largest, *(random.randint(-largest, largest) for _ in range(13))])
-    twin.write_codebook(book.astype(np.float32), Formats(0, 0, value_bits, accumulator_bits))
+    formats = Formats(0, 0, value_bits, accumulator_bits)
+    twin.write_codebook(Constants(formats, book, bias=np.zeros(registers, np.int64)))
     await both.drive(reset=1, host_write=0, weight_valid=0)
     for number, value in enumerate(book.tolist()):
         await both.drive(host_write=1, host_address=number, host_data=value % 2**value_bits)

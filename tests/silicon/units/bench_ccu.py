@@ -7,6 +7,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from eie.chip.stepped.ccu import Ccu
+from eie.program.lowering import Batch
 from silicon.units.lockstep import Lockstep
 
 OCCUPANCY = ("queue_valid", "stage_valid", "weight_valid", "pipeline_busy")  # the RTL takes them as one, any_busy
@@ -24,12 +25,12 @@ async def equals_twin(dut: HierarchyObject) -> None:
     cycles = broadcasts = stalls = 0
     for _scan in range(20):
         rows, loads = random.randint(1, rows_limit), random.random() < 0.5
-        first_input = random.getrandbits(len(dut.first_input) - 1)
+        first_input = random.randrange(1, 2 ** (len(dut.first_input) - 1)) if loads else 0
         first_word = random.randrange(2 ** len(dut.first_word) - rows_limit)
         settings = {"rows": rows, "load": loads, "first_input": first_input, "first_word": first_word}
         dut.start.value = 1
         await both.drive(**settings, found=0, scan_finished=0)
-        twin.start(first_input, rows if loads else 0)
+        twin.start(Batch(first_input, rows * n_pe, first_word, rows))
         word_read = first_word  # at the start's edge
         finished, complete = 60, False
         held_back = random.choice((0.0, 0.3, 0.9))

@@ -16,10 +16,10 @@ async def equals_twin(dut: HierarchyObject) -> None:
     twin = PtrRead(1)
     both = Lockstep(dut, twin)
     columns = 2 * int(dut.POINTER_WORDS.value) - 1
-    matrix = random_slice(20, columns, most=2 ** int(dut.POINTER_BITS.value) - 1)
-    twin.write_memory(matrix)
+    part = random_slice(20, columns, most=2 ** int(dut.POINTER_BITS.value) - 1)
+    twin.write_memory(part)
     await both.drive(reset=1, host_write=0, queue_valid=0)
-    for number, pointer in enumerate(matrix.pointers[0].tolist()):
+    for number, pointer in enumerate(part.matrix.pointers[0].tolist()):
         await both.drive(host_write=1, host_address=number, host_data=pointer)
     await both.drive(host_write=0)
     dut.reset.value = 0
@@ -35,7 +35,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
         was_taken = bool(wires["take"][0])
         taken += was_taken
         issued += bool(wires["entry_valid"][0])
-        expected += int(matrix.counts[0, column]) if was_taken else 0
+        expected += int(part.matrix.counts[0, column]) if was_taken else 0
         await both.step(head_column=column, head_value=value)
         valid = valid and not was_taken
     assert taken > 200

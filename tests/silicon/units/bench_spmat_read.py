@@ -3,7 +3,6 @@
 import random
 
 import cocotb
-import numpy as np
 from cocotb.handle import HierarchyObject
 
 from eie.chip.stepped.spmat_read import SpmatRead
@@ -22,19 +21,19 @@ async def equals_twin(dut: HierarchyObject) -> None:
     dut.reset.value = 0
     reads = 0
     for _layer in range(4):
-        matrix = random_slice(30, 60, most=memory)
-        padded = np.pad(matrix.entries, (0, -len(matrix.entries) % per_row)).astype(np.uint8)
-        for row, entries in enumerate(padded.reshape(-1, per_row)):
+        part = random_slice(30, 60, most=memory)
+        count = part.matrix.n_entries
+        for row, entries in enumerate(part.weight_rows(0, per_row)):
             await both.drive(host_write=1, host_address=row, host_data=int.from_bytes(entries.tobytes(), "little"))
         await both.drive(host_write=0, clear=1)
         dut.clear.value = 0
-        twin.write_memory(matrix, per_row)
+        twin.write_memory(part, per_row)
         address = 0
         for cycle in range(600):
             if cycle % 50 == 0:
                 issued = random.choice((0.1, 0.9, 1.0))
             jumps = random.random() < 0.1
-            address = random.randrange(len(matrix.entries)) if jumps else (address + 1) % len(matrix.entries)
+            address = random.randrange(count) if jumps else (address + 1) % count
             reads += bool(both.propagate()["row_read"][0])
             await both.step(
                 # The last cycle issues nothing, so that the unit is at rest when the next layer is written.
