@@ -6,13 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from eie.errors import InputError, WorkerLost
+from eie.errors import InputError, Interrupted, WorkerLost
 from eie.explore import Space, explore
 
 SPACE = Space(
@@ -124,3 +126,27 @@ def test_a_process_that_dies_is_one_sentence_and_keeps_what_is_done(tmp_path: Pa
     seen: list[int] = []
     assert explore(SPACE, tmp_path, workers=1, progress=lambda done, _runs: seen.append(done)).height == 36
     assert seen[0] > 0
+
+
+def test_an_interrupt_waits_until_all_processes_have_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread takes the signal, blocked only in this one; no process is left half begun."""
+    submit, submitted = ProcessPoolExecutor.submit, []
+
+    def interrupted_submit(*arguments: object) -> Future[object]:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        submitted.append(submit(*arguments))
+        return submitted[-1]
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", interrupted_submit)
+    stop = threading.Event()
+    threading.Thread(target=stop.wait, daemon=True).start()
+    try:
+        with pytest.raises(Interrupted, match="interrupted after 0 of 36 runs"):
+            explore(SPACE, tmp_path / "out", workers=2)
+    finally:
+        stop.set()
+    assert len(submitted) == len(SPACE.layers) * 4
+    for process in multiprocessing.active_children():
+        process.join(10)
+        assert process.exitcode is not None

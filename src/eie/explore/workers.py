@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any
 
 from eie.errors import InputError, WorkerLost
@@ -54,12 +56,28 @@ def done(tasks: Sequence[Task], workers: int | None, scheduler: str | None) -> G
 
 
 def _submit(pool: ProcessPoolExecutor, tasks: Sequence[Task]) -> list[Future[Rows]]:
-    """Start the processes with SIGINT blocked, which they inherit: Ctrl-C is for this process, which ends them."""
+    """Start the processes; they inherit the block of SIGINT, because Ctrl-C is for this process, which ends them."""
+    with _held_back():
+        return [pool.submit(task.rows) for task in tasks]
+
+
+@contextmanager
+def _held_back() -> Generator[None]:
+    """Block SIGINT and hold it back until the end: where another thread takes it, Python interrupts the main one."""
+    pressed: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    handled = before is not None and threading.current_thread() is threading.main_thread()
+    if handled:
+        signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return [pool.submit(task.rows) for task in tasks]
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if handled:
+            signal.signal(signal.SIGINT, before)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _on_cluster(tasks: Sequence[Task], scheduler: str) -> Iterator[Rows]:
