@@ -33,7 +33,7 @@ def main() -> None:
     matrix = eie.encode(codes, codebook, n_pe=4)
     with tempfile.TemporaryDirectory() as name:
         model, vector = Path(name, "model.safetensors"), Path(name, "x.npy")
-        eie.save(model, eie.calibrate(eie.Network((eie.Layer("fc", matrix),)), x))
+        eie.save(eie.calibrate(eie.Network((eie.Layer("fc", matrix),)), x), model)
         np.save(vector, x)
         doctor = answer("doctor")
         ran = answer("run", model, vector, "--numerics", "float32")
