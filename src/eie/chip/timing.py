@@ -206,12 +206,12 @@ def simulate_pass(
     """
     matrix = part.matrix
     prepared = workload(matrix, hardware.arithmetic_units)
-    cycles = 0
+    cycles = loaded_rows = 0
     done_early = np.zeros(matrix.n_pe, np.int64)
     broadcast: list[npt.NDArray[np.uint32]] = []
     for timed in timed_scans(part, values, hardware):
         if timed.batch.loads:
-            cycles += timed.batch.rows
+            loaded_rows += timed.batch.rows
         last_broadcast, left, last_entry_left = _native.recurrence(
             prepared.durations,
             timed.columns,
@@ -239,7 +239,9 @@ def simulate_pass(
         entries_issued=int(issued.sum()),
         macs=int(prepared.weights[columns].sum()),
         spmat_reads=int(reads.sum()),
+        activation_reads=loaded_rows * matrix.n_pe,
     )
+    cycles += loaded_rows
     return Simulation(hardware, cycles, counts, busy, empty, cycles - busy - empty - done_early, done_early)
 
 
