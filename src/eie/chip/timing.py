@@ -33,6 +33,7 @@ __all__ = [
     "TimedScan",
     "Workload",
     "completion",
+    "place_matrix",
     "scan",
     "schedule_reference",
     "simulate_matrix",
@@ -182,10 +183,17 @@ def simulate_matrix(
     `hardware.strict`, for a layer too large for the memories.
     """
     hardware = Hardware(n_pe=matrix.n_pe) if hardware is None else hardware
+    passes, values = place_matrix(matrix, activations, hardware, activation_fraction)
+    return simulate_passes(passes, values, hardware, instruction_set)
+
+
+def place_matrix(
+    matrix: InterleavedCSC, activations: npt.ArrayLike, hardware: Hardware, activation_fraction: int | None = None
+) -> tuple[tuple[Pass, ...], npt.NDArray[np.int64]]:
+    """Return a matrix's passes on the hardware, and its inputs as the chip's values; arguments as `simulate_matrix`."""
     matrix = matrix.interleave(hardware.n_pe)
     values = _chip_values(activations, matrix.inputs, hardware.value_bits, activation_fraction)
-    passes = passes_of(matrix.reorder(row_order(matrix, hardware)), hardware)
-    return simulate_passes(passes, values, hardware, instruction_set)
+    return passes_of(matrix.reorder(row_order(matrix, hardware)), hardware), values
 
 
 def simulate_passes(
