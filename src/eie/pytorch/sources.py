@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from eie.errors import InputError
 from eie.pytorch.names import module_name
 from eie.support.numpy_files import read_npz
 from eie.support.output_files import existing_file
+from eie.support.python_files import module_from
 
 __all__ = ["load_model", "mlp_of", "read_weights"]
 
@@ -55,12 +55,7 @@ def _made_by(source: str) -> nn.Module:
     place, _, name = source.rpartition(":")
     try:
         if place.endswith(".py"):
-            path = existing_file(place, "module")
-            spec = importlib.util.spec_from_file_location(path.stem, path)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
+            module = module_from(place)
         else:
             sys.path.insert(0, "")  # as `python -m` does: modules beside the user
             try:
