@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +54,11 @@ def test_ten_seconds_of_attack(name: str, tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+    found = re.search(r"([\d,]+) inputs, ([\d,]+) of them reached new code, no finding", done.stdout)
+    assert found is not None, done.stdout
+    assert found[1] != "0"
+    if importlib.util.find_spec("atheris") is not None:
+        assert found[2] != "0", "coverage does not guide it"
 
 
 def test_implementations_agree() -> None:
