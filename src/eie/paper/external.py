@@ -75,8 +75,8 @@ def reproduce(study: Study) -> Reproduction:
                 for one in memories
             )
             + ". LM: feed-forward layers of OPT-6.7B (arXiv 2205.01068), half the weights kept (arXiv 2301.00774) or "
-            "as said, 3 % of the second's inputs active (arXiv 2312.11514), drawn at random. Dense machines are bounded "
-            "by the memory alone."
+            "as said, 3 % of the second's inputs active (arXiv 2312.11514), drawn at random. Dense machines are "
+            "bounded by the memory alone."
         ),
     )
 
