@@ -43,6 +43,7 @@ class Task:
                     "load_efficiency": simulation.load_efficiency,
                     "real_work": matrix.nnz / max(matrix.n_entries, 1),
                     **vars(simulation.counts),
+                    "host_words": simulation.host.per_input,
                     "holds": holds,
                     "slowest_memory_ns": modelled.slowest_memory_ns,
                     "fits": holds and modelled.keeps_clock,

@@ -10,6 +10,7 @@ import numpy as np
 from eie.model.numerics import Integers
 from eie.program.host import (
     HostStep,
+    HostWords,
     ReadOutputs,
     RunScan,
     WriteCodebook,
@@ -22,7 +23,7 @@ from eie.program.lowering import LoweredLayer, Pass, Program, as_rows
 from eie.silicon.parameters import Parameters
 from eie.silicon.registers import MAP
 
-__all__ = ["READ", "SCAN", "WRITE", "host_words", "step_words", "word_type"]
+__all__ = ["READ", "SCAN", "WRITE", "counted", "host_words", "step_words", "word_type"]
 
 SETTINGS, POINTERS, WEIGHTS, CODEBOOK, SOURCE, DESTINATION, SRAM = map(
     MAP.number, ("SETTINGS", "POINTERS", "WEIGHTS", "CODEBOOK", "SOURCE", "DESTINATION", "SRAM")
@@ -53,6 +54,16 @@ def host_words(program: Program, parameters: Parameters, inputs: Sequence[Intege
         for step in steps:
             words += step_words(step, layer, rows, parameters)
     return b"".join(some.tobytes() for some in words)
+
+
+def counted(words: bytes, parameters: Parameters) -> HostWords:
+    """Return how many words there are of each kind in a program, as `host_words` returns it."""
+    program = np.frombuffer(words, word_type(parameters.data_bits))
+    reads = int(np.count_nonzero(program["operation"] == READ))
+    settings, pointers, weights, codebook, source, destination, sram = np.bincount(
+        program["space"][program["operation"] != READ], minlength=SRAM + 1
+    ).tolist()
+    return HostWords(pointers + weights + codebook, source + sram, destination, settings, reads)
 
 
 def step_words(step: HostStep, layer: LoweredLayer, rows: Integers, parameters: Parameters) -> list[np.ndarray]:
