@@ -1,9 +1,8 @@
-"""Simulation of a whole network: each layer runs on the outputs of the layer before."""
+"""Simulation of a whole network: each layer runs on the outputs of the steps before it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -100,19 +99,18 @@ def simulate_network(
             runs[layer.name].append(LayerSimulation(lowered_layer, activations, simulation, outputs, overflows))
         return dequantise([run.outputs for run in runs[layer.name][-len(batch) :]], formats.output_fraction)
 
-    for step in program.network:
-        vectors = step.run(vectors, multiply)
+    program.network.run(vectors, multiply)
     return tuple(_sum(runs[name]) for name in lowered)
 
 
 def _kept(program: Program) -> set[str]:
     """Return the layers whose inputs the layer before leaves in the register file (docs/hardware.md, H3)."""
     lowered = {layer.layer.name: layer for layer in program.layers}
-    steps = list(program.network)
+    steps = program.network.steps
     return {
         step.name
-        for before, step in pairwise(steps)
-        if isinstance(before, Layer) and isinstance(step, Layer) and len(lowered[before.name].passes) == 1
+        for number, step in enumerate(steps)
+        if program.network.layer_before(number) == number - 1 >= 0 and len(lowered[steps[number - 1].name].passes) == 1
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from itertools import groupby
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import eie._native as _native
 from eie.encoding.csc import InterleavedCSC
 from eie.engine.chain import AccumulatorOverflow, Chain, LayerPlan, numbers_in
 from eie.errors import InputError
-from eie.model.network import Batch, Layer, Network, Step
+from eie.model.network import NETWORK_INPUT, Batch, Layer, Network, Reads, Step, flow
 from eie.model.reference import input_batch
 from eie.storage import load
 
@@ -83,17 +83,17 @@ class InferenceSession:
             chains.append(chain)
             return chain
 
-        for is_layer, steps in groupby(self.network, lambda step: isinstance(step, Layer)):
-            if is_layer:
-                self._stages.append(chain_of([layer for step in steps for layer in step.layers]))
+        runs, self._reads = _stages(self.network)
+        for run in runs:
+            step = self.network.steps[run[0]]
+            if isinstance(step, Layer):
+                self._stages.append(chain_of([layer for number in run for layer in self.network.steps[number].layers]))
                 continue
-            for step in steps:
-                self._stages.append(step)
-                for layer in step.layers:
-                    self._inner[layer.name] = chain_of([layer])
+            self._stages.append(step)
+            for layer in step.layers:
+                self._inner[layer.name] = chain_of([layer])
         self.plan = tuple(plan for chain in chains for plan in chain.plan)
-        values = max(step.working_values for step in self.network)
-        self._staged = max(1, min(_STAGED_BATCH, _STAGED_BYTES // (4 * values)))
+        self._staged = max(1, min(_STAGED_BATCH, _STAGED_BYTES // (4 * self.network.working_values)))
         self._inputs, self._outputs = self.network.inputs, self.network.outputs
 
     def run(self, inputs: npt.ArrayLike, out: Floats | None = None) -> Floats:
@@ -127,19 +127,39 @@ class InferenceSession:
         return out
 
     def _run_stages(self, vectors: Floats) -> Floats:
-        for stage in self._stages:
-            if isinstance(stage, Chain):
-                vectors = _run_chain(stage, vectors)
-            else:
-                vectors = stage.run(vectors, self._multiply).astype(np.float32, copy=False)
-        return vectors
+        return flow(self._reads, vectors, self._run_stage).astype(np.float32, copy=False)
+
+    def _run_stage(self, number: int, vectors: Batch) -> Batch:
+        stage = self._stages[number]
+        if isinstance(stage, Chain):
+            return _run_chain(stage, vectors)
+        return stage.run(vectors, self._multiply).astype(np.float32, copy=False)
 
     def _multiply(self, layer: Layer, vectors: Batch) -> Batch:
-        return _run_chain(self._inner[layer.name], np.ascontiguousarray(vectors, np.float32))
+        return _run_chain(self._inner[layer.name], vectors)
 
 
-def _run_chain(chain: Chain, vectors: Floats) -> Floats:
+def _stages(network: Network) -> tuple[list[list[int]], Reads]:
+    """Return the steps that run together, by number, and which of these stages each reads.
+
+    Linear layers each of which alone reads the one before, and is all that reads it, are one stage: a native chain.
+    """
+    readers = Counter(source for sources in network.reads for source in sources)
+    stages: list[list[int]] = []
+    stage_of = {NETWORK_INPUT: NETWORK_INPUT}
+    for number in range(len(network.steps)):
+        before = network.layer_before(number)
+        if before is not None and readers[before] == 1:
+            stage_of[number] = stage_of[before]
+            stages[stage_of[number]].append(number)
+        else:
+            stage_of[number] = len(stages)
+            stages.append([number])
+    return stages, tuple(tuple(stage_of[source] for source in network.reads[stage[0]]) for stage in stages)
+
+
+def _run_chain(chain: Chain, vectors: Batch) -> Floats:
     outputs = np.empty((len(vectors), chain.outputs), np.float32)
-    if not chain.run(np.ascontiguousarray(vectors), outputs):
+    if not chain.run(np.ascontiguousarray(vectors, np.float32), outputs):
         raise InputError(f"the inputs of layer {chain.plan[0].name} overflowed: some are NaN or infinite")
     return outputs
