@@ -1,4 +1,4 @@
-"""Inference on this CPU: compressed layers run in native code, all other steps in NumPy."""
+"""Inference on this CPU: networks run in native code, but for steps that it does not have, which run in NumPy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 import eie._native as _native
 from eie.encoding.csc import InterleavedCSC
-from eie.engine.chain import AccumulatorOverflow, Chain, LayerPlan, numbers_in
+from eie.engine.chain import UNLIMITED, AccumulatorOverflow, Chain, LayerPlan, numbers_in
+from eie.engine.plan import Plan, is_native
 from eie.errors import InputError
 from eie.model.network import Batch, Layer, Network, Step
 from eie.model.reference import input_batch
@@ -35,7 +36,8 @@ class InferenceSession:
     `int16` (16-bit integers, scales chosen per call; the default), `int8` (the same with 8 bits; `eie.engine.int8` has
     its formulas), `chip` (the chip's arithmetic, bit for bit; needs a calibrated network) or `float32`. `threads` is
     how many threads share a call; with 1 none is started. `kernel` forces one of KERNELS for every layer; otherwise the
-    environment variable EIE_KERNEL does, and otherwise each layer gets the one measured fastest. Kernels round `int16`
+    environment variable EIE_KERNEL does, and otherwise each layer gets the one measured fastest. Convolutions have a
+    kernel of their own, and with `int16` and `int8` one scale for the whole image. Kernels round `int16`
     weights differently, so two such sessions can differ within that accuracy; `int8` and `chip` give the same bits
     whatever the kernel.
 
@@ -71,27 +73,37 @@ class InferenceSession:
         self.numerics = numerics
         self.threads = threads
         forced = kernel or os.environ.get("EIE_KERNEL", "")
-        self._stages: list[Chain | Step] = []
-        self._inner: dict[str, Chain] = {}  # those of the layers inside other steps, by name
-        chains: list[Chain] = []
+        self._stages: list[Chain | Plan | Step] = []
+        self._inner: dict[str, Chain] = {}  # those of the layers of steps that run in NumPy, by name
         # What a layout takes grows with the weights, and a little with the rows and columns.
         numbers = sum(numbers_in(layer) for layer in self.network.layers)
         bytes_per_number = None if weight_bytes is None else weight_bytes / numbers
 
         def chain_of(layers: list[Layer]) -> Chain:
-            chain = Chain(layers, numerics, threads, forced, activity=activity, bytes_per_number=bytes_per_number)
-            chains.append(chain)
-            return chain
+            return Chain(layers, numerics, threads, forced, activity=activity, bytes_per_number=bytes_per_number)
 
-        for is_layer, steps in groupby(self.network, lambda step: isinstance(step, Layer)):
-            if is_layer:
-                self._stages.append(chain_of([layer for step in steps for layer in step.layers]))
+        def most_bytes(layer: Layer) -> int:
+            return UNLIMITED if bytes_per_number is None else int(bytes_per_number * numbers_in(layer))
+
+        plans: list[LayerPlan] = []
+        for native, steps in groupby(self.network, lambda step: is_native(step, numerics)):
+            if not native:
+                for step in steps:
+                    self._stages.append(step)
+                    for layer in step.layers:
+                        self._inner[layer.name] = chain_of([layer])
+                        plans += self._inner[layer.name].plan
                 continue
-            for step in steps:
-                self._stages.append(step)
-                for layer in step.layers:
-                    self._inner[layer.name] = chain_of([layer])
-        self.plan = tuple(plan for chain in chains for plan in chain.plan)
+            together = list(steps)
+            layers = [step for step in together if isinstance(step, Layer)]
+            stage = (
+                chain_of(layers)
+                if len(layers) == len(together)
+                else Plan(together, numerics, threads, chain_of, most_bytes)
+            )
+            self._stages.append(stage)
+            plans += stage.plan
+        self.plan = tuple(plans)
         values = max(step.working_values for step in self.network)
         self._staged = max(1, min(_STAGED_BATCH, _STAGED_BYTES // (4 * values)))
         self._inputs, self._outputs = self.network.inputs, self.network.outputs
@@ -116,7 +128,7 @@ class InferenceSession:
         elif out.dtype != np.float32 or out.shape != shape or not (out.flags.c_contiguous and out.flags.writeable):
             given = f"{out.dtype} of shape {out.shape}"
             raise InputError(f"out must be a writable, contiguous float32 array of shape {shape}, not {given}")
-        if len(self._stages) == 1 and isinstance(self._stages[0], Chain):
+        if len(self._stages) == 1 and isinstance(self._stages[0], Chain | Plan):
             if not self._stages[0].run(array, out):
                 input_batch(array, self._inputs)  # names the first that is NaN or infinite
             return out
@@ -128,18 +140,18 @@ class InferenceSession:
 
     def _run_stages(self, vectors: Floats) -> Floats:
         for stage in self._stages:
-            if isinstance(stage, Chain):
-                vectors = _run_chain(stage, vectors)
+            if isinstance(stage, Chain | Plan):
+                vectors = _run_native(stage, vectors)
             else:
                 vectors = stage.run(vectors, self._multiply).astype(np.float32, copy=False)
         return vectors
 
     def _multiply(self, layer: Layer, vectors: Batch) -> Batch:
-        return _run_chain(self._inner[layer.name], np.ascontiguousarray(vectors, np.float32))
+        return _run_native(self._inner[layer.name], np.ascontiguousarray(vectors, np.float32))
 
 
-def _run_chain(chain: Chain, vectors: Floats) -> Floats:
-    outputs = np.empty((len(vectors), chain.outputs), np.float32)
-    if not chain.run(np.ascontiguousarray(vectors), outputs):
-        raise InputError(f"the inputs of layer {chain.plan[0].name} overflowed: some are NaN or infinite")
+def _run_native(stage: Chain | Plan, vectors: Floats) -> Floats:
+    outputs = np.empty((len(vectors), stage.outputs), np.float32)
+    if not stage.run(np.ascontiguousarray(vectors), outputs):
+        raise InputError(f"the inputs of layer {stage.plan[0].name} overflowed: some are NaN or infinite")
     return outputs
