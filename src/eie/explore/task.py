@@ -82,6 +82,7 @@ def _numbers(one: Simulation | Stream, cost: Cost) -> dict[str, float]:
         "theoretical_us": simulation.theoretical_us,
         "load_efficiency": simulation.load_efficiency,
         **vars(simulation.counts),
+        "host_words": simulation.host.per_input,
         "external_bytes": one.read_bytes if isinstance(one, Stream) else 0,
         "energy_nj": cost.energy_nj,
         "power_mw": cost.power_mw,
