@@ -120,6 +120,9 @@ def test_weights_of_ones_own_and_several_inputs(tmp_path: Path, kind: str) -> No
     times = [eie.simulate(matrix, one).latency_us for one in INPUTS]
     assert (row["vectors"], row["latency_us"]) == (4, pytest.approx(np.mean(times)))
     assert (row["latency_us_deviation"], row["latency_us_most"]) == (pytest.approx(np.std(times)), max(times))
+    np.save(tmp_path / "x.npy", INPUTS[:2])
+    with pytest.raises(InputError, match="holds runs of another version, technology or layer"):
+        explore(load_space(space(tmp_path, text)), tmp_path / "out", workers=1)
 
 
 def test_a_generated_layer_has_further_inputs(tmp_path: Path) -> None:
