@@ -110,10 +110,18 @@ StepPtr make_convolution(const std::string& numerics, const Sliding& sliding, co
 
 // The largest number of each window, or the mean, with zeros as padding.
 StepPtr make_pooling(const Sliding& sliding, bool largest);
-// scale * x + shift for each channel of `pixels` numbers.
-StepPtr make_affine(std::size_t pixels, std::vector<float> scale, std::vector<float> shift);
-// "relu", "sigmoid", "tanh", "softmax" or "log_softmax" of `size` numbers; throws std::invalid_argument for another.
-StepPtr make_function(const std::string& name, std::size_t size);
+// scale * x + shift for each channel of `pixels` numbers, for each of `rows` such parts.
+StepPtr make_affine(std::size_t rows, std::size_t pixels, std::vector<float> scale, std::vector<float> shift);
+// One of function_names() of `size` numbers, those of `rows` parts each by themselves; throws std::invalid_argument for
+// another.
+StepPtr make_function(const std::string& name, std::size_t size, std::size_t rows);
+std::vector<std::string> function_names();
+// The sum, or the product, of `terms` vectors of `size` numbers, from the first to the last.
+StepPtr make_combination(std::size_t size, std::size_t terms, bool sum);
+// Output k is number index[k] of `size`, or 0 where that is -1. Throws std::invalid_argument for another.
+StepPtr make_gather(std::size_t size, std::vector<std::int32_t> index);
+// `product`, which needs no scratch, of each of `rows` vectors.
+StepPtr make_rows(StepPtr product, std::size_t rows);
 // An LSTM or a GRU over `steps` inputs of `features` numbers (src/eie/steps/recurrent.py); `product` makes the sums of a
 // step's gates. Throws std::invalid_argument where the sizes do not fit.
 StepPtr make_recurrent(StepPtr product, bool lstm, std::size_t steps, std::size_t features, bool last_only);

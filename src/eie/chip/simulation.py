@@ -1,4 +1,4 @@
-"""Simulation of a whole network: each layer runs on the outputs of the layer before."""
+"""Simulation of a whole network: each layer runs on the outputs of the steps before it."""
 
 from __future__ import annotations
 
@@ -96,8 +96,7 @@ def simulate_network(
             runs[layer.name].append(LayerSimulation(lowered_layer, activations, simulation, outputs, overflows))
         return dequantise([run.outputs for run in runs[layer.name][-len(batch) :]], formats.output_fraction)
 
-    for step in program.network:
-        vectors = step.run(vectors, multiply)
+    program.network.run(vectors, multiply)
     return tuple(_sum(runs[name]) for name in lowered)
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "TimedScan",
     "Workload",
     "completion",
+    "place_matrix",
     "scan",
     "schedule_reference",
     "simulate_matrix",
@@ -182,10 +183,17 @@ def simulate_matrix(
     `hardware.strict`, for a layer too large for the memories.
     """
     hardware = Hardware(n_pe=matrix.n_pe) if hardware is None else hardware
+    passes, values = place_matrix(matrix, activations, hardware, activation_fraction)
+    return simulate_passes(passes, values, hardware, instruction_set)
+
+
+def place_matrix(
+    matrix: InterleavedCSC, activations: npt.ArrayLike, hardware: Hardware, activation_fraction: int | None = None
+) -> tuple[tuple[Pass, ...], npt.NDArray[np.int64]]:
+    """Return a matrix's passes on the hardware, and its inputs as the chip's values; arguments as `simulate_matrix`."""
     matrix = matrix.interleave(hardware.n_pe)
     values = _chip_values(activations, matrix.inputs, hardware.value_bits, activation_fraction)
-    passes = passes_of(matrix.reorder(row_order(matrix, hardware)), hardware)
-    return simulate_passes(passes, values, hardware, instruction_set)
+    return passes_of(matrix.reorder(row_order(matrix, hardware)), hardware), values
 
 
 def simulate_passes(
@@ -206,12 +214,12 @@ def simulate_pass(
     """
     matrix = part.matrix
     prepared = workload(matrix, hardware.arithmetic_units)
-    cycles = 0
+    cycles = loaded_rows = 0
     done_early = np.zeros(matrix.n_pe, np.int64)
     broadcast: list[npt.NDArray[np.uint32]] = []
     for timed in timed_scans(part, values, hardware):
         if timed.batch.loads:
-            cycles += timed.batch.rows
+            loaded_rows += timed.batch.rows
         last_broadcast, left, last_entry_left = _native.recurrence(
             prepared.durations,
             timed.columns,
@@ -239,7 +247,9 @@ def simulate_pass(
         entries_issued=int(issued.sum()),
         macs=int(prepared.weights[columns].sum()),
         spmat_reads=int(reads.sum()),
+        activation_reads=loaded_rows * matrix.n_pe,
     )
+    cycles += loaded_rows
     return Simulation(hardware, cycles, counts, busy, empty, cycles - busy - empty - done_early, done_early)
 
 

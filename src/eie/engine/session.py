@@ -14,7 +14,7 @@ from eie.encoding.csc import InterleavedCSC
 from eie.engine.chain import UNLIMITED, AccumulatorOverflow, Chain, LayerPlan, numbers_in
 from eie.engine.plan import Plan, is_native
 from eie.errors import InputError
-from eie.model.network import Batch, Layer, Network, Step
+from eie.model.network import NETWORK_INPUT, Batch, Layer, Network
 from eie.model.reference import input_batch
 from eie.storage import load
 
@@ -73,7 +73,7 @@ class InferenceSession:
         self.numerics = numerics
         self.threads = threads
         forced = kernel or os.environ.get("EIE_KERNEL", "")
-        self._stages: list[Chain | Plan | Step] = []
+        self._stages: list[Plan | int] = []  # an integer is a step that runs in NumPy
         self._inner: dict[str, Chain] = {}  # those of the layers of steps that run in NumPy, by name
         # What a layout takes grows with the weights, and a little with the rows and columns.
         numbers = sum(numbers_in(layer) for layer in self.network.layers)
@@ -85,27 +85,23 @@ class InferenceSession:
         def most_bytes(layer: Layer) -> int:
             return UNLIMITED if bytes_per_number is None else int(bytes_per_number * numbers_in(layer))
 
+        steps = self.network.steps
         plans: list[LayerPlan] = []
-        for native, steps in groupby(self.network, lambda step: is_native(step, numerics)):
-            if not native:
-                for step in steps:
-                    self._stages.append(step)
-                    for layer in step.layers:
-                        self._inner[layer.name] = chain_of([layer])
-                        plans += self._inner[layer.name].plan
+        for native, run in groupby(range(len(steps)), lambda number: is_native(steps[number], numerics)):
+            if native:
+                stage = Plan(self.network, list(run), numerics, threads, chain_of, most_bytes)
+                self._stages.append(stage)
+                plans += stage.plan
                 continue
-            together = list(steps)
-            layers = [step for step in together if isinstance(step, Layer)]
-            stage = (
-                chain_of(layers)
-                if len(layers) == len(together)
-                else Plan(together, numerics, threads, chain_of, most_bytes)
-            )
-            self._stages.append(stage)
-            plans += stage.plan
+            for number in run:
+                self._stages.append(number)
+                for layer in steps[number].layers:
+                    self._inner[layer.name] = chain_of([layer])
+                    plans += self._inner[layer.name].plan
         self.plan = tuple(plans)
-        values = max(step.working_values for step in self.network)
-        self._staged = max(1, min(_STAGED_BATCH, _STAGED_BYTES // (4 * values)))
+        last = {value: k for k, stage in enumerate(self._stages) for value in self._reads(stage)}
+        self._leaving = [[value for value in last if last[value] == k] for k in range(len(self._stages))]
+        self._staged = max(1, min(_STAGED_BATCH, _STAGED_BYTES // (4 * self.network.working_values)))
         self._inputs, self._outputs = self.network.inputs, self.network.outputs
 
     def run(self, inputs: npt.ArrayLike, out: Floats | None = None) -> Floats:
@@ -128,8 +124,8 @@ class InferenceSession:
         elif out.dtype != np.float32 or out.shape != shape or not (out.flags.c_contiguous and out.flags.writeable):
             given = f"{out.dtype} of shape {out.shape}"
             raise InputError(f"out must be a writable, contiguous float32 array of shape {shape}, not {given}")
-        if len(self._stages) == 1 and isinstance(self._stages[0], Chain | Plan):
-            if not self._stages[0].run(array, out):
+        if len(self._stages) == 1 and isinstance(self._stages[0], Plan):
+            if not self._stages[0].run([array], [out]):
                 input_batch(array, self._inputs)  # names the first that is NaN or infinite
             return out
         input_batch(array, self._inputs)
@@ -139,19 +135,29 @@ class InferenceSession:
         return out
 
     def _run_stages(self, vectors: Floats) -> Floats:
-        for stage in self._stages:
-            if isinstance(stage, Chain | Plan):
-                vectors = _run_native(stage, vectors)
-            else:
-                vectors = stage.run(vectors, self._multiply).astype(np.float32, copy=False)
-        return vectors
+        """Run the stages in order; values are kept by the number of the step that made them."""
+        kept: dict[int, Floats] = {NETWORK_INPUT: vectors}
+        for stage, leaving in zip(self._stages, self._leaving, strict=True):
+            read = [kept[value] for value in self._reads(stage)]
+            for value in leaving:
+                del kept[value]
+            if isinstance(stage, Plan):
+                results = [np.empty((len(vectors), length), np.float32) for length in stage.lengths]
+                if not stage.run(read, results):
+                    raise InputError(f"the inputs of {stage.name} overflowed: some are NaN or infinite")
+                kept.update(zip(stage.gives, results, strict=True))
+                continue
+            together = read[0] if len(read) == 1 else np.concatenate(read, axis=1)
+            result = self.network.steps[stage].run(together, self._multiply)
+            kept[stage] = np.ascontiguousarray(result, np.float32)
+        return kept[len(self.network.steps) - 1]
+
+    def _reads(self, stage: Plan | int) -> tuple[int, ...]:
+        return stage.reads if isinstance(stage, Plan) else self.network.reads[stage]
 
     def _multiply(self, layer: Layer, vectors: Batch) -> Batch:
-        return _run_native(self._inner[layer.name], np.ascontiguousarray(vectors, np.float32))
-
-
-def _run_native(stage: Chain | Plan, vectors: Floats) -> Floats:
-    outputs = np.empty((len(vectors), stage.outputs), np.float32)
-    if not stage.run(np.ascontiguousarray(vectors), outputs):
-        raise InputError(f"the inputs of layer {stage.plan[0].name} overflowed: some are NaN or infinite")
-    return outputs
+        chain = self._inner[layer.name]
+        outputs = np.empty((len(vectors), chain.outputs), np.float32)
+        if not chain.run(np.ascontiguousarray(vectors, np.float32), outputs):
+            raise InputError(f"the inputs of layer {layer.name} overflowed: some are NaN or infinite")
+        return outputs
