@@ -7,6 +7,7 @@
 #include "rows.hpp"
 
 #include <nanobind/stl/array.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -165,14 +166,16 @@ std::size_t run_plan(Plan& plan, const std::vector<Input>& x, const std::vector<
 }
 
 // Vectors or batches of them; Python has checked the shapes, but memory is not left to Python.
-bool run(Network& network, Input x, Output y, Counts overflows) {
+// No counts are needed where no sum can overflow.
+bool run(Network& network, Input x, Output y, std::optional<Counts> overflows) {
   if (network.layers() == 0) throw std::invalid_argument("the network has no layers");
   const std::size_t count = x.size() / network.inputs();
   if (x.size() != count * network.inputs() || y.size() != count * network.outputs() ||
-      overflows.size() != network.layers())
+      (overflows ? overflows->size() != network.layers() : network.counts_overflows()))
     throw std::invalid_argument("inputs, outputs and overflow counts do not fit the network");
+  std::uint64_t* const counts = overflows ? overflows->data() : nullptr;
   nb::gil_scoped_release release;
-  return network.run(x.data(), count, y.data(), overflows.data());
+  return network.run(x.data(), count, y.data(), counts);
 }
 
 }  // namespace
@@ -190,7 +193,7 @@ void bind_kernels(nb::module_& m) {
            "chip_codebook"_a, "int8_codebook"_a, "int8_unit"_a, "bias"_a, "chip_bias"_a, "relu"_a,
            "activation_fraction"_a, "output_fraction"_a, "value_bits"_a, "accumulator_bits"_a, "kernel"_a, "activity"_a,
            "most_bytes"_a)
-      .def("run", &run, "x"_a.noconvert(), "y"_a.noconvert(), "overflows"_a.noconvert());
+      .def("run", &run, "x"_a.noconvert(), "y"_a.noconvert(), "overflows"_a.noconvert().none());
   nb::class_<Plan>(m, "Plan")
       .def(nb::init<Sizes, std::size_t>(), "inputs"_a, "threads"_a)
       .def("add_layers", &add_layers, "sources"_a, "network"_a, nb::keep_alive<1, 3>())

@@ -79,7 +79,7 @@ class Network:
         most_bytes: int,
     ) -> LayerReport: ...
     def run(
-        self, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], overflows: npt.NDArray[np.uint64]
+        self, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], overflows: npt.NDArray[np.uint64] | None
     ) -> bool: ...
 
 Pair = tuple[int, int]

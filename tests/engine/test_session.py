@@ -118,6 +118,19 @@ def test_other_number_types_are_taken() -> None:
         np.testing.assert_array_equal(session.run(same), expected)
 
 
+def test_vectors_that_are_not_contiguous_are_taken() -> None:
+    """As a copy; what is not finite is named there, too."""
+    rng = np.random.default_rng(6)
+    session = InferenceSession(random_network(rng, (4, 3)))
+    apart = np.zeros(8, np.float32)
+    apart[::2] = [1, 2, 0, -3]
+    np.testing.assert_array_equal(session.run(apart[::2]), session.run(np.array([1, 2, 0, -3], np.float32)))
+    apart[4] = np.inf
+    for vector in (apart[::2], apart[::2].copy()):
+        with pytest.raises(InputError, match=r"^inputs must be finite, but number 2 of input 0 is inf$"):
+            session.run(vector)
+
+
 def test_all_zero_inputs_give_the_bias() -> None:
     """Zeros have no largest value to scale by; the outputs are the bias alone."""
     layer = random_layer(np.random.default_rng(7), 20, 30, bias=True)

@@ -85,6 +85,8 @@ class Plan:
         self.plan = tuple(plans)
         # A chain alone is called directly.
         self._chain = chain if len(runs) == 1 and layers and len(network.reads[numbers[0]]) == 1 else None
+        # What to call with a vector, its outputs and None where that is all that there is to do.
+        self.quick = self._chain.native.run if self._chain is not None and numerics != "chip" else None
         try:
             self._native.finish([values[k] for k in self.gives], csc.MAX_BYTES)
         except ValueError as error:
