@@ -8,7 +8,7 @@ follows the recurrence of docs/hardware.md, T3 and T4, literally. The tests comp
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -22,6 +22,7 @@ from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
 from eie.model.numerics import fraction_bits, quantise
 from eie.program.hardware import Hardware
+from eie.program.host import HostWords, host_words
 from eie.program.lowering import Batch, Pass, as_rows, passes_of, row_order
 from eie.program.rules import PAPERS_SCAN, Scan, ScanRule
 from eie.support.arrays import sealed
@@ -62,11 +63,13 @@ class Simulation:
     Each cycle of a PE's pointer-read stage is one of four kinds. `busy_cycles`: it issues an entry.
     `empty_column_cycles`: it holds an activation whose column has no entry in this PE. `starved_cycles`: it is empty
     while the scan runs or the queue holds an activation. `done_early_cycles`: it is empty and no activation is left.
+    `host` are the words that the host writes and reads for it, which are not in the cycles (docs/hardware.md, H2, H4).
     """
 
     hardware: Hardware
     cycles: int
     counts: Counts
+    host: HostWords
     busy_cycles: Cycles = field(repr=False)
     empty_column_cycles: Cycles = field(repr=False)
     starved_cycles: Cycles = field(repr=False)
@@ -81,6 +84,7 @@ class Simulation:
             parts[0].hardware,
             sum(part.cycles for part in parts),
             sum((part.counts for part in parts[1:]), parts[0].counts),
+            sum((part.host for part in parts[1:]), parts[0].host),
             *(
                 np.sum([getattr(part, name) for part in parts], axis=0)
                 for name in ("busy_cycles", "empty_column_cycles", "starved_cycles", "done_early_cycles")
@@ -197,12 +201,21 @@ def place_matrix(
 
 
 def simulate_passes(
-    passes: Sequence[Pass], values: npt.NDArray[np.int64], hardware: Hardware, instruction_set: str = ""
+    passes: Sequence[Pass],
+    values: npt.NDArray[np.int64],
+    hardware: Hardware,
+    instruction_set: str = "",
+    *,
+    kept: bool = False,
 ) -> Simulation:
-    """Return cycles and counts of a layer's passes over `values`, (inputs,), in the order of their places."""
+    """Return cycles and counts of a layer's passes over `values`, (inputs,), in the order of their places.
+
+    `kept` tells whether the layer before has left the values in the register file.
+    """
     if hardware.strict:
         require_capacity(passes, hardware)
-    return Simulation.total([simulate_pass(part, values, hardware, instruction_set) for part in passes])
+    total = Simulation.total([simulate_pass(part, values, hardware, instruction_set) for part in passes])
+    return replace(total, host=host_words(passes, hardware, kept=kept))
 
 
 def simulate_pass(
@@ -250,7 +263,8 @@ def simulate_pass(
         activation_reads=loaded_rows * matrix.n_pe,
     )
     cycles += loaded_rows
-    return Simulation(hardware, cycles, counts, busy, empty, cycles - busy - empty - done_early, done_early)
+    starved = cycles - busy - empty - done_early
+    return Simulation(hardware, cycles, counts, host_words([part], hardware), busy, empty, starved, done_early)
 
 
 class Workload(NamedTuple):

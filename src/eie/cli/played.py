@@ -131,6 +131,7 @@ def _layer_document(layer: LayerSimulation, streamed: Stream | None) -> dict[str
         "theoretical_us": simulation.theoretical_us,
         "load_efficiency": simulation.load_efficiency,
         "counts": vars(simulation.counts),
+        "host_words": vars(simulation.host),
         "busy_cycles": simulation.busy_cycles,
         "empty_column_cycles": simulation.empty_column_cycles,
         "starved_cycles": simulation.starved_cycles,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +114,7 @@ class InferenceSession:
     def run(self, inputs: npt.ArrayLike, out: Floats | None = None) -> Floats:
         """Return the network's float32 outputs, (outputs,) for an input vector or (batch, outputs) for a batch.
 
+        A batch may have the shape of the model's inputs, such as (batch, channels, height, width).
         With `out`, a C-contiguous float32 array of the outputs' shape, the result is written there and returned.
         Native code allocates nothing after the first call.
         """
@@ -130,6 +133,8 @@ class InferenceSession:
                     return outputs
             except TypeError:  # not contiguous
                 pass
+        if np.ndim(inputs) > 2:
+            inputs = self._as_vectors(np.asarray(inputs))
         if isinstance(inputs, np.ndarray) and inputs.dtype == np.float32 and inputs.flags.c_contiguous:
             array = inputs  # native code checks for NaN and infinity while it computes
             if array.ndim not in (1, 2) or array.shape[-1] != self._inputs or array.shape[0] == 0:
@@ -153,6 +158,19 @@ class InferenceSession:
         for first in range(0, len(vectors), self._staged):
             results[first : first + self._staged] = self._run_stages(vectors[first : first + self._staged])
         return out
+
+    def _as_vectors(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return a batch of images, or of anything else of the right size, as (batch, inputs)."""
+        image = getattr(self.network.steps[0], "image", None)
+        expected = f"({self._inputs},) or (batch, {self._inputs})"
+        fits = math.prod(batch.shape[1:]) == self._inputs
+        if image is not None:
+            shape = (image.channels, image.height, image.width)
+            expected += f" or (batch, {', '.join(map(str, shape))})"
+            fits = batch.shape[1:] == shape
+        if not fits:
+            raise InputError(f"inputs must have shape {expected}, not {batch.shape}")
+        return batch.reshape(len(batch), -1)
 
     def _run_stages(self, vectors: Floats) -> Floats:
         """Run the stages in order; values are kept by the number of the step that made them."""
