@@ -189,6 +189,7 @@ void bind_kernels(nb::module_& m) {
       .def_ro("few_below", &LayerReport::few_below)
       .def_ro("measured", &LayerReport::measured);
   nb::class_<Network>(m, "Network")
+      .def("use_threads", &Network::use_threads, "threads"_a)
       .def("add_layer", &add_layer, "inputs"_a, "starts"_a, "columns"_a, "codes"_a, "code_bits"_a, "codebook"_a,
            "chip_codebook"_a, "int8_codebook"_a, "int8_unit"_a, "bias"_a, "chip_bias"_a, "relu"_a,
            "activation_fraction"_a, "output_fraction"_a, "value_bits"_a, "accumulator_bits"_a, "kernel"_a, "activity"_a,
@@ -213,6 +214,7 @@ void bind_kernels(nb::module_& m) {
            nb::keep_alive<1, 7>())
       .def("add_dense_recurrent", &add_dense_recurrent, "sources"_a, "lstm"_a, "steps"_a, "features"_a, "last_only"_a,
            "weights"_a, "bias"_a)
+      .def("use_threads", &Plan::use_threads, "threads"_a)
       .def_prop_ro("layers", &Plan::layers)
       .def("finish", &Plan::finish, "outputs"_a, "most_bytes"_a)
       .def("run", &run_plan, "x"_a, "y"_a, "overflows"_a.noconvert());

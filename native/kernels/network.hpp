@@ -49,6 +49,8 @@ class Network {
   virtual std::size_t outputs() const = 0;
   virtual std::size_t layers() const = 0;
   virtual bool counts_overflows() const = 0;
+  // From now on at most so many threads share a call.
+  virtual void use_threads(std::size_t threads) = 0;
 };
 
 // numerics: "int16", "int8", "chip" or "float32". Throws std::invalid_argument for another.

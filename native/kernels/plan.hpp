@@ -55,6 +55,9 @@ class Plan {
   std::size_t run(const std::vector<const float*>& x, std::size_t count, const std::vector<float*>& y,
                   std::uint64_t* overflows);
 
+  // From now on at most so many threads share a call, but for the networks of linear layers, which have their own.
+  void use_threads(std::size_t threads) { pool_.use(threads); }
+
   bool finished() const { return finished_; }
   std::size_t layers() const { return layers_; }
   std::size_t bytes(std::size_t count) const;  // that a call with so many vectors works in

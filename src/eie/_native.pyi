@@ -56,6 +56,7 @@ class LayerReport:
     measured: list[tuple[str, float]]
 
 class Network:
+    def use_threads(self, threads: int) -> None: ...
     def add_layer(
         self,
         inputs: int,
@@ -87,6 +88,7 @@ Sources = list[int]
 
 class Plan:
     layers: int
+    def use_threads(self, threads: int) -> None: ...
     def __init__(self, inputs: list[int], threads: int) -> None: ...
     def add_layers(self, sources: Sources, network: Network) -> int: ...
     def add_convolution(

@@ -64,7 +64,13 @@ class Plan:
         self.reads = tuple(sorted({source for k in numbers for source in network.reads[k] if source < first}))
         self.gives = tuple(k for k in numbers if k in after or k == len(steps) - 1)
         self.lengths = tuple(steps[k].outputs for k in self.gives)
-        self._numerics, self._chain_of, self._most_bytes = numerics, chain_of, most_bytes
+        self._chains: list[Chain] = []
+
+        def kept_chain_of(layers: list[Layer]) -> Chain:
+            self._chains.append(chain_of(layers))
+            return self._chains[-1]
+
+        self._numerics, self._chain_of, self._most_bytes = numerics, kept_chain_of, most_bytes
         self._native = _native.Plan([_length(network, source) for source in self.reads], threads)
         self._names: list[str] = []  # of the steps of the native plan
         plans: list[LayerPlan] = []
@@ -75,7 +81,7 @@ class Plan:
             simple = [_simplest(steps[k]) for k in run]
             layers = [step for step in simple if isinstance(step, Layer)]
             if layers:
-                chain = chain_of(layers)
+                chain = kept_chain_of(layers)
                 value, found = self._native.add_layers(sources, chain.native), chain.plan
             else:
                 value, found = self._add(simple[0], sources)
@@ -108,6 +114,12 @@ class Plan:
         if self._numerics == "chip":  # only its sums can wrap
             warn_of_overflows(self.plan, overflows)
         return True
+
+    def use_threads(self, threads: int) -> None:
+        """Let at most `threads` threads share a call from now on."""
+        self._native.use_threads(threads)
+        for chain in self._chains:
+            chain.native.use_threads(threads)
 
     def _add(self, step: Step, sources: list[int]) -> tuple[int, tuple[LayerPlan, ...]]:
         """Add one step; return the number of its value and how its layers run."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import time
+import warnings
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,9 @@ KERNELS = tuple(_native.kernel_names())  # of this build; native/kernels/README.
 _STAGED_BATCH = 256  # inputs at a time: a convolution's windows take many times the memory of its image
 _STAGED_BYTES = 2**28
 
+_MOST_THREADS = 16  # that are tried where the session chooses
+_ROUNDS, _MOST_SECONDS = 20, 0.1  # of trying
+
 _FLOAT32 = np.dtype(np.float32)
 
 Floats = npt.NDArray[np.float32]
@@ -39,7 +45,8 @@ class InferenceSession:
     `network` is a network, a layer, a matrix or the path of a model file, encoded for any number of PEs. `numerics` is
     `int16` (16-bit integers, scales chosen per call; the default), `int8` (the same with 8 bits; `eie.engine.int8` has
     its formulas), `chip` (the chip's arithmetic, bit for bit; needs a calibrated network) or `float32`. `threads` is
-    how many threads share a call; with 1 none is started. `kernel` forces one of KERNELS for every layer; otherwise the
+    how many threads share a call; with 1 none is started, with None as many as make a vector's way through the network
+    quicker, which is measured here. `kernel` forces one of KERNELS for every layer; otherwise the
     environment variable EIE_KERNEL does, and otherwise each layer gets the one measured fastest. Convolutions have a
     kernel of their own, and with `int16` and `int8` one scale for the whole image. Kernels round `int16`
     weights differently, so two such sessions can differ within that accuracy; `int8` and `chip` give the same bits
@@ -59,15 +66,16 @@ class InferenceSession:
         network: Network | Layer | InterleavedCSC | str | Path,
         *,
         numerics: str = "int16",
-        threads: int = 1,
+        threads: int | None = 1,
         kernel: str | None = None,
         activity: tuple[float, float] = (0.0, 1.0),
         weight_bytes: int | None = None,
     ) -> None:
         if numerics not in NUMERICS:
             raise InputError(f"numerics must be {', '.join(NUMERICS[:-1])} or {NUMERICS[-1]}, not {numerics}")
-        if not isinstance(threads, int) or not 1 <= threads <= 256:
-            raise InputError(f"threads must be an integer from 1 to 256, not {threads!r}")
+        if threads is not None and (not isinstance(threads, int) or not 1 <= threads <= 256):
+            raise InputError(f"threads must be an integer from 1 to 256, or None, not {threads!r}")
+        choose_threads, threads = threads is None, min(_MOST_THREADS, _cores()) if threads is None else threads
         self.network = load(network) if isinstance(network, str | Path) else Network.of(network)
         least, most = activity
         if not 0 <= least <= most <= 1:
@@ -110,6 +118,9 @@ class InferenceSession:
         self._shape = (self._inputs,)
         only = self._stages[0] if len(self._stages) == 1 else None
         self._quick = only.quick if isinstance(only, Plan) else None
+        if choose_threads and threads > 1:
+            self.threads = self._fastest(threads)
+            self._use_threads(self.threads)
 
     def run(self, inputs: npt.ArrayLike, out: Floats | None = None) -> Floats:
         """Return the network's float32 outputs, (outputs,) for an input vector or (batch, outputs) for a batch.
@@ -172,6 +183,35 @@ class InferenceSession:
             raise InputError(f"inputs must have shape {expected}, not {batch.shape}")
         return batch.reshape(len(batch), -1)
 
+    def _use_threads(self, threads: int) -> None:
+        for stage in self._stages:
+            if isinstance(stage, Plan):
+                stage.use_threads(threads)
+        for chain in self._inner.values():
+            chain.native.use_threads(threads)
+
+    def _fastest(self, most: int) -> int:
+        """Return how many threads to use, of 1, 2, 4 and so on up to `most`: the fewest within a tenth of the best."""
+        vector = np.zeros(self._inputs, np.float32)
+        vector[::3] = 1  # a third of the inputs active, whole numbers
+        try:
+            self.run(vector)
+        except InputError:  # of a lookup, say, that has no entry 1
+            vector[:] = 0
+        candidates: list[int] = [*(2**k for k in range(most.bit_length()) if 2**k < most), most]
+        best = dict.fromkeys(candidates, math.inf)
+        end = time.perf_counter() + _MOST_SECONDS
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AccumulatorOverflow)
+            for done in range(_ROUNDS):  # in turns: the processor is seldom ours alone
+                if done and time.perf_counter() > end:
+                    break
+                for threads in candidates:
+                    self._use_threads(threads)
+                    self.run(vector)
+                    best[threads] = min(best[threads], _seconds(lambda: self.run(vector)))
+        return min(threads for threads in candidates if best[threads] <= 1.1 * min(best.values()))
+
     def _run_stages(self, vectors: Floats) -> Floats:
         """Run the stages in order; values are kept by the number of the step that made them."""
         kept: dict[int, Floats] = {NETWORK_INPUT: vectors}
@@ -199,3 +239,13 @@ class InferenceSession:
         if not chain.run(np.ascontiguousarray(vectors, np.float32), outputs):
             raise InputError(f"the inputs of layer {layer.name} overflowed: some are NaN or infinite")
         return outputs
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
