@@ -48,7 +48,7 @@ def command(
     ] = None,
     recipe: Annotated[
         Path | None,
-        typer.Option(help="What to do, as TOML; by default no weight is pruned, and 4 bits each share 15 values."),
+        typer.Option(help="A .toml file, or mlp, cnn, transformer, language-model; by default 4-bit sharing alone."),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Trained weights for a factory's model: .safetensors, .npz or .pt.")
