@@ -11,6 +11,7 @@ import eie
 import eie._native as _native
 from eie.cli import (
     bench,
+    compare,
     compress,
     demo,
     doctor,
@@ -66,6 +67,7 @@ app.command("evaluate")(evaluate.command)
 app.command("export")(export.command)
 app.command("run")(run.command)
 app.command("simulate")(simulate.command)
+app.command("compare")(compare.command)
 app.command("reproduce")(reproduce.command)
 app.command("explore")(explore.command)
 app.command("bench")(bench.command)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import re
 import sys
 from collections import OrderedDict
@@ -18,6 +17,7 @@ from eie.errors import InputError
 from eie.pytorch.checkpoints import open_weights, torch_load
 from eie.pytorch.names import module_name
 from eie.support.output_files import existing_file
+from eie.support.python_files import module_from
 
 __all__ = ["in_a_row", "load_model", "mlp_of", "read_weights"]
 
@@ -64,13 +64,8 @@ def _made_by(source: str) -> nn.Module:
     place, _, name = source.rpartition(":")
     try:
         if place.endswith(".py"):
-            path = existing_file(place, "module")
-            spec = importlib.util.spec_from_file_location(path.stem, path)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            with _importing_from(path.resolve().parent):
-                spec.loader.exec_module(module)
+            with _importing_from(Path(place).resolve().parent):
+                module = module_from(place)
         else:
             with _importing_from(""):  # as `python -m` does: modules beside the user
                 module = importlib.import_module(place)

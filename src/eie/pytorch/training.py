@@ -117,10 +117,12 @@ def finetune(
     """Train `model` in place on `data`; return the loss and accuracy of each epoch.
 
     After every epoch the state is written to `checkpoint`. If that file exists, training continues from it, to the same
-    weights as without the interruption. `before_step(step, steps)` is called before every step; gradual pruning updates
-    its masks there. `watch` is told the progress before every step and at the end, in place of a logged line per epoch.
-    The model ends with the weights of the epoch with the best validation accuracy, of the epochs after the first share `best_after` of all. Raises InputError for a checkpoint of another model, and if the loss is not
-    finite; raises Interrupted, which names `stage` and the checkpoint, on Ctrl-C.
+    weights as without the interruption, on the same number of threads (PyTorch's sums depend on it).
+    `before_step(step, steps)` is called before every step; gradual pruning updates its masks there. `watch` is told the
+    progress before every step and at the end, in place of a logged line per epoch. The model ends with the weights of
+    the epoch with the best validation accuracy, of the epochs after the first share `best_after` of all. Raises
+    InputError for a checkpoint of another model, and if the loss is not finite; raises Interrupted, which names `stage`
+    and the checkpoint, on Ctrl-C.
     """
     state = _State(model, data, training, best_after)
     if checkpoint is not None and checkpoint.exists():
