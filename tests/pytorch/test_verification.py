@@ -15,10 +15,11 @@ from torch import nn
 import eie
 from eie.compress import Recipe
 from eie.errors import InputError
-from eie.model.network import Layer, Network
+from eie.model.network import NETWORK_INPUT, Layer, Network
 from eie.pytorch import onnx as reader
 from eie.pytorch.tracing import network_of
 from eie.pytorch.verification import expected_of
+from eie.steps import Dense
 
 
 def cnn() -> nn.Module:
@@ -159,6 +160,71 @@ def test_a_winograd_convolution_pads_with_zeros_alone() -> None:
     recipe = Recipe.model_validate({"layers": {"0": {"winograd": True}}, "input_shape": (2, 5, 5)})
     with pytest.raises(InputError, match="layer 0 must be a 3 x 3 convolution of stride 1 for winograd"):
         eie.compress_(nn.Sequential(nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect")), recipe)
+
+
+class Words(nn.Module):
+    """Takes numbers of words, and returns two tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.fc = nn.Embedding(7, 3), nn.Linear(3, 2)
+
+    def forward(self, words: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the scores, and the vectors with their batch in the second place."""
+        vectors = self.embedding(words)
+        return self.fc(vectors), vectors.transpose(0, 1)
+
+
+def test_whole_numbers_and_several_outputs() -> None:
+    """A model that looks words up gets words; all that it returns is compared, item by item."""
+    model = Words()
+    expected = expected_of(model, (5,))
+    inputs, outputs = expected.by_kind["generated"]
+    assert inputs.dtype == torch.int64
+    assert (int(inputs.min()), int(inputs.max())) == (0, 6)
+    with torch.no_grad():
+        scores, vectors = model(inputs)
+    assert outputs.shape == (4, 5 * 2 + 5 * 3)
+    for item in range(4):
+        found = torch.cat((scores[item].ravel(), vectors[:, item].ravel()))
+        assert np.allclose(outputs[item], found.numpy())
+
+
+def test_a_model_without_finite_outputs_is_held_against_nothing() -> None:
+    """That is said, in place of a network that nobody has compared."""
+
+    class Infinite(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(x) * float("inf")
+
+    with pytest.raises(InputError, match="the model gives no finite outputs on generated inputs"):
+        expected_of(Infinite(), (3,)).hold(Infinite(), network_of(nn.Sequential(nn.Linear(3, 2)), (3,)))
+
+
+def test_a_network_that_is_no_chain_is_followed() -> None:
+    """A step is held against its module wherever it stands in the graph."""
+    torch.manual_seed(0)
+
+    class Joined(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(4, 3), nn.Linear(4, 2), nn.Linear(5, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.c(torch.cat((self.a(x), self.b(x)), dim=1))
+
+    model = Joined()
+    steps = [Dense(name, *(one.detach().numpy() for one in getattr(model, name).parameters())) for name in "abc"]
+    reads = ((NETWORK_INPUT,), (NETWORK_INPUT,), (0, 1))
+    expected = expected_of(model, (4,))
+    expected.hold(model, Network(tuple(steps), "joined", reads))
+    steps[1] = replace(steps[1], bias=steps[1].bias + 1)
+    with pytest.raises(InputError, match="the model does: layer b differs"):
+        expected.hold(model, Network(tuple(steps), "joined", reads))
 
 
 def test_a_compressed_model_is_its_network() -> None:
