@@ -17,6 +17,7 @@ from eie.compress import Recipe
 from eie.errors import InputError
 from eie.model.network import NETWORK_INPUT, Layer, Network
 from eie.pytorch import onnx as reader
+from eie.pytorch import onnx_reference
 from eie.pytorch.tracing import network_of
 from eie.pytorch.verification import expected_of
 from eie.steps import Dense
@@ -258,3 +259,22 @@ def test_an_onnx_graph_read_wrongly_is_refused(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(InputError) as error:
         reader.read_onnx(tmp_path / "pool.onnx")
     assert "node pool was not read as ONNX means it: its results differ by 0.33 of the largest" in str(error.value)
+
+
+def test_no_file_makes_the_reference_work_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes that a few bytes can ask for are counted before the reference, which is plain NumPy, makes any number."""
+
+    def never(*arguments: Any) -> None:
+        raise AssertionError("the reference was called")
+
+    monkeypatch.setattr(onnx_reference, "ReferenceEvaluator", never)
+    floats = onnx.TensorProto.FLOAT
+    layers: list[tuple[nn.Module, list[int]]] = [
+        (nn.Conv2d(1, 8, 1, padding=1024), [2, 1, 4, 4]),
+        (nn.AvgPool2d(512, 1, 0), [2, 1, 1024, 1024]),
+        (nn.Flatten(), [2, 1, 2**20, 2**20]),
+    ]
+    for module, shape in layers:
+        value = onnx.helper.make_tensor_value_info("x", floats, shape)
+        model = onnx.helper.make_model(onnx.helper.make_graph([], "graph", [value], []))
+        onnx_reference.require_same(model, nn.Sequential(module), {})
