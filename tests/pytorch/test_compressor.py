@@ -198,6 +198,18 @@ def test_ties_that_cannot_be_kept_are_refused() -> None:
         eie.compress_(model)
 
 
+def test_a_recurrent_layer_whose_weights_are_anothers() -> None:
+    """It would become one matrix of its own: refused, and the model is as it was."""
+    model = nn.ModuleDict({"a": nn.LSTMCell(3, 4), "b": nn.LSTMCell(3, 4), "fc": nn.Linear(4, 2)})
+    model["b"].weight_hh = model["a"].weight_hh
+    with pytest.raises(InputError) as error:
+        eie.compress_(model)
+    assert str(error.value) == (
+        "a.weight_hh is also b.weight_hh, but is compressed in another form: give each weights of its own"
+    )
+    assert type(model["a"]) is nn.LSTMCell
+
+
 def test_what_is_not_to_be_compressed_is_left_alone() -> None:
     """A recurrent layer that is left keeps its class and its weights; the network has it in float32."""
 
