@@ -14,9 +14,9 @@ from eie.errors import InputError
 from eie.model.network import Layer, Step
 from eie.steps import Activation, Affine, Convolution, Dense, Pooling, Recurrent
 
-__all__ = ["Plan", "is_native"]
+__all__ = ["FUNCTIONS", "Plan", "is_native"]
 
-_FUNCTIONS = ("relu", "sigmoid", "tanh", "softmax", "log_softmax")  # native/kernels/steps.cpp
+FUNCTIONS = ("relu", "sigmoid", "tanh", "softmax", "log_softmax")  # native/kernels/steps.cpp
 _MOST_CHIP_TAPS = 2**15  # of a filter: its sum fits 32 bits
 
 Floats = npt.NDArray[np.float32]
@@ -33,7 +33,7 @@ def is_native(step: Step, numerics: str) -> bool:
         case Convolution(product=Layer() as layer) if numerics == "chip":
             return int(np.diff(layer.matrix.rows.starts).max()) <= _MOST_CHIP_TAPS
         case Activation(rows=1, function=function):
-            return numerics != "chip" and function in _FUNCTIONS
+            return numerics != "chip" and function in FUNCTIONS
         case Dense() | Convolution() | Recurrent() | Pooling():
             return numerics != "chip"
     return False
