@@ -205,7 +205,7 @@ def test_a_recurrent_layer_whose_weights_are_anothers() -> None:
     with pytest.raises(InputError) as error:
         eie.compress_(model)
     assert str(error.value) == (
-        "a.weight_hh is also b.weight_hh, but is compressed in another form: give each weights of its own"
+        "a.weight_hh is also b.weight_hh, but is compressed in another form: give each its own weights"
     )
     assert type(model["a"]) is nn.LSTMCell
 

@@ -309,7 +309,7 @@ def _require_untied(model: nn.Module, winograd: Collection[str], left: Collectio
             if owner not in left and (owner in winograd or isinstance(module, nn.RNNBase | nn.RNNCellBase)):
                 others = ", ".join(f"{other}.{name}" for other, _, name in held if (other, name) != (owner, tensor))
                 raise InputError(
-                    f"{owner}.{tensor} is also {others}, but is compressed in another form: give each weights of its own"
+                    f"{owner}.{tensor} is also {others}, but is compressed in another form: give each its own weights"
                 )
 
 
