@@ -15,6 +15,7 @@ import eie
 from eie.compress import Recipe, Training, accuracy, compress_, finetune
 from eie.errors import InputError, Interrupted
 from eie.pytorch.pipeline import discard_checkpoints
+from eie.pytorch.training import Progress
 from eie.workloads.data import Data, load_data
 
 
@@ -289,3 +290,26 @@ def test_only_ones_own_checkpoints_are_removed(data: Data, tmp_path: Path) -> No
     discard_checkpoints(tmp_path)
     assert not tmp_path.exists()
     discard_checkpoints(tmp_path)
+
+
+def test_a_training_is_watched(data: Data) -> None:
+    """Each stage tells how far it is, to its end, in place of a line per epoch; any loss trains."""
+    seen: list[Progress] = []
+    lines: list[str] = []
+    called = 0
+
+    def loss(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        nonlocal called
+        called += 1
+        return nn.functional.multi_margin_loss(outputs, labels)
+
+    short = recipe(train={"epochs": 2}, prune={"epochs": 2}, finetune={"epochs": 1}, layers={})
+    compress_(mlp(), short, data, log=lines.append, watch=seen.append, loss=loss)
+    assert called == len(seen) - 3
+    for stage in ("train", "prune", "finetune"):
+        dones = [one.done for one in seen if one.stage == stage]
+        assert dones == sorted(dones)
+        assert (dones[0], dones[-1]) == (0, 1)
+    assert seen[-1].last is not None
+    assert (seen[-1].epochs, seen[-1].last.number) == (1, 1)
+    assert not [line for line in lines if line.startswith("epoch ")]

@@ -15,10 +15,12 @@ from torch import nn
 import eie
 from eie.compress import Recipe
 from eie.errors import InputError
-from eie.model.network import Layer, Network
+from eie.model.network import NETWORK_INPUT, Layer, Network
 from eie.pytorch import onnx as reader
+from eie.pytorch import onnx_reference
 from eie.pytorch.tracing import network_of
 from eie.pytorch.verification import expected_of
+from eie.steps import Dense
 
 
 def cnn() -> nn.Module:
@@ -161,6 +163,71 @@ def test_a_winograd_convolution_pads_with_zeros_alone() -> None:
         eie.compress_(nn.Sequential(nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect")), recipe)
 
 
+class Words(nn.Module):
+    """Takes numbers of words, and returns two tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.fc = nn.Embedding(7, 3), nn.Linear(3, 2)
+
+    def forward(self, words: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the scores, and the vectors with their batch in the second place."""
+        vectors = self.embedding(words)
+        return self.fc(vectors), vectors.transpose(0, 1)
+
+
+def test_whole_numbers_and_several_outputs() -> None:
+    """A model that looks words up gets words; all that it returns is compared, item by item."""
+    model = Words()
+    expected = expected_of(model, (5,))
+    inputs, outputs = expected.by_kind["generated"]
+    assert inputs.dtype == torch.int64
+    assert (int(inputs.min()), int(inputs.max())) == (0, 6)
+    with torch.no_grad():
+        scores, vectors = model(inputs)
+    assert outputs.shape == (4, 5 * 2 + 5 * 3)
+    for item in range(4):
+        found = torch.cat((scores[item].ravel(), vectors[:, item].ravel()))
+        assert np.allclose(outputs[item], found.numpy())
+
+
+def test_a_model_without_finite_outputs_is_held_against_nothing() -> None:
+    """That is said, in place of a network that nobody has compared."""
+
+    class Infinite(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(x) * float("inf")
+
+    with pytest.raises(InputError, match="the model gives no finite outputs on generated inputs"):
+        expected_of(Infinite(), (3,)).hold(Infinite(), network_of(nn.Sequential(nn.Linear(3, 2)), (3,)))
+
+
+def test_a_network_that_is_no_chain_is_followed() -> None:
+    """A step is held against its module wherever it stands in the graph."""
+    torch.manual_seed(0)
+
+    class Joined(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(4, 3), nn.Linear(4, 2), nn.Linear(5, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.c(torch.cat((self.a(x), self.b(x)), dim=1))
+
+    model = Joined()
+    steps = [Dense(name, *(one.detach().numpy() for one in getattr(model, name).parameters())) for name in "abc"]
+    reads = ((NETWORK_INPUT,), (NETWORK_INPUT,), (0, 1))
+    expected = expected_of(model, (4,))
+    expected.hold(model, Network(tuple(steps), "joined", reads))
+    steps[1] = replace(steps[1], bias=steps[1].bias + 1)
+    with pytest.raises(InputError, match="the model does: layer b differs"):
+        expected.hold(model, Network(tuple(steps), "joined", reads))
+
+
 def test_a_compressed_model_is_its_network() -> None:
     """The shared weights' own outputs are what the network is held against, with no tolerance for sharing."""
     model = cnn()
@@ -192,3 +259,22 @@ def test_an_onnx_graph_read_wrongly_is_refused(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(InputError) as error:
         reader.read_onnx(tmp_path / "pool.onnx")
     assert "node pool was not read as ONNX means it: its results differ by 0.33 of the largest" in str(error.value)
+
+
+def test_no_file_makes_the_reference_work_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes that a few bytes can ask for are counted before the reference, which is plain NumPy, makes any number."""
+
+    def never(*arguments: Any) -> None:
+        raise AssertionError("the reference was called")
+
+    monkeypatch.setattr(onnx_reference, "ReferenceEvaluator", never)
+    floats = onnx.TensorProto.FLOAT
+    layers: list[tuple[nn.Module, list[int]]] = [
+        (nn.Conv2d(1, 8, 1, padding=1024), [2, 1, 4, 4]),
+        (nn.AvgPool2d(512, 1, 0), [2, 1, 1024, 1024]),
+        (nn.Flatten(), [2, 1, 2**20, 2**20]),
+    ]
+    for module, shape in layers:
+        value = onnx.helper.make_tensor_value_info("x", floats, shape)
+        model = onnx.helper.make_model(onnx.helper.make_graph([], "graph", [value], []))
+        onnx_reference.require_same(model, nn.Sequential(module), {})

@@ -172,7 +172,7 @@ class InferenceSession:
 
     def _as_vectors(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return a batch of images, or of anything else of the right size, as (batch, inputs)."""
-        image = getattr(self.network.steps[0], "image", None)
+        image = getattr(self.network.steps[0], "image", None) if len(self.network.reads[0]) == 1 else None
         expected = f"({self._inputs},) or (batch, {self._inputs})"
         fits = math.prod(batch.shape[1:]) == self._inputs
         if image is not None:

@@ -38,6 +38,8 @@ def onnx_model(network: Network) -> Any:
 
     The input is (batch, inputs), or (batch, channels, height, width) where the first step takes an image.
     """
+    if network.sources is not None:
+        raise InputError(f"network {network.name} is no chain of steps, which is not written to ONNX")
     first = getattr(network.steps[0], "image", None)
     shape = [network.inputs] if first is None else [first.channels, first.height, first.width]
     writer = _Writer(first)
