@@ -15,6 +15,7 @@ from eie.cli import (
     compress,
     demo,
     doctor,
+    evaluate,
     explore,
     export,
     import_dotnet,
@@ -62,6 +63,7 @@ app.command("demo")(demo.command)
 app.command("compress")(compress.command)
 app.command("sensitivity")(sensitivity.command)
 app.command("inspect")(inspect.command)
+app.command("evaluate")(evaluate.command)
 app.command("export")(export.command)
 app.command("run")(run.command)
 app.command("simulate")(simulate.command)

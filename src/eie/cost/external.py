@@ -110,12 +110,16 @@ class Stream:
 def stream_matrix(
     matrix: InterleavedCSC, activations: npt.ArrayLike, hardware: Hardware, memory: ExternalMemory
 ) -> Simulation | Stream:
-    """Simulate a matrix as `eie.simulate` does; a `Stream` where its weights do not fit the chip."""
-    passes, values = place_matrix(matrix, activations, hardware)
-    simulation = simulate_passes(passes, values, hardware)
+    """Simulate a matrix as `eie.simulate` does; a `Stream` where its weights do not fit the chip.
+
+    `activations` may be (runs, inputs): the runs follow each other, and are one simulation.
+    """
+    placed = [place_matrix(matrix, one, hardware) for one in np.atleast_2d(np.asarray(activations))]
+    passes = placed[0][0]
+    simulation = Simulation.total([simulate_passes(passes, values, hardware) for _, values in placed])
     if not streamed_layers([passes], hardware)[0]:
         return simulation
-    return stream(simulation, passes, values != 0, memory)
+    return stream(simulation, passes, np.array([values for _, values in placed]) != 0, memory)
 
 
 def stream(

@@ -19,7 +19,7 @@ from eie.errors import InputError, Interrupted
 from eie.support.output_files import atomic_write
 from eie.workloads.data import Data
 
-__all__ = ["Epoch", "History", "Training", "accuracy", "finetune"]
+__all__ = ["Epoch", "History", "Training", "accuracy", "finetune", "require_labels"]
 
 EVALUATION_BATCH = 2048
 
@@ -69,6 +69,26 @@ def accuracy(model: nn.Module, x: Any, y: Any) -> float:
         right += int((outputs.argmax(dim=1) == labels[first : first + EVALUATION_BATCH]).sum())
     model.train(training)
     return right / len(inputs)
+
+
+@torch.no_grad()
+def require_labels(model: nn.Module, data: Data) -> None:
+    """Raise InputError where a label of `data` is no number of one of the model's outputs."""
+    training = model.training
+    model.eval()
+    try:
+        outputs = model(torch.as_tensor(data.x_test[:1]))
+    except Exception as error:  # whatever the model's own code raises
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"the model does not run on inputs of shape {data.input_shape}: {reason}") from error
+    finally:
+        model.train(training)
+    most = max(int(labels.max()) for labels in (data.y_train, data.y_valid, data.y_test))
+    if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2:
+        what = f"a {type(outputs).__name__}" if not isinstance(outputs, torch.Tensor) else f"{tuple(outputs.shape)}"
+        raise InputError(f"the model gives {what} for one input, expected (1, classes) to set beside labels")
+    if most >= outputs.shape[1]:
+        raise InputError(f"the data have the label {most}, but the model has {outputs.shape[1]} outputs, from 0")
 
 
 def finetune(
