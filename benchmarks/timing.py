@@ -58,7 +58,7 @@ def main() -> None:
     def recurrence(instruction_set: str, broadcasts: int = len(columns.columns)) -> Callable[[], object]:
         broadcast, gaps = columns.columns[:broadcasts], columns.gaps[:broadcasts]
         return lambda: _native.recurrence(
-            durations, broadcast, gaps, matrix.pointers, hardware.queue_depth, instruction_set
+            durations, broadcast, gaps, matrix.pointers, hardware.queue_depth, 0, instruction_set
         )
 
     best = _native.instruction_set()

@@ -29,6 +29,7 @@ module eie #(
     parameter int DATA_BITS = 64,
     parameter int HOST_ADDRESS_BITS = 14,
     parameter int LATCHES = 0,            // 1: the codebooks are latches
+    parameter int BROADCAST_STAGES = 0,   // registers between a broadcast and the queues, and back
     localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1,
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int ROW_COUNT_BITS = $clog2(REGISTER_ENTRIES + 1),
@@ -108,7 +109,40 @@ module eie #(
   logic [N_PE-1:0][VALUE_BITS-1:0] source_row;
   logic [N_PE-1:0][ACCUMULATOR_BITS-1:0] read_value;
 
-  assign any_full = |full;
+  logic arrival, in_flight;
+  logic [COLUMN_BITS-1:0] arrival_column;
+  logic [VALUE_BITS-1:0] arrival_value;
+
+  if (BROADCAST_STAGES == 0) begin : direct
+    assign any_full = |full;
+    assign in_flight = 1'b0;
+    assign {arrival, arrival_column, arrival_value} = {broadcast, broadcast_column, broadcast_value};
+  end else begin : staged
+    credits #(
+        .N_PE(N_PE),
+        .QUEUE_DEPTH(QUEUE_DEPTH),
+        .VALUE_BITS(VALUE_BITS),
+        .COLUMN_BITS(COLUMN_BITS),
+        .BROADCAST_STAGES(BROADCAST_STAGES)
+    ) path (
+        .clk,
+        .reset,
+        .start,
+        .broadcast,
+        .broadcast_column,
+        .broadcast_value,
+        .take,
+        .any_full,
+        .in_flight,
+        .arrival,
+        .arrival_column,
+        .arrival_value
+    );
+    // The credits tell what each PE's own queue would.
+    // verilator lint_off UNUSEDSIGNAL
+    wire unused = |full;
+    // verilator lint_on UNUSEDSIGNAL
+  end
   always_ff @(posedge clk) if (host_read) host_read_data <= read_value[host_pe];
 
   ccu #(
@@ -132,7 +166,7 @@ module eie #(
       .found_value,
       .scan_finished,
       .any_full,
-      .any_busy(|occupied),
+      .any_busy(in_flight || |occupied),
       .busy,
       .computing,
       .load_read,
@@ -207,9 +241,9 @@ module eie #(
         .load_enable,
         .load_row,
         .row_address,
-        .broadcast,
-        .broadcast_column,
-        .broadcast_value,
+        .broadcast(arrival),
+        .broadcast_column(arrival_column),
+        .broadcast_value(arrival_value),
         .source_row(source_row[i]),
         .read_value(read_value[i]),
         .full(full[i]),

@@ -22,6 +22,7 @@ module eie_axi #(
     parameter int DATA_BITS = 64,
     parameter int HOST_ADDRESS_BITS = 14,
     parameter int LATCHES = 0,
+    parameter int BROADCAST_STAGES = 0,
     localparam int STREAM_BITS = DATA_BITS <= 64 ? 64 : 1 << $clog2(DATA_BITS)
 ) (
     input  logic                   aclk,
@@ -275,6 +276,7 @@ module eie_axi #(
       eie_registers::COLUMN_BITS: shown = 32'(COLUMN_BITS);
       eie_registers::DATA_BITS: shown = 32'(DATA_BITS);
       eie_registers::HOST_ADDRESS_BITS: shown = 32'(HOST_ADDRESS_BITS);
+      eie_registers::BROADCAST_STAGES: shown = 32'(BROADCAST_STAGES);
       default: known = 1'b0;
     endcase
   end
@@ -332,7 +334,8 @@ module eie_axi #(
       .COLUMN_BITS(COLUMN_BITS),
       .DATA_BITS(DATA_BITS),
       .HOST_ADDRESS_BITS(HOST_ADDRESS_BITS),
-      .LATCHES(LATCHES)
+      .LATCHES(LATCHES),
+      .BROADCAST_STAGES(BROADCAST_STAGES)
   ) chip (
       .clk(aclk),
       .reset(restart),

@@ -57,6 +57,7 @@
 #define EIE_COLUMN_BITS 0x0b4u /* read: bits of an input's number */
 #define EIE_DATA_BITS 0x0b8u /* read: bits of a host word */
 #define EIE_HOST_ADDRESS_BITS 0x0bcu /* read: bits of an address at the host port */
+#define EIE_BROADCAST_STAGES 0x0c0u /* read: registers between a broadcast and the queues */
 #define EIE_DATA 0x800u /* read and write: the word at the cursor, 32 bits a register, the lowest here and the next at + 4. Writing the lowest writes all, the others as last written, and moves the cursor on. Reading it gives an accumulator, its sign extended, and moves the cursor on; the others cannot be read */
 
 /* The first word of a stream, of 64 bits or more: shifts and widths of its fields. */

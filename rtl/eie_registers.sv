@@ -61,6 +61,7 @@ package eie_registers;
   localparam logic [11:0] COLUMN_BITS = 12'h0b4;
   localparam logic [11:0] DATA_BITS = 12'h0b8;
   localparam logic [11:0] HOST_ADDRESS_BITS = 12'h0bc;
+  localparam logic [11:0] BROADCAST_STAGES = 12'h0c0;
   localparam logic [11:0] DATA = 12'h800;
   localparam int HEADER_SPACE = 0;
   localparam int HEADER_SPACE_BITS = 3;

@@ -50,7 +50,7 @@ module lnzd #(
 
   for (genvar i = 0; i < LEAVES; i++) begin : leaf
     if (i < N_PE) begin : element
-      assign node_found[DETECTORS+i] = row_valid && row[i] != '0 && !passed[i];
+      assign node_found[DETECTORS+i] = row[i] != '0 && !passed[i];
       assign node_position[(DETECTORS+i)*POSITION_BITS+:POSITION_BITS] = POSITION_BITS'(i);
       assign node_value[(DETECTORS+i)*VALUE_BITS+:VALUE_BITS] = row[i];
     end else begin : nothing
@@ -73,7 +73,7 @@ module lnzd #(
     );
   end
 
-  assign found          = node_found[0];
+  assign found          = row_valid && node_found[0];  // at the root alone: one load, and not N
   assign found_position = node_position[POSITION_BITS-1:0];
   assign found_value    = node_value[VALUE_BITS-1:0];
   assign found_row      = row_valid ? ROW_BITS'(next_row - 1'b1) : '0;

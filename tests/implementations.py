@@ -35,9 +35,9 @@ CODEBOOK = np.arange(16) / 16
 FORMATS = eie.Formats(0, 15)  # integer activations, a codebook below 1, integer outputs
 
 
-def scan_cycles(columns: Scan, counts: npt.NDArray[np.int64], queue_depth: int) -> int:
+def scan_cycles(columns: Scan, counts: npt.NDArray[np.int64], queue_depth: int, stages: int = 0) -> int:
     """Return the cycles of one scan from the readable recurrence; `counts` is n(k, i), (broadcasts, N)."""
-    broadcast, enter = schedule_reference(columns.gaps, np.maximum(1, counts), queue_depth)
+    broadcast, enter = schedule_reference(columns.gaps, np.maximum(1, counts), queue_depth, stages)
     if len(broadcast) == 0:
         return columns.end
     leave = enter + np.maximum(1, counts)
@@ -54,7 +54,7 @@ def readable_cycles(matrix: eie.InterleavedCSC, activations: npt.NDArray[Any], h
             batch = activations[first : first + size]
             columns = scan(batch, hardware.n_pe)
             counts = block.counts[:, columns.columns + first].T.astype(np.int64)
-            cycles += scan_cycles(columns, counts, hardware.queue_depth)
+            cycles += scan_cycles(columns, counts, hardware.queue_depth, hardware.broadcast_stages)
             if first > 0:
                 cycles += -(-len(batch) // hardware.n_pe)
     return cycles

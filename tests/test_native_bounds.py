@@ -192,8 +192,8 @@ def test_scans_that_lead_outside_are_refused() -> None:
     durations, _ = _native.workload(matrix.entries, matrix.pointers, 1, 1)
     columns, gaps = np.arange(5, dtype=np.uint32), np.ones(5, np.uint32)
 
-    def recurrence(columns=columns, gaps=gaps, pointers=matrix.pointers, queue_depth=8) -> None:
-        _native.recurrence(durations, columns, gaps, pointers, queue_depth, "")
+    def recurrence(columns=columns, gaps=gaps, pointers=matrix.pointers, queue_depth=8, credit_delay=0) -> None:
+        _native.recurrence(durations, columns, gaps, pointers, queue_depth, credit_delay, "")
 
     recurrence()
     for changed, sentence in (
@@ -202,11 +202,12 @@ def test_scans_that_lead_outside_are_refused() -> None:
         ({"pointers": matrix.pointers[:, :4].copy()}, "4 pointers do not fit durations of 5 columns"),
         ({"queue_depth": 1}, "queue_depth must be 2 to 1048576, not 1"),
         ({"queue_depth": 2**30}, "queue_depth must be 2 to 1048576, not 1073741824"),
+        ({"credit_delay": -1}, "credit_delay must be 0 to 1048576, not -1"),
     ):
         with pytest.raises(ValueError) as error:  # noqa: PT011 - the sentence is looked at below
             recurrence(**changed)
         assert str(error.value) == sentence
     with pytest.raises(ValueError, match=r"^33 PEs do not fit durations of 32 lanes$"):
-        _native.schedule(durations, columns, gaps, 33, 8, "")
+        _native.schedule(durations, columns, gaps, 33, 8, 0, "")
     with pytest.raises(ValueError, match=r"^column 5 is not one of the 5 inputs$"):
         _native.traffic(matrix.pointers.T.copy(), columns + np.uint32(1), 8)

@@ -94,7 +94,7 @@ void advance(State<std::int16_t>& state, const Scan& scan, const std::uint8_t* d
       lead[b] = larger(lead[b] + (duration[b] - steps), Leads{} + std::int16_t{2});
       most = larger(most, lead[b]);
     }
-    latest[k + scan.queue_depth - 1] = now + largest_lane(most);
+    latest[k + scan.queue_depth - 1] = now + largest_lane(most) + scan.credit_delay;
     w = now;
     load(k);
   }

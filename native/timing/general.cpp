@@ -16,7 +16,7 @@ void advance_general(State<std::int64_t>& state, const Scan& scan, const std::ui
       state.lead[i] = std::max<std::int64_t>(2, left);
       most = std::max(most, state.lead[i]);
     }
-    state.latest[k + scan.queue_depth - 1] = now + most;
+    state.latest[k + scan.queue_depth - 1] = now + most + scan.credit_delay;
     state.broadcast_cycle = now;
   }
   state.next = end;

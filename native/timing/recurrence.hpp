@@ -8,6 +8,8 @@
 //     X(k,i) = max( 2,  X(k-1,i) + d(k-1,i) - (w(k) - w(k-1)) )          d = max(1, n)
 //
 // stays small: X <= (Q-1) max d + 2, since L(k-Q+1,i) <= w(k). That is what lets 64 PEs fit two registers of 16-bit lanes.
+// With P stages on the way to the queues and back (T6), w(k) is the cycle in which broadcast k is P stages on, the first
+// gap is P longer, and a free slot is known credit_delay = 2 P cycles later.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +23,7 @@ struct Scan {
   std::size_t broadcasts;
   std::size_t lanes;  // per column in the durations; those past the last PE hold 1, and never are the latest
   int queue_depth;
+  int credit_delay;  // cycles from a slot that is free to a broadcast that may use it
 };
 
 // Progress through a scan, between two calls of advance(). Bare pointers: these headers are compiled with several

@@ -108,7 +108,7 @@ constexpr int kDeepestQueue = 1 << 20;  // far from where sums of cycles could o
 // are asked for.
 template <class Duration>
 Scan scan_of(Matrix<Duration> durations, Vector<std::uint32_t> columns, Vector<std::uint32_t> gaps, std::size_t n_pe,
-             int queue_depth) {
+             int queue_depth, int credit_delay) {
   const std::size_t lanes = durations.shape(1);
   if (n_pe < 1 || n_pe > lanes || (sizeof(Duration) == 1 && lanes != lanes_for(lanes)) || lanes > kMostLanes)
     throw std::invalid_argument(std::to_string(n_pe) + " PEs do not fit durations of " + std::to_string(lanes) +
@@ -116,11 +116,14 @@ Scan scan_of(Matrix<Duration> durations, Vector<std::uint32_t> columns, Vector<s
   if (queue_depth < 2 || queue_depth > kDeepestQueue)
     throw std::invalid_argument("queue_depth must be 2 to " + std::to_string(kDeepestQueue) + ", not " +
                                 std::to_string(queue_depth));
+  if (credit_delay < 0 || credit_delay > kDeepestQueue)
+    throw std::invalid_argument("credit_delay must be 0 to " + std::to_string(kDeepestQueue) + ", not " +
+                                std::to_string(credit_delay));
   if (columns.size() != gaps.size())
     throw std::invalid_argument("there are " + std::to_string(columns.size()) + " columns and " +
                                 std::to_string(gaps.size()) + " gaps, expected as many of both");
   check_columns(columns, durations.shape(0));
-  return {columns.data(), gaps.data(), columns.shape(0), durations.shape(1), queue_depth};
+  return {columns.data(), gaps.data(), columns.shape(0), durations.shape(1), queue_depth, credit_delay};
 }
 
 // The memory behind a State, and the State at the start of a scan.
@@ -153,12 +156,13 @@ auto with_advance(Matrix<std::uint32_t> durations, const Scan& scan, const std::
 // (w of the last broadcast; per PE, when its pointer stage is left for good; and when its last entry leaves it, or 0).
 template <class Duration>
 nb::tuple recurrence(Matrix<Duration> durations, Vector<std::uint32_t> columns, Vector<std::uint32_t> gaps,
-                     Matrix<std::uint32_t> pointers, int queue_depth, const std::string& instruction_set) {
+                     Matrix<std::uint32_t> pointers, int queue_depth, int credit_delay,
+                     const std::string& instruction_set) {
   const std::size_t n_pe = pointers.shape(0), stride = pointers.shape(1);
   if (stride != durations.shape(0) + 1)
     throw std::invalid_argument(std::to_string(stride) + " pointers do not fit durations of " +
                                 std::to_string(durations.shape(0)) + " columns");
-  const Scan scan = scan_of(durations, columns, gaps, n_pe, queue_depth);
+  const Scan scan = scan_of(durations, columns, gaps, n_pe, queue_depth, credit_delay);
   std::vector<std::int64_t> left(n_pe, 0), last_entry_left(n_pe, 0);
   std::int64_t last_broadcast = 0;
   if (scan.broadcasts > 0) {
@@ -198,8 +202,8 @@ nb::tuple recurrence(Matrix<Duration> durations, Vector<std::uint32_t> columns, 
 // (w of every broadcast; L of every broadcast and PE).
 template <class Duration>
 nb::tuple schedule(Matrix<Duration> durations, Vector<std::uint32_t> columns, Vector<std::uint32_t> gaps,
-                   std::size_t n_pe, int queue_depth, const std::string& instruction_set) {
-  const Scan scan = scan_of(durations, columns, gaps, n_pe, queue_depth);
+                   std::size_t n_pe, int queue_depth, int credit_delay, const std::string& instruction_set) {
+  const Scan scan = scan_of(durations, columns, gaps, n_pe, queue_depth, credit_delay);
   std::vector<std::int64_t> broadcast(scan.broadcasts), enter(scan.broadcasts * n_pe);
   with_advance(durations, scan, instruction_set, [&](auto advance, const auto* cycles, auto&& state) {
     nb::gil_scoped_release release;
@@ -270,13 +274,13 @@ void bind_timing(nb::module_& m) {
   m.def("workload", &workload<std::uint8_t>, "entries"_a, "pointers"_a, "code_bits"_a, "arithmetic_units"_a);
   m.def("workload", &workload<std::uint16_t>, "entries"_a, "pointers"_a, "code_bits"_a, "arithmetic_units"_a);
   m.def("recurrence", &recurrence<std::uint8_t>, "durations"_a, "columns"_a, "gaps"_a, "pointers"_a, "queue_depth"_a,
-        "instruction_set"_a);
+        "credit_delay"_a, "instruction_set"_a);
   m.def("recurrence", &recurrence<std::uint32_t>, "durations"_a, "columns"_a, "gaps"_a, "pointers"_a, "queue_depth"_a,
-        "instruction_set"_a);
+        "credit_delay"_a, "instruction_set"_a);
   m.def("schedule", &schedule<std::uint8_t>, "durations"_a, "columns"_a, "gaps"_a, "n_pe"_a, "queue_depth"_a,
-        "instruction_set"_a);
+        "credit_delay"_a, "instruction_set"_a);
   m.def("schedule", &schedule<std::uint32_t>, "durations"_a, "columns"_a, "gaps"_a, "n_pe"_a, "queue_depth"_a,
-        "instruction_set"_a);
+        "credit_delay"_a, "instruction_set"_a);
   m.def("traffic", &traffic, "pointers"_a, "columns"_a, "entries_per_row"_a);
   m.def("instruction_set", [] { return std::string(name_of(best_instruction_set())); });
 }

@@ -39,10 +39,22 @@ def huffman_encode(symbols: U8, lengths: U8) -> U8: ...
 def huffman_decode(bytes: U8, lengths: U8, count: int) -> U8: ...
 def workload(entries: Entries, pointers: U32, code_bits: int, arithmetic_units: int) -> tuple[U8 | U32, I64]: ...
 def recurrence(
-    durations: U8 | U32, columns: U32, gaps: U32, pointers: U32, queue_depth: int, instruction_set: str
+    durations: U8 | U32,
+    columns: U32,
+    gaps: U32,
+    pointers: U32,
+    queue_depth: int,
+    credit_delay: int,
+    instruction_set: str,
 ) -> tuple[int, I64, I64]: ...
 def schedule(
-    durations: U8 | U32, columns: U32, gaps: U32, n_pe: int, queue_depth: int, instruction_set: str
+    durations: U8 | U32,
+    columns: U32,
+    gaps: U32,
+    n_pe: int,
+    queue_depth: int,
+    credit_delay: int,
+    instruction_set: str,
 ) -> tuple[I64, I64]: ...
 def traffic(pointers: U32, columns: U32, entries_per_row: int) -> tuple[I64, I64, I64]: ...
 def instruction_set() -> str: ...

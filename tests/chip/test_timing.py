@@ -53,25 +53,27 @@ def test_scan_is_the_rules_as_a_loop(case: Case) -> None:
     assert found.end == end
 
 
-def check_native_recurrence(case: Case, queue_depth: int, instruction_set: str) -> None:
+def check_native_recurrence(case: Case, queue_depth: int, instruction_set: str, stages: int = 0) -> None:
     matrix = case.matrix
-    hardware = eie.Hardware(n_pe=matrix.n_pe, queue_depth=queue_depth)
+    hardware = eie.Hardware(n_pe=matrix.n_pe, queue_depth=queue_depth, broadcast_stages=stages)
     columns = scan(case.activations, matrix.n_pe)
     counts = matrix.counts[:, columns.columns].T.astype(np.int64)
-    expected = schedule_reference(columns.gaps, np.maximum(1, counts), queue_depth)
+    expected = schedule_reference(columns.gaps, np.maximum(1, counts), queue_depth, stages)
     (timed,) = timed_scans(passes_of(matrix, hardware)[0], case.activations, hardware)
     found = timed.schedule(hardware, instruction_set)
     assert np.array_equal(found.broadcast, expected.broadcast)
     assert np.array_equal(found.enter, expected.enter)
     result = simulate_matrix(matrix, case.activations, hardware, instruction_set=instruction_set)
-    assert result.cycles == scan_cycles(columns, counts, queue_depth)
+    assert result.cycles == scan_cycles(columns, counts, queue_depth, stages)
 
 
 @pytest.mark.parametrize("instruction_set", EACH_INSTRUCTION_SET)
-@given(case=layers(max_side=150, max_pe=140, index_bits=(2, 8)), queue_depth=st.integers(2, 9))
-def test_native_recurrence_is_the_readable_one(instruction_set: str, case: Case, queue_depth: int) -> None:
+@given(
+    case=layers(max_side=150, max_pe=140, index_bits=(2, 8)), queue_depth=st.integers(2, 9), stages=st.integers(0, 3)
+)
+def test_native_recurrence_is_the_readable_one(instruction_set: str, case: Case, queue_depth: int, stages: int) -> None:
     """Every broadcast, every PE's start on it, and the cycles, whatever the instruction set."""
-    check_native_recurrence(case, queue_depth, instruction_set)
+    check_native_recurrence(case, queue_depth, instruction_set, stages)
 
 
 @pytest.mark.parametrize("instruction_set", EACH_INSTRUCTION_SET)
@@ -87,10 +89,12 @@ def test_as_many_pes_as_there_may_be(instruction_set: str, n_pe: int) -> None:
     check_native_recurrence(Case(codes, book, matrix, activations), 4, instruction_set)
 
 
-@given(case=layers(max_side=30, max_pe=3), queue_depth=st.sampled_from([2, 127, 129, 300]))
-def test_queues_too_deep_for_short_leads(case: Case, queue_depth: int) -> None:
+@given(
+    case=layers(max_side=30, max_pe=3), queue_depth=st.sampled_from([2, 127, 129, 300]), stages=st.sampled_from([0, 16])
+)
+def test_queues_too_deep_for_short_leads(case: Case, queue_depth: int, stages: int) -> None:
     """Where 16 bits would not do, the general recurrence takes over."""
-    check_native_recurrence(case, queue_depth, "portable")
+    check_native_recurrence(case, queue_depth, "portable", stages)
 
 
 @pytest.mark.parametrize("queue_depth", [2, 8])

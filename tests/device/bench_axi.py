@@ -154,7 +154,7 @@ async def refuses_what_cannot_be_done(dut: HierarchyObject) -> None:
     sizes = {name: (await bus.get(AT[name]))[1] for name in ("N_PE", "REGISTER_ENTRIES", "SRAM_WORDS", "COLUMN_BITS")}
     assert sizes == {"N_PE": 3, "REGISTER_ENTRIES": 4, "SRAM_WORDS": 10, "COLUMN_BITS": 6}
     refused = [(register.offset, 1) for register in MAP.registers if register.access == "read"]
-    refused += [(offset, 0) for offset in (0x038, 0x04C, 0x0C0, 0x7FC, AT["DATA"] + 8, 0xFFC)]
+    refused += [(offset, 0) for offset in (0x038, 0x04C, 0x0C4, 0x7FC, AT["DATA"] + 8, 0xFFC)]
     refused += [(AT["ROWS"], 5), (AT["FIRST_INPUT"], 64), (AT["FIRST_WORD"], 10), (AT["FLAGS"], 8)]
     refused += [(AT["CURSOR"], 16), (AT["CURSOR_PE"], 256), (AT["INTERRUPT"], 8), (AT["INTERRUPT_ENABLE"], 8)]
     for offset, value in refused:

@@ -8,6 +8,7 @@ import pytest
 
 from eie.chip import Hardware
 from eie.errors import InputError
+from eie.program.rules import InOrderScan
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,13 @@ def test_out_of_range(name: str, value: Any, sentence: str) -> None:
     with pytest.raises(InputError) as error:
         Hardware(**{name: value})
     assert str(error.value) == sentence
+
+
+def test_stages_are_for_the_papers_scan() -> None:
+    """Broadcasts of several activations have no credits."""
+    with pytest.raises(InputError) as error:
+        Hardware(broadcast_stages=1, scan_rule=InOrderScan(2))
+    assert str(error.value) == "broadcast_stages must be 0 with another scan rule than the paper's, not 1"
 
 
 def test_rows_of_the_weight_memory() -> None:

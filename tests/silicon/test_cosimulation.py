@@ -30,21 +30,29 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("n_pe", "queue_depth", "registers", "sizes", "width"),
+    ("n_pe", "queue_depth", "registers", "sizes", "width", "stages"),
     [
-        (4, 3, 64, [30, 13, 7], 64),  # the register files swap roles
-        (4, 2, 2, [30, 13, 7], 64),  # batches and passes
-        (1, 2, 40, [33, 20], 16),  # one PE
-        (5, 8, 10, [49, 23, 50], 32),  # sizes that do not divide, a tree that is not full
-        (16, 4, 8, [90, 100], 64),
-        (3, 4, 16, [20, 9], 16),  # a host port of 24 bits: a negative bias is cut to it
+        (4, 3, 64, [30, 13, 7], 64, 0),  # the register files swap roles
+        (4, 2, 2, [30, 13, 7], 64, 0),  # batches and passes
+        (1, 2, 40, [33, 20], 16, 0),  # one PE
+        (5, 8, 10, [49, 23, 50], 32, 0),  # sizes that do not divide, a tree that is not full
+        (16, 4, 8, [90, 100], 64, 0),
+        (3, 4, 16, [20, 9], 16, 0),  # a host port of 24 bits: a negative bias is cut to it
+        (4, 2, 2, [30, 13, 7], 64, 3),  # takes on their way when a scan ends
+        (5, 4, 10, [49, 23, 50], 64, 1),
     ],
 )
 def test_every_cycle_is_the_stepped_simulators(
-    cache: Path, n_pe: int, queue_depth: int, registers: int, sizes: list[int], width: int
+    cache: Path, n_pe: int, queue_depth: int, registers: int, sizes: list[int], width: int, stages: int
 ) -> None:
     """Random networks and inputs, some of the inputs all zero, one build for all of them."""
-    hardware = eie.Hardware(n_pe=n_pe, queue_depth=queue_depth, register_entries=registers, spmat_width_bits=width)
+    hardware = eie.Hardware(
+        n_pe=n_pe,
+        queue_depth=queue_depth,
+        register_entries=registers,
+        spmat_width_bits=width,
+        broadcast_stages=stages,
+    )
     rng = np.random.default_rng(n_pe)
     for seed, density in ((1, 0.05), (2, 0.4), (3, 1.0)):
         network = random_network(seed, sizes, n_pe, density)

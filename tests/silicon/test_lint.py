@@ -22,6 +22,7 @@ SIZES: tuple[dict[str, int], ...] = (
         **{"POINTER_WORDS": 1, "SRAM_WORDS": 1, "COLUMN_BITS": 1, "POINTER_BITS": 1, "HOST_ADDRESS_BITS": 4},
     },
     {"N_PE": 5, "QUEUE_DEPTH": 3, "REGISTER_ENTRIES": 65, "SPMAT_ROWS": 100, "SRAM_WORDS": 33, "LATCHES": 1},
+    {"N_PE": 3, "QUEUE_DEPTH": 2, "BROADCAST_STAGES": 2},
 )
 # A size that a unit cannot have, and what it says.
 REFUSED = (

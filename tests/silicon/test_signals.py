@@ -89,8 +89,9 @@ def test_signals_names_and_conditions() -> None:
 
 
 def test_defaults_agree() -> None:
-    """A parameter has the same default in every unit, but for the generic memory's."""
+    """A parameter has the same default in every unit, but for the generic memory's, and stages where there are some."""
     defaults: dict[str, int] = {}
     for unit in UNITS[1:]:
         for name, value in default_parameters(unit).items():
-            assert defaults.setdefault(name, value) == value, (unit, name)
+            if unit != "credits" or name != "BROADCAST_STAGES":  # a chip has none unless it is asked for
+                assert defaults.setdefault(name, value) == value, (unit, name)

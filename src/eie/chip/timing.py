@@ -117,8 +117,10 @@ def scan(activations: npt.ArrayLike, n_pe: int, rule: ScanRule = PAPERS_SCAN) ->
     return rule.scan(as_rows(active, n_pe))
 
 
-def schedule_reference(gaps: npt.NDArray[np.integer], durations: npt.NDArray[np.int64], queue_depth: int) -> Schedule:
-    """Return the schedule of one scan, straight from the recurrence (docs/hardware.md, T3 and T4).
+def schedule_reference(
+    gaps: npt.NDArray[np.integer], durations: npt.NDArray[np.int64], queue_depth: int, broadcast_stages: int = 0
+) -> Schedule:
+    """Return the schedule of one scan, straight from the recurrence (docs/hardware.md, T3, T4 and T6).
 
     `gaps`, (broadcasts,), are those of `Scan`. `durations`, (broadcasts, N), are the cycles for which the column of
     broadcast k stays in PE i's pointer stage.
@@ -128,10 +130,10 @@ def schedule_reference(gaps: npt.NDArray[np.integer], durations: npt.NDArray[np.
     enter = np.zeros((n_broadcasts, n_pe), np.int64)
     for k in range(n_broadcasts):
         earliest = int(gaps[k]) + (broadcast[k - 1] if k else 0)
-        slot_free = enter[k - queue_depth + 1].max() if k >= queue_depth - 1 else 0
+        slot_free = enter[k - queue_depth + 1].max() + broadcast_stages if k >= queue_depth - 1 else 0
         broadcast[k] = max(earliest, slot_free)
         previous = enter[k - 1] + durations[k - 1] if k else 0
-        enter[k] = np.maximum(broadcast[k] + 2, previous)
+        enter[k] = np.maximum(broadcast[k] + broadcast_stages + 2, previous)
     return Schedule(broadcast, enter)
 
 
@@ -156,11 +158,29 @@ class TimedScan(NamedTuple):
     def schedule(self, hardware: Hardware, instruction_set: str = "") -> Schedule:
         """Return the cycles of all broadcasts and of their entry into each PE's pointer stage, computed natively."""
         durations = workload(self.part.matrix, hardware.arithmetic_units).durations
-        return Schedule(
-            *_native.schedule(
-                durations, self.columns, self.scan.gaps, hardware.n_pe, hardware.queue_depth, instruction_set
-            )
+        stages = hardware.broadcast_stages
+        broadcast, enter = _native.schedule(
+            durations,
+            self.columns,
+            _delayed(self.scan.gaps, stages),
+            hardware.n_pe,
+            hardware.queue_depth,
+            2 * stages,
+            instruction_set,
         )
+        return Schedule(broadcast - stages, enter)
+
+
+def _delayed(gaps: npt.NDArray[np.uint32], stages: int) -> npt.NDArray[np.uint32]:
+    """Return the gaps between the cycles in which broadcasts are `stages` cycles on, which the native code works with.
+
+    In these cycles, v(k) = w(k) + P, the recurrence of T6 is that of T3 and T4 with a free slot known 2 P later.
+    """
+    if stages == 0 or len(gaps) == 0:
+        return gaps
+    delayed = gaps.copy()
+    delayed[0] += stages
+    return delayed
 
 
 def timed_scans(part: Pass, values: npt.NDArray[np.int64], hardware: Hardware) -> Iterator[TimedScan]:
@@ -236,12 +256,13 @@ def simulate_pass(
         last_broadcast, left, last_entry_left = _native.recurrence(
             prepared.durations,
             timed.columns,
-            timed.scan.gaps,
+            _delayed(timed.scan.gaps, hardware.broadcast_stages),
             matrix.pointers,
             hardware.queue_depth,
+            2 * hardware.broadcast_stages,
             instruction_set,
         )
-        scan_ends = timed.scan.ends(last_broadcast)
+        scan_ends = timed.scan.ends(last_broadcast - hardware.broadcast_stages)
         batch_cycles = completion(scan_ends, left, last_entry_left)
         done_early += batch_cycles - np.maximum(left, scan_ends)
         cycles += batch_cycles

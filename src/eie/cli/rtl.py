@@ -44,6 +44,9 @@ PesOption = Annotated[int | None, typer.Option("--pes", help="Processing element
 QueueOption = Annotated[int, typer.Option("--queue-depth", help="Slots of each activation queue, from 2.")]
 WidthOption = Annotated[int, typer.Option("--spmat-width", help="Width of the weight memory in bits.")]
 RegistersOption = Annotated[int, typer.Option("--register-entries", help="Activations per PE in each register file.")]
+StagesOption = Annotated[
+    int, typer.Option("--broadcast-stages", help="Registers between a broadcast and the queues, and back.")
+]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse a model that the chip's memories cannot hold.")]
 
 
@@ -55,6 +58,7 @@ def export_command(
     queue_depth: QueueOption = 8,
     spmat_width: WidthOption = 64,
     register_entries: RegistersOption = 64,
+    broadcast_stages: StagesOption = 0,
     strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -63,7 +67,7 @@ def export_command(
     Example: eie rtl export chip --model alex8.safetensors
     """
     network = load(model)
-    hardware = _hardware(network, pes, queue_depth, spmat_width, register_entries, strict)
+    hardware = _hardware(network, pes, queue_depth, spmat_width, register_entries, broadcast_stages, strict)
     parameters = export(network, hardware, folder)
     if as_json:
         print_json({"folder": folder, "parameters": parameters.verilog(), "sources": len(source_files())})
@@ -80,6 +84,7 @@ def verify_command(
     queue_depth: QueueOption = 8,
     spmat_width: WidthOption = 64,
     register_entries: RegistersOption = 64,
+    broadcast_stages: StagesOption = 0,
     strict: StrictOption = False,
     waveform: Annotated[
         Path, typer.Option(help="Where to write the cycles around a difference, as a value change dump.")
@@ -96,7 +101,7 @@ def verify_command(
     require("the verilated chip", "verilator")
     require_output(waveform, "a waveform", (".vcd",))
     network = load(model)
-    hardware = _hardware(network, pes, queue_depth, spmat_width, register_entries, strict)
+    hardware = _hardware(network, pes, queue_depth, spmat_width, register_entries, broadcast_stages, strict)
     vector = read_npy(inputs, "input file")
     log.print(f"building the chip with {hardware.n_pe} PEs, unless it has been built before", style="dim")
     found = verify(network, vector, hardware)
@@ -243,7 +248,13 @@ def power_command(
 
 
 def _hardware(
-    network: Network, pes: int | None, queue_depth: int, spmat_width: int, register_entries: int, strict: bool
+    network: Network,
+    pes: int | None,
+    queue_depth: int,
+    spmat_width: int,
+    register_entries: int,
+    broadcast_stages: int,
+    strict: bool,
 ) -> Hardware:
     """Return the hardware that the options name; the RTL always runs batched."""
     return Hardware(
@@ -251,6 +262,7 @@ def _hardware(
         queue_depth=queue_depth,
         spmat_width_bits=spmat_width,
         register_entries=register_entries,
+        broadcast_stages=broadcast_stages,
         batched=True,
         strict=strict,
     )

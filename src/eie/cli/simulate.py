@@ -56,6 +56,9 @@ def command(
     register_entries: Annotated[
         int, typer.Option("--register-entries", help="Activations per PE in each register file.")
     ] = 64,
+    broadcast_stages: Annotated[
+        int, typer.Option("--broadcast-stages", help="Registers between a broadcast and the queues, and back.")
+    ] = 0,
     batched: Annotated[
         bool, typer.Option("--batched", help="Run longer vectors in batches and passes, as the hardware must.")
     ] = False,
@@ -102,6 +105,7 @@ def command(
         spmat_width_bits=spmat_width,
         clock_mhz=clock_mhz,
         register_entries=register_entries,
+        broadcast_stages=broadcast_stages,
         batched=batched,
         strict=strict,
     )

@@ -140,6 +140,7 @@ class Device:
             pointer_bytes=-(-2 * p.pointer_words * p.pointer_bits // 8),
             spmat_bytes=p.spmat_rows * p.entries_per_row * p.entry_bits // 8,
             activation_bytes=p.sram_words * p.value_bits // 8,
+            broadcast_stages=p.broadcast_stages,
         )
 
     def run(self, network: Network | Layer | InterleavedCSC, inputs: npt.ArrayLike) -> DeviceRun:

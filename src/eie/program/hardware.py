@@ -24,6 +24,7 @@ _LIMITS = {
     "spmat_bytes": (1, 2**30),
     "activation_bytes": (0, 2**30),
     "arithmetic_units": (1, 64),
+    "broadcast_stages": (0, 16),
 }
 _RULES = {"row_assignment": RowAssignment, "scan_rule": ScanRule}
 _CLOCK_MHZ = (1e-6, 1e6)  # a cycle per second to one per picosecond
@@ -40,7 +41,9 @@ class Hardware:
     strict: refuse a layer that the memories cannot hold; off, the layer is simulated without that limit.
     value_bits: B. accumulator_bits: A. pointer_bits, pointer_bytes, spmat_bytes, activation_bytes: the memories.
     row_assignment, scan_rule: rules of the machine, by default the paper's (`eie.program.rules`). arithmetic_units:
-    per PE, and the entries of a column that it issues per cycle; the paper's PE has one.
+    per PE, and the entries of a column that it issues per cycle; the paper's PE has one. broadcast_stages: P, registers
+    that a broadcast passes on its way to the queues, and a free slot on its way back (docs/hardware.md, T6); 0 as in
+    the authors' simulator.
     Raises InputError for a value out of range.
     """
 
@@ -60,6 +63,7 @@ class Hardware:
     row_assignment: RowAssignment = ROUND_ROBIN
     scan_rule: ScanRule = PAPERS_SCAN
     arithmetic_units: int = 1
+    broadcast_stages: int = 0
 
     def __post_init__(self) -> None:
         """Check every size against its limits."""
@@ -79,6 +83,10 @@ class Hardware:
                 least, most = _LIMITS[name]
                 if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
                     raise InputError(f"{name} must be an integer from {least} to {most}, not {value!r}")
+        if self.broadcast_stages and self.scan_rule != PAPERS_SCAN:
+            raise InputError(
+                f"broadcast_stages must be 0 with another scan rule than the paper's, not {self.broadcast_stages}"
+            )
         if self.spmat_width_bits % 8:
             raise InputError(f"spmat_width_bits must be a multiple of 8, not {self.spmat_width_bits}")
         if self.accumulator_bits < self.value_bits:

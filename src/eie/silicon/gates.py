@@ -52,7 +52,7 @@ def synthesise_pe(folder: Path, parameters: Parameters, *, gated: bool) -> Netli
     units = [
         path.name
         for path in source_files()
-        if path.name not in ("eie_axi.sv", "eie.sv", "ccu.sv", "lnzd.sv", "lnzd_node.sv")
+        if path.name not in ("eie_axi.sv", "eie.sv", "ccu.sv", "credits.sv", "lnzd.sv", "lnzd_node.sv")
     ]
     script = [
         f"read_verilog -sv -DSYNTHESIS {' '.join(units)}",

@@ -34,6 +34,7 @@ class Parameters:
     column_bits: int
     data_bits: int
     host_address_bits: int
+    broadcast_stages: int
 
     @classmethod
     def of(cls, program: Program) -> Parameters:
@@ -103,6 +104,7 @@ class Parameters:
                 3,
             ),
             host_address_bits=address_bits(addresses),
+            broadcast_stages=hardware.broadcast_stages,
         )
 
     def signal_sizes(self) -> dict[str, int]:

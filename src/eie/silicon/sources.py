@@ -21,6 +21,7 @@ UNITS = (
     "lnzd_node",
     "lnzd",
     "ccu",
+    "credits",
     "eie",
     "eie_axi",
 )

@@ -55,6 +55,8 @@ def record_stimulus(run: Run, parameters: Parameters, pe: int, cycles: int) -> S
     hardware, layer = run.program.hardware, run.program.layers[0]
     if not 0 <= pe < hardware.n_pe:
         raise InputError(f"PE must be 0 to {hardware.n_pe - 1}, not {pe}")
+    if hardware.broadcast_stages:
+        raise InputError(f"a PE is recorded without broadcast stages, not with {hardware.broadcast_stages}")
     if len(layer.passes) > 1:
         raise InputError(
             f"layer {layer.layer.name} has {layer.layer.outputs} outputs and runs in passes of "

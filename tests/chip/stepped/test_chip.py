@@ -65,11 +65,18 @@ def whole(matrix: eie.InterleavedCSC) -> int:
 
 
 @examples(30)
-@given(case=layers(max_side=50, index_bits=(1, 4)), queue_depth=st.integers(2, 6), relu=st.booleans())
-def test_every_cycle_is_the_recurrences(case: Case, queue_depth: int, relu: bool) -> None:
+@given(
+    case=layers(max_side=50, index_bits=(1, 4)),
+    queue_depth=st.integers(2, 6),
+    relu=st.booleans(),
+    stages=st.integers(0, 4),
+)
+def test_every_cycle_is_the_recurrences(case: Case, queue_depth: int, relu: bool, stages: int) -> None:
     """Every broadcast, every PE's start on it and every entry's cycle; all counts; every output, bit for bit."""
     matrix = case.matrix
-    hardware = eie.Hardware(n_pe=matrix.n_pe, queue_depth=queue_depth, register_entries=whole(matrix))
+    hardware = eie.Hardware(
+        n_pe=matrix.n_pe, queue_depth=queue_depth, register_entries=whole(matrix), broadcast_stages=stages
+    )
     layer = eie.Layer("layer", matrix, relu=relu, formats=FORMATS)
     recorder = Recorder()
     (found,) = stepped(hardware, eie.Network((layer,)), case.activations, recorder)
@@ -96,11 +103,23 @@ def test_every_cycle_is_the_recurrences(case: Case, queue_depth: int, relu: bool
 
 
 @examples(20)
-@given(case=layers(max_side=40, max_pe=8), entries=st.integers(1, 4), width=st.sampled_from([16, 64]))
-def test_batches_and_passes(case: Case, entries: int, width: int) -> None:
+@given(
+    case=layers(max_side=40, max_pe=8),
+    entries=st.integers(1, 4),
+    width=st.sampled_from([16, 64]),
+    stages=st.sampled_from([0, 1, 7]),
+)
+def test_batches_and_passes(case: Case, entries: int, width: int, stages: int) -> None:
     """Vectors longer than the register files: the recurrence's cycles and counts, the reference's outputs."""
     matrix = case.matrix
-    hardware = eie.Hardware(n_pe=matrix.n_pe, register_entries=entries, batched=True, spmat_width_bits=width)
+    hardware = eie.Hardware(
+        n_pe=matrix.n_pe,
+        queue_depth=3,
+        register_entries=entries,
+        batched=True,
+        spmat_width_bits=width,
+        broadcast_stages=stages,
+    )
     bias = np.linspace(-40, 40, matrix.outputs).astype(np.float32)
     layer = eie.Layer("layer", matrix, bias, formats=FORMATS)
     (found,) = stepped(hardware, eie.Network((layer,)), case.activations)

@@ -33,10 +33,21 @@ def simulated(case: Case, hardware: eie.Hardware) -> tuple[LayerSimulation, ...]
 
 
 @examples(30)
-@given(case=layers(max_side=40, max_pe=9), queue_depth=st.integers(2, 5), entries=st.integers(1, 40))
-def test_states_are_the_stepped_simulators(case: Case, queue_depth: int, entries: int) -> None:
+@given(
+    case=layers(max_side=40, max_pe=9),
+    queue_depth=st.integers(2, 5),
+    entries=st.integers(1, 40),
+    stages=st.integers(0, 2),
+)
+def test_states_are_the_stepped_simulators(case: Case, queue_depth: int, entries: int, stages: int) -> None:
     """Busy, padding, empty columns where its pointer stage has them; queues as full; starved and drained add up."""
-    hardware = eie.Hardware(n_pe=case.matrix.n_pe, queue_depth=queue_depth, register_entries=entries, batched=True)
+    hardware = eie.Hardware(
+        n_pe=case.matrix.n_pe,
+        queue_depth=queue_depth,
+        register_entries=entries,
+        batched=True,
+        broadcast_stages=stages,
+    )
     ran = simulated(case, hardware)
     found = activity(ran, hardware)
     stage, issued, queue, weight = [], [], [], []

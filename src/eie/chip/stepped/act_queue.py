@@ -27,6 +27,9 @@ class ActQueue(Unit):
         self._read = np.zeros(n_pe, np.int64)
         self._count = np.zeros(n_pe, np.int64)
 
+    def start(self) -> None:
+        """Begin a scan: the rings are empty already."""
+
     def propagate(self, wires: Wires) -> None:
         """Drive the oldest entries, and whether any ring is full, which is when one slot is free."""
         wires["any_full"] = bool((self._count >= self._depth - 1).any())

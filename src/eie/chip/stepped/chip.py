@@ -18,6 +18,7 @@ from eie.chip.stepped.act_queue import ActQueue
 from eie.chip.stepped.act_rw import ActRw
 from eie.chip.stepped.arithm_unit import ArithmUnit
 from eie.chip.stepped.ccu import Ccu
+from eie.chip.stepped.credits import CreditCcu, CreditQueue
 from eie.chip.stepped.lnzd import Lnzd
 from eie.chip.stepped.planned_scan import GroupCcu, GroupQueue, PlannedLnzd
 from eie.chip.stepped.ptr_read import PtrRead
@@ -63,12 +64,18 @@ class Chip:
     def __init__(self, hardware: Hardware, order: Sequence[int] = range(7)) -> None:
         n_pe, lanes = hardware.n_pe, hardware.arithmetic_units
         self.hardware = hardware
+        self.ccu: Ccu
+        self.lnzd: Lnzd
+        self.act_queue: ActQueue
         self.act_rw = ActRw(n_pe, hardware.register_entries, hardware.value_bits)
-        if hardware.scan_rule == PAPERS_SCAN:
-            self.ccu, self.lnzd, self.act_queue = Ccu(n_pe), Lnzd(n_pe), ActQueue(n_pe, hardware.queue_depth)
-        else:
+        if hardware.scan_rule != PAPERS_SCAN:
             self.ccu, self.act_queue = GroupCcu(n_pe), GroupQueue(n_pe, hardware.queue_depth)
             self.lnzd = PlannedLnzd(n_pe, hardware.scan_rule, self.act_rw.source_values)
+        elif hardware.broadcast_stages:
+            self.ccu, self.lnzd = CreditCcu(n_pe), Lnzd(n_pe)
+            self.act_queue = CreditQueue(n_pe, hardware.queue_depth, hardware.broadcast_stages)
+        else:
+            self.ccu, self.lnzd, self.act_queue = Ccu(n_pe), Lnzd(n_pe), ActQueue(n_pe, hardware.queue_depth)
         if lanes == 1:
             self.ptr_read, self.spmat_read, self.arithm_unit = PtrRead(n_pe), SpmatRead(n_pe), ArithmUnit(n_pe)
         else:
@@ -124,6 +131,7 @@ class Chip:
                     self.act_rw.start(batch.first_row, step.source, step.relu)
                     self.ccu.start(batch)
                     self.lnzd.start(batch.rows)
+                    self.act_queue.start()
                     counts += self._run_scan(observe)
                 case ReadOutputs(part=part):
                     sums = self.act_rw.read_destination(-(-part.matrix.outputs // self.hardware.n_pe), step.source)

@@ -121,6 +121,7 @@ class _Scan:
     inputs: Integers  # the layer's inputs in these columns
     values: Integers
     broadcast: Integers
+    queued: Integers  # first cycle in which the broadcast is in the queues
     enter: Integers  # (broadcasts, N)
     leave: Integers  # (broadcasts, N)
     ends: int  # first cycle in which the scan is finished
@@ -148,6 +149,7 @@ def _scans(layer: LayerSimulation, hardware: Hardware, began: int) -> Iterator[_
                 inputs[columns],
                 values[columns],
                 made.broadcast + began,
+                made.broadcast + hardware.broadcast_stages + 1 + began,
                 made.enter + began,
                 leave + began,
                 scan_ends + began,
@@ -177,10 +179,10 @@ def _fill(states: npt.NDArray[np.uint8], part: _Scan, pes: range, cycles: range)
 
 
 def _fill_queue(queue: npt.NDArray[np.uint16], part: _Scan, pes: range, cycles: range) -> None:
-    """Count occupied slots: one more from the cycle after a broadcast, one less from when it enters the stage."""
+    """Count occupied slots: one more from when a broadcast is in the queue, one less from when it enters the stage."""
     for row, pe in enumerate(pes):
         change = np.zeros(part.complete + 1, np.int64)
-        np.add.at(change, np.minimum(part.broadcast + 1, part.complete), 1)
+        np.add.at(change, np.minimum(part.queued, part.complete), 1)
         np.add.at(change, np.minimum(part.enter[:, pe], part.complete), -1)
         occupied = np.cumsum(change)[cycles.start : min(cycles.stop, part.complete)]
         queue[row, : len(occupied)] += occupied.astype(np.uint16)
