@@ -91,12 +91,8 @@ def _input_shape(model: nn.Module, recipe: Recipe, data: Data | None) -> tuple[i
 
 
 def targets_of(model: nn.Module) -> dict[str, Target]:
-    """Return the layers that can be compressed, by name: linear, recurrent, and convolutions without groups."""
-    return {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, Target) and getattr(module, "groups", 1) == 1
-    }
+    """Return the layers that can be compressed, by name: linear, recurrent and convolutions."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, Target)}
 
 
 def compress_(
