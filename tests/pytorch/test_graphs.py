@@ -235,6 +235,11 @@ OTHERWISE = (
         (lambda x: x if x.sum() > 0 else -x, "the model does not run on one input of shape (4,): "),
         (lambda x: x.long().float(), f"_to_copy is a conversion of torch.float32 to torch.int64, {OTHERWISE}"),
         (lambda x: torch.ones(1, 3), "the model's outputs do not depend on its input, expected a model with a layer "),
+        (
+            lambda x: F.dropout(x),
+            "native_dropout is a native_dropout, whose numbers are random, which a network cannot hold: ",
+        ),
+        (lambda x: x + torch.rand(1, 4), "rand is a rand, whose numbers are random, which a network cannot hold: "),
         (lambda x: x**0.3, f"pow_1 is a power of 0.3, {OTHERWISE}"),
         (lambda x: x * torch.inf, "mul has a constant that is NaN or infinite"),
         (lambda x: x[:, x[0].sort()[1]], f"sort is a sort, {OTHERWISE}"),

@@ -179,7 +179,7 @@ def test_refusals(data: Data) -> None:
     with pytest.raises(InputError) as error:
         compress_(nn.Sequential(nn.ReLU()))
     assert str(error.value) == (
-        "the model has no layer that can be compressed: no linear one, no convolution without groups"
+        "the model has no layer that can be compressed: no linear, recurrent or convolutional one"
     )
     broken = mlp()
     broken.fc1.weight.data[0, 0] = float("nan")

@@ -38,7 +38,7 @@ __all__ = ["KEPT", "MOVES", "SHAPES", "Operations"]
 
 # Operations that PyTorch would take apart, and that are steps here.
 KEPT = frozenset(
-    {"linear", "layer_norm", "group_norm", "scaled_dot_product_attention", "silu", "hardswish",
+    {"pad", "linear", "layer_norm", "group_norm", "scaled_dot_product_attention", "silu", "hardswish",
      "hardsigmoid", "elu", "leaky_relu", "softplus", "mish", "gelu", "rsqrt", "square", "rms_norm"}
 )  # fmt: skip
 # Operations that only move numbers, leave some out, repeat some or fill up with zeros.
@@ -47,9 +47,9 @@ MOVES = frozenset({
     "expand", "select", "slice", "split", "split_with_sizes", "chunk", "unbind", "flip", "roll", "repeat",
     "repeat_interleave", "index", "index_select", "gather", "constant_pad_nd", "reflection_pad1d",
     "reflection_pad2d", "reflection_pad3d", "replication_pad1d", "replication_pad2d", "replication_pad3d",
-    "_pad_circular", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "tril", "triu", "unfold",
+    "pad", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "tril", "triu", "unfold",
     "diagonal", "movedim", "cat", "stack", "upsample_nearest1d", "upsample_nearest2d", "narrow", "tile",
-    "rot90", "im2col", "alias", "clone", "detach", "contiguous", "lift_fresh_copy", "dropout", "view_copy",
+    "rot90", "im2col", "alias", "clone", "detach", "contiguous", "lift_fresh_copy", "view_copy",
     "expand_copy", "permute_copy", "squeeze_copy",
 })  # fmt: skip
 # Operations that read nothing of a tensor but its shape.
@@ -141,12 +141,14 @@ class Operations:
         key = "tensors" if operation in ("cat", "stack") else "self" if "self" in a else "input"
         given = a[key] if key == "tensors" else [a[key]]
         rest = {name: value for name, value in a.items() if name != key}
+        if operation in ("pad", "constant_pad_nd") and rest.get("value"):
+            raise self.unknown(f"padding with {rest['value']:g}")
         if any(isinstance(value, Value) for value in _flat(rest)):
             raise self.unknown(f"{operation} by numbers that depend on the input")
         values = [
             part if isinstance(part, Value) else self.builder.constant(part, f"{self.name}.constant") for part in given
         ]
-        if operation in ("dropout", "alias", "clone", "detach", "contiguous", "lift_fresh_copy"):
+        if operation in ("alias", "clone", "detach", "contiguous", "lift_fresh_copy"):
             return values[0]
         if key == "tensors":
             return self.builder.move(values, lambda *places: function(list(places), **rest))
@@ -375,6 +377,8 @@ class Operations:
                 self.builder.move([part], lambda places: places.repeat_interleave(repeat, dim=-3))
                 for part in (key, value)
             )
+        if a["dropout_p"]:
+            raise self.unknown("attention with dropout")
         if tuple(lead) != key.shape[:-2] or tuple(lead) != value.shape[:-2]:
             raise self.unknown("attention whose queries, keys and values differ in number")
         count = math.prod(lead)
@@ -464,6 +468,8 @@ class Operations:
     def _to_last(self, value: Value, dims: list[int]) -> tuple[Value, Callable[[Value], Value]]:
         """Return the value with `dims` last, and what puts a value of that shape back."""
         axes = [axis % len(value.shape) for axis in dims]
+        if 0 in axes and len(value.shape) > 1 and value.shape[0] == 1:
+            raise InputError(f"{self.name} runs over dimension 0, the batch, expected another")
         order = [axis for axis in range(len(value.shape)) if axis not in axes] + axes
         if order == list(range(len(value.shape))):
             return value, lambda found: found

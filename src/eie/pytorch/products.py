@@ -12,7 +12,7 @@ from torch import nn
 from eie.encoding.csc import encode
 from eie.model.network import Layer
 from eie.pytorch.recurrent_and_winograd import RecurrentCell, WinogradConv2d
-from eie.pytorch.sharing import Shared
+from eie.pytorch.sharing import is_shared
 from eie.steps import Dense
 from eie.steps.winograd import PLACES
 
@@ -67,9 +67,9 @@ def product_names(module: Target, name: str) -> list[str]:
 
 def _shared(module: nn.Module) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]] | None:
     """Return the codes and the codebook of shared weights, or None where they are not shared."""
-    parametrisations: Any = getattr(module, "parametrizations", {})
-    if "weight" not in parametrisations or not isinstance(parametrisations["weight"][-1], Shared):
+    if not is_shared(module):
         return None
+    parametrisations: Any = module.parametrizations
     centroids = array(parametrisations["weight"].original)
     return parametrisations["weight"][-1].codes.numpy(), np.concatenate((np.zeros(1, np.float32), centroids))
 

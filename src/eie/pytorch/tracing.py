@@ -55,7 +55,7 @@ def network_of(
     """
     if any(isinstance(module, nn.RNNBase | nn.RNNCellBase) for module in model.modules()):
         model = copy.deepcopy(model)
-        lower_(model, set())
+        lower_(model)
     examples, program = _exported(model, inputs)
     reader = _Reader(model, program, examples, layers or {}, n_pe, index_bits)
     return reader.network(name)
@@ -173,7 +173,7 @@ class _Reader:
             value if isinstance(value, Value) else self.builder.constant(value, "constant")
             for value in (self.found[node] for node in outputs)
         ]
-        if not self.builder.steps:
+        if not self.builder.steps and all(value.index is None for value in values):
             raise InputError("the model has no layer to run, expected at least one")
         return self.builder.network(values, name)
 
@@ -209,6 +209,9 @@ class _Reader:
             return self._product(*arguments[0])
         if target is RECURRENT:
             return self._recurrent(node, *arguments[0])
+        random = torch.Tag.nondeterministic_seeded in target.tags and operation not in KEPT
+        if random or operation in ("empty", "empty_like", "new_empty", "empty_strided"):
+            raise self.operations.unknown(f"{operation}, whose numbers are random")
         if not values or operation in SHAPES:
             return self._computed(target, *arguments)
         names = [argument.name for argument in target._schema.arguments]
