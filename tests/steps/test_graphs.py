@@ -33,6 +33,7 @@ from eie.steps import (
     Sum,
 )
 from eie.steps.gather import ZERO, Strides, strided
+from eie.storage.sizes import layer_size
 from networks import graph_network
 from strategies import examples
 
@@ -43,6 +44,27 @@ def in_float64(what: Step | Network, vectors: Batch) -> Batch:
 
 def normal(*shape: int) -> np.ndarray:
     return np.random.default_rng(sum(shape)).normal(size=shape)
+
+
+def test_grouped_layers_count_only_their_groups() -> None:
+    """A block of weights per group: the same outputs dense and compressed, and no weight counted that cannot be."""
+    rng = np.random.default_rng(1)
+    blocks = rng.integers(1, 4, (3, 2, 4)).astype(np.uint8)
+    codes = np.zeros((3, 2, 3, 4), np.uint8)
+    codes[np.arange(3), :, np.arange(3)] = blocks
+    codebook = np.array([0, 1, -2, 3], np.float32)
+    layer = eie.Layer("fc", eie.encode(codes.reshape(6, 12), codebook, n_pe=2), groups=3)
+    dense = Dense("fc", codebook[blocks].reshape(6, 4), np.zeros(6, np.float32), groups=3)
+    x = rng.normal(size=(2, 12))
+    assert np.allclose(in_float64(layer, x), in_float64(dense, x))
+    assert np.allclose(in_float64(layer, x), x @ layer.matrix.dense().T)
+    assert (layer_size(layer).weights, layer_size(layer).kept) == (24, 24)
+    with pytest.raises(InputError) as error:
+        eie.Layer("fc", eie.encode(np.ones((6, 12), np.uint8), codebook, n_pe=2), groups=3)
+    assert str(error.value) == "layer fc: row 0 has a weight in column 4, outside its group of 3"
+    with pytest.raises(InputError) as error:
+        eie.Layer("fc", layer.matrix, groups=5)
+    assert str(error.value) == "layer fc: its 6 outputs and 12 inputs must be equal groups, not 5"
 
 
 def test_sums_and_products_are_numbers() -> None:

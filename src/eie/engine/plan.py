@@ -29,6 +29,8 @@ def is_native(step: Step, numerics: str) -> bool:
 
     In `chip` that is only so where native code gives the very bits that NumPy does.
     """
+    if isinstance(step, Pooling) and step.window.dilation != (1, 1):
+        return False
     match step:
         case Layer() | Affine() | Sum() | Product() | Gather() | Pooling(kind="max") | Activation(function="relu"):
             return True
@@ -38,7 +40,9 @@ def is_native(step: Step, numerics: str) -> bool:
             return True
         case Activation():
             return numerics != "chip" and step.function in _FUNCTIONS
-    return numerics != "chip" and isinstance(step, Convolution | Dense | Pooling | Recurrent | Rows)
+        case Dense():
+            return numerics != "chip" and step.groups == 1
+    return numerics != "chip" and isinstance(step, Convolution | Pooling | Recurrent | Rows)
 
 
 class Plan:
@@ -174,7 +178,8 @@ class Plan:
             numerics, unit, chip_bias, settings = "float32", 1.0, np.zeros(0, np.int64), (0, 0, 16, 24)
             rows, places = np.nonzero(product.weights)
             starts = np.searchsorted(rows, np.arange(product.outputs + 1)).astype(np.int64)
-            columns, reals = places.astype(np.uint32), product.weights[rows, places]
+            first = rows * product.groups // product.outputs * product.weights.shape[1]  # of the row's group
+            columns, reals = (first + places).astype(np.uint32), product.weights[rows, places]
         try:
             value, kernel, size = self._native.add_convolution(
                 sources,
@@ -183,8 +188,8 @@ class Plan:
                 window.kernel,
                 window.stride,
                 window.padding,
-                (1, 1),
-                1,
+                window.dilation,
+                1,  # a group: what is outside those of the product has no weight
                 starts,
                 columns,
                 reals,
@@ -225,9 +230,7 @@ def together(network: Network, numbers: Sequence[int]) -> list[list[int]]:
 
 def _simplest(step: Step) -> Step:
     """Return a convolution whose window is the whole image as its product, any other step as it is."""
-    if isinstance(step, Convolution) and (step.window.kernel, step.window.padding) == (
-        (step.image.height, step.image.width),
-        (0, 0),
-    ):
-        return step.product
-    return step
+    if not isinstance(step, Convolution) or (isinstance(step.product, Dense) and step.product.groups > 1):
+        return step
+    whole = (step.image.height, step.image.width), (0, 0)
+    return step.product if (step.window.kernel, step.window.padding) == whole else step

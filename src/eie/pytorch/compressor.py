@@ -135,12 +135,8 @@ def input_shape(model: nn.Module, recipe: Recipe, inputs: npt.NDArray[Any] | Non
 
 
 def targets_of(model: nn.Module) -> dict[str, Target]:
-    """Return the layers that can be compressed, by name: linear, recurrent, and convolutions without groups."""
-    return {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, Target) and getattr(module, "groups", 1) == 1
-    }
+    """Return the layers that can be compressed, by name: linear, recurrent and convolutional."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, Target)}
 
 
 class Compressor:
@@ -179,9 +175,7 @@ class Compressor:
         lower_(model, winograd, left)
         found = targets_of(model)
         if not found:
-            raise InputError(
-                "the model has no layer that can be compressed: no linear one, no convolution without groups"
-            )
+            raise InputError("the model has no layer that can be compressed: no linear, recurrent or convolutional one")
         self.targets = {name: module for name, module in found.items() if name not in left}
         if not self.targets:
             raise InputError("the recipe has compress = false for every layer, expected at least one layer to compress")
