@@ -11,6 +11,10 @@ __all__ = ["UNITS", "copy_sources", "default_parameters", "harness_file", "sourc
 # In order of dependence, the top last; file and module names agree.
 UNITS = (
     "sram",
+    "clock_gate",
+    "low_gate",
+    "data_gate",
+    "register_file",
     "act_queue",
     "ptr_read",
     "spmat_read",
