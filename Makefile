@@ -7,7 +7,7 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find native -type f)
 DATA ?=
 SEED := $(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 
-.PHONY: demo test test-slow fuzz coverage lint types rtl docs wheel clean
+.PHONY: demo test test-slow fuzz coverage lint types rtl formal docs wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/eie demo $(if $(DATA),--data $(DATA))
@@ -44,6 +44,10 @@ types: $(VENV)/.installed-dev
 # The chip in SystemVerilog against the stepped simulator, every cycle; the first run builds it for each size.
 rtl: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "slow or not slow" tests/silicon
+
+# The units' properties proved for every run, and faults found; docs/proofs.md gets the tables.
+formal: $(VENV)/.installed-dev
+	$(BIN)/python rtl/formal/prove.py --page docs/proofs.md
 
 # A wheel in dist/, repaired, and tried in an empty environment with no compiler.
 wheel: $(VENV)/.installed-dev
