@@ -4,8 +4,9 @@
 //   0 settings   address 0 rows, 1 first_input, 2 first_word, 3 flags {relu, source, load}, 4 start, 5 clear
 //   1 pointers   2 weights (a memory row)   3 codebook (all PEs)   4 source file   5 destination file
 //   6 activation SRAM
-// Writing `start` begins one scan in computing mode (`busy`); host_read_data is the destination file of host_pe at
-// host_address while the chip is not busy. `clear` empties the weight buffers and sets the counters to 0.
+// Writing `start` begins one scan in computing mode (`busy`). After an edge with `host_read`, while the chip is not busy,
+// host_read_data is the destination file of host_pe at host_address, until the next such edge. `clear` empties the
+// weight buffers and sets the counters to 0. What is written while the chip is busy is lost: eie_axi.sv refuses it.
 //
 // Reset is synchronous, high for one clock edge or more, and does what `clear` does. It ends a scan and empties queues
 // and stages; memories, register files, codebook and settings keep what they held, so the host writes them first. Every
@@ -38,6 +39,7 @@ module eie #(
     input  logic                            clk,
     input  logic                            reset,
     input  logic                            host_write,
+    input  logic                            host_read,
     input  logic [2:0]                      host_space,
     input  logic [POSITION_BITS-1:0]        host_pe,
     input  logic [HOST_ADDRESS_BITS-1:0]    host_address,
@@ -77,25 +79,22 @@ module eie #(
   end
 `endif
 
-  localparam logic [2:0] SETTINGS = 3'd0, POINTERS = 3'd1, WEIGHTS = 3'd2, CODEBOOK = 3'd3, SOURCE = 3'd4,
-      DESTINATION = 3'd5, SRAM = 3'd6;
-
   logic [ROW_COUNT_BITS-1:0] rows;
   logic [COLUMN_BITS-1:0] first_input;
   logic [SRAM_ADDRESS_BITS-1:0] first_word;
   logic relu, source, load;
 
-  wire setting = host_write && host_space == SETTINGS && !busy;
-  wire start   = setting && host_address[2:0] == 3'd4;
-  wire clear   = reset || (setting && host_address[2:0] == 3'd5);
+  wire setting = host_write && host_space == eie_registers::SPACE_SETTINGS && !busy;
+  wire start   = setting && host_address[2:0] == eie_registers::SETTING_START;
+  wire clear   = reset || (setting && host_address[2:0] == eie_registers::SETTING_CLEAR);
 
   always_ff @(posedge clk) begin
     if (setting) begin
       case (host_address[2:0])
-        3'd0: rows <= host_data[ROW_COUNT_BITS-1:0];
-        3'd1: first_input <= host_data[COLUMN_BITS-1:0];
-        3'd2: first_word <= host_data[SRAM_ADDRESS_BITS-1:0];
-        3'd3: {relu, source, load} <= host_data[2:0];
+        eie_registers::SETTING_ROWS: rows <= host_data[ROW_COUNT_BITS-1:0];
+        eie_registers::SETTING_FIRST_INPUT: first_input <= host_data[COLUMN_BITS-1:0];
+        eie_registers::SETTING_FIRST_WORD: first_word <= host_data[SRAM_ADDRESS_BITS-1:0];
+        eie_registers::SETTING_FLAGS: {relu, source, load} <= host_data[2:0];
         default: ;
       endcase
     end
@@ -111,7 +110,7 @@ module eie #(
   logic [N_PE-1:0][ACCUMULATOR_BITS-1:0] read_value;
 
   assign any_full = |full;
-  assign host_read_data = read_value[host_pe];
+  always_ff @(posedge clk) if (host_read) host_read_data <= read_value[host_pe];
 
   ccu #(
       .N_PE(N_PE),
@@ -197,12 +196,12 @@ module eie #(
         .busy,
         .source,
         .relu,
-        .write_pointer(io && host_space == POINTERS),
-        .write_weights(io && host_space == WEIGHTS),
-        .write_codebook(host_write && !busy && host_space == CODEBOOK),
-        .write_source(io && host_space == SOURCE),
-        .write_destination(io && host_space == DESTINATION),
-        .write_sram(io && host_space == SRAM),
+        .write_pointer(io && host_space == eie_registers::SPACE_POINTERS),
+        .write_weights(io && host_space == eie_registers::SPACE_WEIGHTS),
+        .write_codebook(host_write && !busy && host_space == eie_registers::SPACE_CODEBOOK),
+        .write_source(io && host_space == eie_registers::SPACE_SOURCE),
+        .write_destination(io && host_space == eie_registers::SPACE_DESTINATION),
+        .write_sram(io && host_space == eie_registers::SPACE_SRAM),
         .host_address,
         .host_data,
         .load_read,

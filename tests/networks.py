@@ -5,10 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 import eie
-from eie.model.network import Layer, Network
-from eie.steps import Activation, Affine, Convolution, Dense, Image, Pooling, Recurrent, Window, Winograd
+from eie.model.network import Layer, Network, Step
+from eie.steps import (
+    Activation,
+    Affine,
+    Convolution,
+    Dense,
+    Embedding,
+    Gather,
+    Image,
+    Matmul,
+    Normalisation,
+    Pooling,
+    Product,
+    Recurrent,
+    Reduction,
+    Rows,
+    Sum,
+    Window,
+    Winograd,
+)
 
-__all__ = ["image_network", "sequence_network"]
+__all__ = ["graph_network", "image_network", "sequence_network"]
 
 
 def _layer(
@@ -57,3 +75,36 @@ def sequence_network(seed: int = 3) -> Network:
     lstm = Recurrent("lstm", "lstm", 5, 4, _layer(rng, "lstm", 24, 10))
     gru = Recurrent("gru", "gru", 5, 6, _layer(rng, "gru", 12, 10, bias=False), last_only=True)
     return Network((lstm, gru, _layer(rng, "fc", 3, 3)), "sequences")
+
+
+def graph_network(seed: int = 3) -> Network:
+    """Three tokens of a vocabulary of seven: an embedding, attention of two heads, a gate, a residual sum, a mean."""
+    rng = np.random.default_rng(seed)
+    half = np.arange(24).reshape(3, 2, 4)  # (tokens, heads, values of a head)
+    steps: list[tuple[Step, tuple[int, ...]]] = [
+        (Embedding("tokens", 3, _layer(rng, "tokens", 8, 7, bias=False)), (-1,)),
+        (Normalisation("norm", 3, 8, 1e-5), (0,)),
+        (Affine("norm.affine", 1, *rng.normal(size=(2, 8)).astype(np.float32), rows=3), (1,)),
+        (Rows("query", 3, _layer(rng, "query", 8, 8)), (2,)),
+        (Gather("query.heads", 24, half.transpose(1, 0, 2).ravel()), (3,)),
+        (Gather("keys", 24, half.transpose(1, 2, 0).ravel()), (2,)),
+        (Matmul("scores", 2, 3, 4, 3), (4, 5)),
+        (Activation("weights", 18, "softmax", rows=6), (6,)),
+        (Matmul("mixed", 2, 3, 3, 4), (7, 4)),
+        (Gather("mixed.tokens", 24, np.arange(24).reshape(2, 3, 4).transpose(1, 0, 2).ravel()), (8,)),
+        (Rows("gate", 3, Dense("gate", *_dense(rng, 8, 8))), (2,)),
+        (Product("gated", 24), (9, 10)),
+        (Sum("residual", 24, 3), (11, 0, 2)),
+        (Gather("shuffled", 24, np.array([7, 3, -1, *rng.permutation(24)[:21]])), (12,)),
+        (Gather("columns", 24, np.arange(24).reshape(3, 8).T.ravel()), (13,)),
+        (Reduction("mean", 8, 3, "mean"), (14,)),
+        (_layer(rng, "fc1", 6, 8, relu=True), (15,)),
+        (_layer(rng, "fc2", 4, 6), (16,)),
+        (Activation("gelu", 4, "gelu"), (17,)),
+        (_layer(rng, "fc3", 3, 10), (16, 18)),
+    ]
+    return Network(tuple(step for step, _ in steps), "graph", tuple(reads for _, reads in steps))
+
+
+def _dense(rng: np.random.Generator, outputs: int, inputs: int) -> tuple[np.ndarray, np.ndarray]:
+    return rng.normal(size=(outputs, inputs)).astype(np.float32), rng.normal(size=outputs).astype(np.float32)

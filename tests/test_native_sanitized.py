@@ -1,4 +1,4 @@
-"""The native module under AddressSanitizer and UBSan, with its parsers: encodings, packed and flat streams."""
+"""The native module under AddressSanitizer and UBSan: encodings, packed and flat streams, plans of networks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TESTS = ("tests/encoding", "tests/storage", "tests/importers/test_dotnet.py", "tests/test_native_bounds.py")
+TESTS = (
+    "tests/encoding",
+    "tests/storage",
+    "tests/importers/test_dotnet.py",
+    "tests/test_native_bounds.py",
+    "tests/engine/test_plan.py",
+)
 # It limits the addresses of a process, of which AddressSanitizer takes terabytes.
 LEFT_OUT = "tests/storage/test_budget.py::test_a_small_file_of_gigabytes_is_refused_at_once"
 # The module that is built here comes before the installed one; then pytest runs in the same process.

@@ -3,16 +3,10 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
-// The loops over whole vectors are compiled for several instruction sets; the loader takes the best that the processor
-// has.
-#if defined(__x86_64__) && defined(__linux__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
-#define EIE_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define EIE_CLONES
-#endif
+#include "kernels/clones.hpp"
 
 namespace eie::kernels {
 namespace {
@@ -30,6 +24,52 @@ EIE_CLONES void convert(const std::int32_t* sums, std::size_t count, float* y) {
 
 EIE_CLONES void rectify(float* y, std::size_t count) {
   for (std::size_t r = 0; r < count; ++r) y[r] = y[r] > 0 ? y[r] : 0;
+}
+
+// Blocks of an image's rows are written, up to a block more than a row has where that is within the image and its room:
+// the row that follows overwrites it.
+constexpr std::size_t block = 16;
+
+std::size_t numbers_written(const Grid& grid, std::size_t row) {
+  const std::size_t blocks = (grid.width + block - 1) / block * block;
+  const bool fits = row * grid.width + blocks <= grid.rows * grid.width && row * grid.pitch + blocks <= grid.room;
+  return fits ? blocks : grid.width;
+}
+
+template <class Sum>
+[[gnu::always_inline]] inline void scale_row(const Sum* sums, Sum less, float unit, float bias, float least,
+                                             std::size_t count, float* y) {
+  const auto one = [&](std::size_t k) {
+    const float value = static_cast<float>(sums[k] - less) * unit + bias;
+    y[k] = value < least ? least : value;  // what is not a number stays so
+  };
+  std::size_t k = 0;
+  for (; k + block <= count; k += block)
+    for (std::size_t j = 0; j < block; ++j) one(k + j);
+  for (; k < count; ++k) one(k);
+}
+
+EIE_CLONES void scale_rows(const float* sums, float less, float unit, float bias, float least, const Grid& grid,
+                           float* y) {
+  for (std::size_t row = 0; row < grid.rows; ++row)
+    scale_row(sums + row * grid.pitch, less, unit, bias, least, numbers_written(grid, row), y + row * grid.width);
+}
+
+EIE_CLONES void scale_rows(const std::int32_t* sums, std::int32_t less, float unit, float bias, float least,
+                           const Grid& grid, float* y) {
+  for (std::size_t row = 0; row < grid.rows; ++row)
+    scale_row(sums + row * grid.pitch, less, unit, bias, least, numbers_written(grid, row), y + row * grid.width);
+}
+
+EIE_CLONES std::uint64_t round_rows(const LayerSettings& layer, std::int64_t bias, const std::int32_t* sums,
+                                    double unit, const Grid& grid, float* y) {
+  std::uint64_t overflows = 0;
+  for (std::size_t row = 0; row < grid.rows; ++row)
+    for (std::size_t k = 0; k < grid.width; ++k) {
+      const auto value = static_cast<std::int32_t>(chip_value(layer, sums[row * grid.pitch + k] + bias, overflows));
+      y[row * grid.width + k] = static_cast<float>(value * unit);
+    }
+  return overflows;
 }
 
 // Adding this to a float rounds it to an integer, half to even, which then is the low bits.
@@ -59,21 +99,17 @@ EIE_CLONES std::size_t count_different(const std::uint8_t* values, std::size_t c
   return found;
 }
 
-EIE_CLONES bool any_negative(const float* reals, std::size_t count) {
-  std::int32_t found = 0;
-  for (std::size_t i = 0; i < count; ++i) found |= reals[i] < 0;
-  return found != 0;
-}
-
 // As the bits of floats, which are in the order of their magnitudes: compilers make vector code of the largest integer,
 // not of the largest float.
-EIE_CLONES std::int32_t largest_bits(const float* reals, std::size_t count) {
-  std::int32_t largest = 0;
+EIE_CLONES void largest_bits(const float* reals, std::size_t count, std::int32_t& largest, std::int32_t& negative) {
+  std::int32_t most = 0, below = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const std::int32_t magnitude = std::bit_cast<std::int32_t>(reals[i]) & 0x7fffffff;
-    largest = largest > magnitude ? largest : magnitude;
+    most = most > magnitude ? most : magnitude;
+    below |= reals[i] < 0;
   }
-  return largest;
+  largest = most;
+  negative = below;
 }
 
 EIE_CLONES void round_saturated(const float* reals, std::size_t count, double scale, double limit,
@@ -92,8 +128,7 @@ struct Scale {
   float lift = 1, factor = 0;
   double unit = 1;
 
-  Scale(const float* reals, std::size_t count, int most) {
-    const float largest = largest_magnitude(reals, count);
+  Scale(float largest, int most) {
     if (largest == 0) return;
     // Next to nothing, such as denormal numbers, is lifted first: its scale would not be a float.
     if (largest < 1e-30f) lift = 0x1p96f;
@@ -122,8 +157,24 @@ void real_outputs(const LayerSettings& layer, double unit, const Sum* sums, std:
 template void real_outputs(const LayerSettings&, double, const float*, std::size_t, float*);
 template void real_outputs(const LayerSettings&, double, const std::int32_t*, std::size_t, float*);
 
-float largest_magnitude(const float* reals, std::size_t count) {
-  return std::bit_cast<float>(largest_bits(reals, count));
+template <class Sum>
+void real_rows(const Sum* sums, Sum less, float unit, float bias, bool relu, const Grid& grid, float* y) {
+  scale_rows(sums, less, unit, bias, relu ? 0.0f : -std::numeric_limits<float>::infinity(), grid, y);
+}
+
+template void real_rows(const float*, float, float, float, bool, const Grid&, float*);
+template void real_rows(const std::int32_t*, std::int32_t, float, float, bool, const Grid&, float*);
+
+std::uint64_t chip_rows(const LayerSettings& layer, std::size_t row, const std::int32_t* sums, const Grid& grid,
+                        float* y) {
+  return round_rows(layer, layer.chip_bias.empty() ? 0 : layer.chip_bias[row], sums,
+                    std::ldexp(1.0, -layer.output_fraction), grid, y);
+}
+
+Range range_of(const float* reals, std::size_t count) {
+  std::int32_t largest, negative;
+  largest_bits(reals, count, largest, negative);
+  return {std::bit_cast<float>(largest), negative != 0};
 }
 
 std::size_t count_active(const std::uint8_t* values, std::size_t count, std::uint8_t zero) {
@@ -142,15 +193,15 @@ std::size_t list_active(const std::uint8_t* values, std::size_t count, std::uint
   return found + list_active<std::uint8_t>(values + c, count - c, zero, columns + found, c);
 }
 
-double quantise(const float* reals, std::size_t count, std::int16_t* values) {
-  const Scale scale(reals, count, Int16::largest_activation);
+double quantise(const float* reals, std::size_t count, const Range& range, std::int16_t* values) {
+  const Scale scale(range.largest, Int16::largest_activation);
   round_scaled(reals, count, scale.lift, scale.factor, values);
   return scale.unit;
 }
 
-double quantise(const float* reals, std::size_t count, std::uint8_t* values, std::uint8_t& zero) {
-  zero = any_negative(reals, count) ? Int8::signed_zero : 0;
-  const Scale scale(reals, count, Int8::largest_activation - zero);
+double quantise(const float* reals, std::size_t count, const Range& range, std::uint8_t* values, std::uint8_t& zero) {
+  zero = range.negative ? Int8::signed_zero : 0;
+  const Scale scale(range.largest, Int8::largest_activation - zero);
   round_scaled(reals, count, scale.lift, scale.factor, zero, values);
   return scale.unit;
 }

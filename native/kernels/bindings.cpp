@@ -2,11 +2,14 @@
 #include "arrays.hpp"
 #include "kernels/choose.hpp"
 #include "kernels/network.hpp"
+#include "kernels/plan.hpp"
 #include "rooms.hpp"
 #include "rows.hpp"
 
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
@@ -20,6 +23,7 @@ using kernels::Codebook;
 using kernels::LayerReport;
 using kernels::LayerSettings;
 using kernels::Network;
+using kernels::Plan;
 using kernels::Rows;
 
 using Input = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
@@ -30,6 +34,9 @@ template <class T>
 std::vector<T> copy(const Vector<T>& array) {
   return std::vector<T>(array.data(), array.data() + array.shape(0));
 }
+
+using Sizes = std::vector<std::size_t>;
+using Pair = std::array<std::size_t, 2>;  // down and across
 
 LayerReport add_layer(Network& network, std::size_t inputs, Vector<std::int64_t> starts, Vector<std::uint32_t> columns,
                       Vector<std::uint8_t> codes, int code_bits, Vector<float> codebook,
@@ -46,6 +53,96 @@ LayerReport add_layer(Network& network, std::size_t inputs, Vector<std::int64_t>
   const Codebook book{copy(codebook), copy(chip_codebook), copy(int8_codebook), int8_unit};
   nb::gil_scoped_release release;
   return network.add(rows, book, std::move(settings), kernel, {activity.first, activity.second, most_bytes});
+}
+
+kernels::Sliding sliding(std::array<std::size_t, 3> image, Pair kernel, Pair stride, Pair padding, Pair dilation) {
+  const auto side = [&](int k) { return kernels::Side{image[k + 1], kernel[k], stride[k], padding[k], dilation[k]}; };
+  const kernels::Sliding found{image[0], side(0), side(1)};
+  found.check();
+  return found;
+}
+
+// Returns the number of the value it makes, its kernel's name and its weights' bytes.
+std::tuple<std::size_t, std::string, std::size_t> add_convolution(
+    Plan& plan, const Sizes& sources, const std::string& numerics, std::array<std::size_t, 3> image, Pair kernel,
+    Pair stride, Pair padding, Pair dilation, std::size_t groups, Vector<std::int64_t> starts,
+    Vector<std::uint32_t> columns, Vector<float> reals, Vector<std::int16_t> integers, double unit, Vector<float> bias,
+    Vector<std::int64_t> chip_bias, bool relu, int activation_fraction, int output_fraction, int value_bits,
+    int accumulator_bits, std::size_t most_numbers) {
+  if (starts.size() == 0) throw std::invalid_argument("there are no row starts, expected outputs + 1");
+  const std::size_t weights = numerics == "float32" || numerics == "int16" ? reals.size() : integers.size();
+  if (weights != columns.size())
+    throw std::invalid_argument("there are " + number(weights) + " weights and " + number(columns.size()) +
+                                " columns, expected as many of both");
+  check_starts(starts, columns.size(), static_cast<std::int64_t>(starts.size()) - 1);
+  const kernels::Filters filters{starts.shape(0) - 1, groups,          starts.data(), columns.data(),
+                                 reals.data(),        integers.data(), unit};
+  LayerSettings settings{relu,       copy(bias),      copy(chip_bias), activation_fraction, output_fraction,
+                         value_bits, accumulator_bits};
+  std::string name;
+  std::size_t bytes = 0;
+  const kernels::Sliding over = sliding(image, kernel, stride, padding, dilation);
+  kernels::StepPtr step =
+      kernels::make_convolution(numerics, over, filters, std::move(settings), most_numbers, name, bytes);
+  return {plan.add(std::move(step), sources), name, bytes};
+}
+
+std::size_t add_pooling(Plan& plan, const Sizes& sources, std::array<std::size_t, 3> image, Pair kernel, Pair stride,
+                        Pair padding, bool largest) {
+  return plan.add(kernels::make_pooling(sliding(image, kernel, stride, padding, {1, 1}), largest), sources);
+}
+
+std::size_t add_affine(Plan& plan, const Sizes& sources, std::size_t pixels, Vector<float> scale, Vector<float> shift) {
+  return plan.add(kernels::make_affine(pixels, copy(scale), copy(shift)), sources);
+}
+
+std::size_t add_function(Plan& plan, const Sizes& sources, const std::string& name, std::size_t size) {
+  return plan.add(kernels::make_function(name, size), sources);
+}
+
+std::size_t add_layers(Plan& plan, const Sizes& sources, Network& network) {
+  return plan.add(kernels::make_layers(network), sources);
+}
+
+kernels::StepPtr dense(Matrix<float> weights, Vector<float> bias, bool relu) {
+  if (weights.shape(0) != bias.size()) throw std::invalid_argument("a layer must have a bias for each output");
+  return kernels::make_dense(weights.data(), weights.shape(1), copy(bias), relu);
+}
+
+std::size_t add_dense(Plan& plan, const Sizes& sources, Matrix<float> weights, Vector<float> bias, bool relu) {
+  return plan.add(dense(weights, bias, relu), sources);
+}
+
+std::size_t add_recurrent(Plan& plan, const Sizes& sources, bool lstm, std::size_t steps, std::size_t features,
+                          bool last_only, Network& network) {
+  return plan.add(kernels::make_recurrent(kernels::make_layers(network), lstm, steps, features, last_only), sources);
+}
+
+std::size_t add_dense_recurrent(Plan& plan, const Sizes& sources, bool lstm, std::size_t steps, std::size_t features,
+                                bool last_only, Matrix<float> weights, Vector<float> bias) {
+  return plan.add(kernels::make_recurrent(dense(weights, bias, false), lstm, steps, features, last_only), sources);
+}
+
+// For each input and output of the plan, a vector or a batch of them.
+std::size_t run_plan(Plan& plan, const std::vector<Input>& x, const std::vector<Output>& y, Counts overflows) {
+  const Sizes outputs = plan.lengths(plan.outputs());
+  bool fits =
+      plan.finished() && x.size() == plan.inputs() && y.size() == outputs.size() && overflows.size() == plan.layers();
+  if (!fits) throw std::invalid_argument("the plan is not finished, or has other inputs, outputs and layers");
+  const std::size_t count = y[0].size() / outputs[0];
+  std::vector<const float*> from;
+  std::vector<float*> to;
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    fits = fits && x[k].size() == count * plan.lengths({k})[0];
+    from.push_back(x[k].data());
+  }
+  for (std::size_t k = 0; k < y.size(); ++k) {
+    fits = fits && y[k].size() == count * outputs[k];
+    to.push_back(y[k].data());
+  }
+  if (!fits) throw std::invalid_argument("inputs and outputs do not fit the plan");
+  nb::gil_scoped_release release;
+  return plan.run(from, count, to, overflows.data());
 }
 
 // Vectors or batches of them; Python has checked the shapes, but memory is not left to Python.
@@ -75,6 +172,26 @@ void bind_kernels(nb::module_& m) {
            "activation_fraction"_a, "output_fraction"_a, "value_bits"_a, "accumulator_bits"_a, "kernel"_a, "activity"_a,
            "most_bytes"_a)
       .def("run", &run, "x"_a.noconvert(), "y"_a.noconvert(), "overflows"_a.noconvert());
+  nb::class_<Plan>(m, "Plan")
+      .def(nb::init<Sizes, std::size_t>(), "inputs"_a, "threads"_a)
+      .def("add_layers", &add_layers, "sources"_a, "network"_a, nb::keep_alive<1, 3>())
+      .def("add_convolution", &add_convolution, "sources"_a, "numerics"_a, "image"_a, "kernel"_a, "stride"_a,
+           "padding"_a, "dilation"_a, "groups"_a, "starts"_a, "columns"_a, "reals"_a, "integers"_a, "unit"_a, "bias"_a,
+           "chip_bias"_a, "relu"_a, "activation_fraction"_a, "output_fraction"_a, "value_bits"_a, "accumulator_bits"_a,
+           "most_numbers"_a)
+      .def("add_pooling", &add_pooling, "sources"_a, "image"_a, "kernel"_a, "stride"_a, "padding"_a, "largest"_a)
+      .def("add_affine", &add_affine, "sources"_a, "pixels"_a, "scale"_a, "shift"_a)
+      .def("add_function", &add_function, "sources"_a, "name"_a, "size"_a)
+      .def("add_dense", &add_dense, "sources"_a, "weights"_a, "bias"_a, "relu"_a)
+      .def("add_recurrent", &add_recurrent, "sources"_a, "lstm"_a, "steps"_a, "features"_a, "last_only"_a, "network"_a,
+           nb::keep_alive<1, 7>())
+      .def("add_dense_recurrent", &add_dense_recurrent, "sources"_a, "lstm"_a, "steps"_a, "features"_a, "last_only"_a,
+           "weights"_a, "bias"_a)
+      .def_prop_ro("layers", &Plan::layers)
+      .def("finish", &Plan::finish, "outputs"_a, "most_bytes"_a)
+      .def("run", &run_plan, "x"_a, "y"_a, "overflows"_a.noconvert());
+  m.attr("PLAN_DONE") = Plan::done;
+  m.attr("PLAN_BAD_INPUT") = Plan::bad_input;
   m.def("make_network", &kernels::make_network, "numerics"_a, "threads"_a);
   m.def("kernel_names", &kernels::kernel_names<kernels::Int8>);  // which has all that others have
 }

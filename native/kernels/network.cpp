@@ -138,7 +138,7 @@ class NetworkOf final : public Network {
     bool finite = true;
     for (std::size_t first = 0; finite && first < count; first += largest_batch) {
       const std::size_t batch = std::min(largest_batch, count - first);
-      finite = std::isfinite(largest_magnitude(x + first * inputs(), batch * inputs()));
+      finite = range_of(x + first * inputs(), batch * inputs()).finite();
       if (finite) run_batch(*space, x + first * inputs(), batch, y + first * outputs(), overflows);
     }
     Workspaces<A>::give_back(std::move(space));
@@ -266,8 +266,9 @@ class NetworkOf final : public Network {
         else
           real_outputs(layers_[l - 1].settings, space.units[(l + 1) % 2][i], sums, inputs, target);
         double unit = layer.ways.all->weight_unit();
-        if constexpr (std::is_same_v<A, Int16>) unit *= quantise(target, inputs, values);
-        if constexpr (std::is_same_v<A, Int8>) unit *= quantise(target, inputs, values, prepared[i].zero);
+        if constexpr (std::is_same_v<A, Int16>) unit *= quantise(target, inputs, range_of(target, inputs), values);
+        if constexpr (std::is_same_v<A, Int8>)
+          unit *= quantise(target, inputs, range_of(target, inputs), values, prepared[i].zero);
         if (first) space.units[l % 2][i] = unit;
       }
       std::fill(values + inputs, values + inputs + padding, typename A::Activation{0});

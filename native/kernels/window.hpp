@@ -29,6 +29,15 @@ struct Straggler {
   static std::uint32_t code(std::uint32_t word) { return word & 15; }
 };
 
+// Calls call(n, i), n a constant, for the inputs i to i + n - 1 of `batch`: in fours, then in pairs, then one.
+template <class Call>
+void in_fours(std::size_t batch, Call&& call) {
+  std::size_t i = 0;
+  for (; i + 4 <= batch; i += 4) call(std::integral_constant<std::size_t, 4>{}, i);
+  for (; i + 2 <= batch; i += 2) call(std::integral_constant<std::size_t, 2>{}, i);
+  if (i < batch) call(std::integral_constant<std::size_t, 1>{}, i);
+}
+
 // What the design can hold: 4-bit codes, and columns that a straggler's word can name.
 inline bool fits_window(const Rows& rows) { return rows.code_bits <= 4 && rows.inputs <= Straggler::largest_column; }
 

@@ -178,10 +178,7 @@ class WindowAvx512 final : public Kernel<A> {
                 typename A::Sum* const* sums) const override {
     for (std::size_t part = first; part < end; ++part) {
       window_.prefetch(part);
-      std::size_t i = 0;
-      for (; i + 4 <= batch; i += 4) multiply_tile<4>(window_.tiles[part], x + i, sums + i);
-      for (; i + 2 <= batch; i += 2) multiply_tile<2>(window_.tiles[part], x + i, sums + i);
-      if (i < batch) multiply_tile<1>(window_.tiles[part], x + i, sums + i);
+      in_fours(batch, [&](auto inputs, std::size_t i) { multiply_tile<inputs>(window_.tiles[part], x + i, sums + i); });
     }
   }
 

@@ -5,7 +5,7 @@
 // to them: 127 x 127 x 2 fits. What 127 x the row's weights takes away is added at the end.
 #include <immintrin.h>
 
-#include "kernels/window.hpp"
+#include "kernels/window_int8.hpp"
 
 namespace eie::kernels {
 namespace {
@@ -53,17 +53,8 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
     _mm256_store_si256(reinterpret_cast<__m256i*>(lanes + 8 * k), sum[k]);
 }
 
-class WindowInt8Avx2 final : public Kernel<Int8> {
- public:
-  WindowInt8Avx2(const Rows& rows, const Codebook& codebook) : window_(rows, codebook.values) {
-    weights_ = weights_of<Int8>(codebook, 16, 0, weight_unit_);
-    weight_sums_ = window_.weight_sums(rows, weights_);
-  }
-
-  std::size_t parts() const override { return window_.tiles.size(); }
-  std::size_t bytes(std::size_t part) const override {
-    return window_.bytes(window_.tiles[part]) + Layout::geometry.rows * sizeof weight_sums_[0];
-  }
+class WindowInt8Avx2 final : public WindowInt8<Layout, Int8::signed_zero> {
+  using WindowInt8::WindowInt8;
 
   void multiply(const Input<Int8>* x, std::size_t batch, std::size_t first, std::size_t end,
                 std::int32_t* const* sums) const override {
@@ -74,19 +65,10 @@ class WindowInt8Avx2 final : public Kernel<Int8> {
         alignas(32) std::int32_t lanes[Layout::geometry.rows];
         multiply_steps(window_.slots.data() + tile.slots, window_.first.data() + tile.first_step, tile.steps,
                        x[i].values, weights_.data(), lanes);
-        window_.add_stragglers<Int8>(tile, x[i].values, weights_.data(), lanes, Int8::signed_zero);
-        const std::int32_t* weight_sums = weight_sums_.data() + tile.first_lane;
-        for (std::size_t lane = 0; lane < Layout::geometry.rows; ++lane)
-          lanes[lane] += (Int8::signed_zero - x[i].zero) * weight_sums[lane];
-        window_.store(tile, lanes, sums[i]);
+        finish(tile, x[i], lanes, sums[i]);
       }
     }
   }
-
- private:
-  Window<Layout> window_;
-  std::vector<std::int8_t> weights_;        // by code
-  std::vector<std::int32_t> weight_sums_;  // by lane: what an activation's `zero` adds to a sum
 };
 
 }  // namespace

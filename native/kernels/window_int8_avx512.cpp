@@ -10,7 +10,7 @@
 
 #include <utility>
 
-#include "kernels/window.hpp"
+#include "kernels/window_int8.hpp"
 
 namespace eie::kernels {
 namespace {
@@ -74,30 +74,17 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
     _mm512_store_si512(lanes[k / groups] + (first_group + k % groups) * 16, sum[k / groups][k % groups]);
 }
 
-class WindowInt8Avx512 final : public Kernel<Int8> {
- public:
-  WindowInt8Avx512(const Rows& rows, const Codebook& codebook) : window_(rows, codebook.values) {
-    weights_ = weights_of<Int8>(codebook, 16, 0, weight_unit_);
-    weight_sums_ = window_.weight_sums(rows, weights_);
-  }
-
-  std::size_t parts() const override { return window_.tiles.size(); }
-  std::size_t bytes(std::size_t part) const override {
-    return window_.bytes(window_.tiles[part]) + Layout::geometry.rows * sizeof weight_sums_[0];
-  }
+class WindowInt8Avx512 final : public WindowInt8<Layout, 0> {
+  using WindowInt8::WindowInt8;
 
   void multiply(const Input<Int8>* x, std::size_t batch, std::size_t first, std::size_t end,
                 std::int32_t* const* sums) const override {
     for (std::size_t part = first; part < end; ++part) {
       window_.prefetch(part);
-      std::size_t i = 0;
-      for (; i + 4 <= batch; i += 4) multiply_tile<4>(window_.tiles[part], x + i, sums + i);
-      for (; i + 2 <= batch; i += 2) multiply_tile<2>(window_.tiles[part], x + i, sums + i);
-      if (i < batch) multiply_tile<1>(window_.tiles[part], x + i, sums + i);
+      in_fours(batch, [&](auto inputs, std::size_t i) { multiply_tile<inputs>(window_.tiles[part], x + i, sums + i); });
     }
   }
 
- private:
   // Four inputs share 16 accumulators, so the tile is gone through twice for them, half of its rows each time.
   template <std::size_t batch>
   void multiply_tile(const Tile& tile, const Input<Int8>* x, std::int32_t* const* sums) const {
@@ -109,18 +96,8 @@ class WindowInt8Avx512 final : public Kernel<Int8> {
                                                     weights_.data(), lanes),
        ...);
     }(std::make_index_sequence<passes>());
-    for (std::size_t i = 0; i < batch; ++i) {
-      window_.add_stragglers<Int8>(tile, x[i].values, weights_.data(), lanes[i]);
-      const std::int32_t* weight_sums = weight_sums_.data() + tile.first_lane;
-      for (std::size_t lane = 0; x[i].zero && lane < Layout::geometry.rows; ++lane)
-        lanes[i][lane] -= x[i].zero * weight_sums[lane];
-      window_.store(tile, lanes[i], sums[i]);
-    }
+    for (std::size_t i = 0; i < batch; ++i) finish(tile, x[i], lanes[i], sums[i]);
   }
-
-  Window<Layout> window_;
-  std::vector<std::int8_t> weights_;        // by code
-  std::vector<std::int32_t> weight_sums_;  // by lane: what an activation's `zero` adds to a sum
 };
 
 }  // namespace

@@ -80,5 +80,70 @@ class Network:
         self, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], overflows: npt.NDArray[np.uint64]
     ) -> bool: ...
 
+Pair = tuple[int, int]
+Sources = list[int]
+
+class Plan:
+    layers: int
+    def __init__(self, inputs: list[int], threads: int) -> None: ...
+    def add_layers(self, sources: Sources, network: Network) -> int: ...
+    def add_convolution(
+        self,
+        sources: Sources,
+        numerics: str,
+        image: tuple[int, int, int],
+        kernel: Pair,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        groups: int,
+        starts: I64,
+        columns: U32,
+        reals: npt.NDArray[np.float32],
+        integers: npt.NDArray[np.int16],
+        unit: float,
+        bias: npt.NDArray[np.float32],
+        chip_bias: I64,
+        relu: bool,
+        activation_fraction: int,
+        output_fraction: int,
+        value_bits: int,
+        accumulator_bits: int,
+        most_numbers: int,
+    ) -> tuple[int, str, int]: ...
+    def add_pooling(
+        self, sources: Sources, image: tuple[int, int, int], kernel: Pair, stride: Pair, padding: Pair, largest: bool
+    ) -> int: ...
+    def add_affine(
+        self, sources: Sources, pixels: int, scale: npt.NDArray[np.float32], shift: npt.NDArray[np.float32]
+    ) -> int: ...
+    def add_function(self, sources: Sources, name: str, size: int) -> int: ...
+    def add_dense(
+        self, sources: Sources, weights: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], relu: bool
+    ) -> int: ...
+    def add_recurrent(
+        self, sources: Sources, lstm: bool, steps: int, features: int, last_only: bool, network: Network
+    ) -> int: ...
+    def add_dense_recurrent(
+        self,
+        sources: Sources,
+        lstm: bool,
+        steps: int,
+        features: int,
+        last_only: bool,
+        weights: npt.NDArray[np.float32],
+        bias: npt.NDArray[np.float32],
+    ) -> int: ...
+    def finish(self, outputs: list[int], most_bytes: int) -> None: ...
+    def run(
+        self,
+        x: list[npt.NDArray[np.float32]],
+        y: list[npt.NDArray[np.float32]],
+        overflows: npt.NDArray[np.uint64],
+    ) -> int: ...
+
+PLAN_DONE: int
+PLAN_BAD_INPUT: int
+
 def make_network(numerics: str, threads: int) -> Network: ...
 def kernel_names() -> list[str]: ...

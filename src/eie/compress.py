@@ -9,7 +9,8 @@ from eie.encoding.clustering import Clusters, assign, cluster
 from eie.support.extras import needed_for
 
 with needed_for("eie.compress"):
-    from eie.pytorch.pipeline import Compression, Stage, compress_
+    from eie.pytorch.compressor import Compression, Compressor, Stage
+    from eie.pytorch.pipeline import compress_
     from eie.pytorch.pruning import Mask, cubic_density, global_masks, magnitude_mask
     from eie.pytorch.recipe import Recipe, read_recipe
     from eie.pytorch.sharing import Shared
@@ -18,6 +19,7 @@ with needed_for("eie.compress"):
 __all__ = [
     "Clusters",
     "Compression",
+    "Compressor",
     "Mask",
     "Recipe",
     "Shared",

@@ -63,6 +63,11 @@ class DigitsResult:
         return sum(layer.simulation.cycles for layer in self.layers)
 
     @property
+    def host_words(self) -> int:
+        """Words that the host writes and reads for one digit, the model being on the chip; not in the cycles."""
+        return sum(layer.simulation.host.per_input for layer in self.layers)
+
+    @property
     def chip_us(self) -> float:
         """The chip's time for one digit at its clock."""
         return sum(layer.simulation.latency_us for layer in self.layers)

@@ -71,17 +71,61 @@ def test_compress_inspect_export(folder: Path) -> None:
 
 
 def test_without_data(folder: Path) -> None:
-    """Weights that are pruned already are shared and encoded as they are."""
+    """Weights that are pruned already are shared and encoded as they are, without a word in a recipe."""
     rng = np.random.default_rng(1)
     pruned = np.where(rng.random((30, 20)) < 0.2, rng.normal(size=(30, 20)), 0).astype(np.float32)
     np.savez(folder / "weights.npz", **{"fc.weight": pruned, "fc.bias": np.zeros(30, np.float32)})
-    (folder / "all.toml").write_text("[prune]\ndensity = 1\n")
     out = folder / "fc.safetensors"
-    done = run("compress", folder / "weights.npz", "--recipe", folder / "all.toml", "-o", out)
+    done = run("compress", folder / "weights.npz", "-o", out)
     assert done.returncode == 0, done.stderr
+    assert "nothing is pruned" not in done.stderr
     (layer,) = eie.load(out).layers
     assert layer.matrix.nnz == np.count_nonzero(pruned)
     assert np.abs(layer.matrix.dense() - pruned).max() < 0.3
+
+
+def test_evaluate_and_bench(folder: Path) -> None:
+    """How often a file is right in every numerics, and its times beside the peers with a verdict."""
+    rng = np.random.default_rng(0)
+    weights = np.where(rng.random((10, 64)) < 0.3, rng.normal(size=(10, 64)), 0)
+    layer = eie.Layer("fc", eie.encode(*eie.share(weights)))
+    x = rng.random((30, 64)).astype(np.float32)
+    network = eie.calibrate(layer, x)
+    eie.save(network, folder / "fc.safetensors")
+    labels = eie.InferenceSession(network, numerics="float32").run(x).argmax(axis=1)
+    labels[:3] = (labels[:3] + 1) % 10
+    np.savez(folder / "data.npz", x_train=x, y_train=labels, x_test=x, y_test=labels)
+    done = run("evaluate", folder / "fc.safetensors", "--data", folder / "data.npz", "--seconds", "0.05", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert list(report["accuracy"]) == ["float32", "int16", "int8", "chip"]
+    assert report["accuracy"]["float32"] == pytest.approx(0.9)
+    assert min(report["accuracy"].values()) > 0.7
+    assert len(report["verdict"]) >= 1
+    done = run("bench", folder / "fc.safetensors", "--batch", "3", "--seconds", "0.05")
+    assert done.returncode == 0, done.stderr
+    assert "fc, 3 input(s) a call, 1 thread(s), measured here in turns" in done.stdout
+    assert "eie int8" in done.stdout
+    np.savez(folder / "data.npz", x_train=x, y_train=labels, x_test=x, y_test=labels + 5)
+    sentence = refusal("evaluate", folder / "fc.safetensors", "--data", folder / "data.npz")
+    assert sentence == (
+        f"the data have the label {labels.max() + 5}, but {folder / 'fc.safetensors'} has 10 outputs, from 0"
+    )
+
+
+def test_labels_beyond_the_outputs(folder: Path) -> None:
+    """They are refused before anything is trained or made."""
+    x = np.zeros((20, 64), np.float32)
+    np.savez(folder / "data.npz", x_train=x, y_train=np.arange(20), x_test=x, y_test=np.arange(20))
+    before = sorted(folder.iterdir())
+    out = folder / "out.safetensors"
+    factory = f"{folder / 'model.py'}:mlp"
+    sentence = refusal("compress", factory, "--data", folder / "data.npz", "-o", out)
+    assert sentence == "the data have the label 19, but the model has 10 outputs, from 0"
+    assert sorted(one for one in folder.iterdir() if one.name != "__pycache__") == before
+    done = run("compress", factory, "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert "note: nothing is pruned, since the weights have no zeros and the recipe gives no density" in done.stderr
 
 
 def test_sensitivity(folder: Path) -> None:

@@ -19,7 +19,9 @@ def test_a_space_is_run_and_reported_as_json(tmp_path: Path) -> None:
     assert document["runs"] == 2
     assert {row["n_pe"] for row in document["pareto"]} <= {8, 16}
     assert document["pareto_fits"] == document["pareto"]
-    assert {"runs.parquet", "front.html", "front.svg"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"runs.parquet", "front.html", "front.svg", "report.html"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
 
 
 def test_the_front_is_printed_with_what_was_varied(tmp_path: Path) -> None:
@@ -33,6 +35,21 @@ def test_the_front_is_printed_with_what_was_varied(tmp_path: Path) -> None:
     assert "n_pe" in ran.stdout
     assert "queue_depth" not in ran.stdout
     assert "2 runs in" in ran.stdout
+    assert "exploring: 2 of 2 runs" in ran.stderr  # not a terminal: a line, no bar
+
+
+def test_a_sweep_has_a_report_of_its_own(tmp_path: Path) -> None:
+    """What was swept, the fastest, least and smallest design, and each layer; its fronts' data are in the page."""
+    space = tmp_path / "space.toml"
+    space.write_text(
+        'name = "mine"\nlayers = ["NT-LSTM"]\n[parameters]\nn_pe = [8, 16]\nspmat_width_bits = [64, 512]\n'
+    )
+    assert run(app, ["explore", str(space), "--out", str(tmp_path / "out"), "--workers", "1"]).exit_code == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Sweep: mine" in page
+    assert "4 runs, 4 designs on 1 layer: NT-LSTM. Swept: n_pe 8, 16; spmat_width_bits 64, 512." in page
+    assert "fastest of the designs that fit: n_pe 16, spmat_width_bits 64" in page
+    assert page.count('<div class="chart"') == 2
 
 
 def test_an_unknown_space_lists_the_ready_ones(tmp_path: Path) -> None:

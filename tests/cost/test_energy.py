@@ -126,6 +126,7 @@ def test_the_price_list_is_what_a_cost_is_made_of() -> None:
         "spmat_read": run.counts.spmat_reads,
         "ptr_read": run.counts.ptr_reads,
         "entry": run.counts.entries_issued,
+        "activation_read": run.counts.activation_reads,
     }
     counts["queue_entry"] = run.counts.broadcasts * 64
     energy_pj = 0.0

@@ -22,6 +22,7 @@ SLOW = {
     "how-to/compress.md",
     "how-to/the-paper.md",
     "how-to/the-rtl.md",
+    "how-to/drive-the-chip.md",
     "beyond.md",
 }  # all nine layers, or a build
 

@@ -1,5 +1,5 @@
 // Runs networks of random layers through every kernel and numerics, in buffers with nothing to spare, for the sanitizers
-// to watch. Prints, for each kernel with exact numerics, a digest of all outputs, which is the same for every kernel and
+// to watch; and random plans of convolutions and other steps. Prints, for each kernel with exact numerics, a digest of all outputs, which is the same for every kernel and
 // processor; how many networks ran; and how many calls at the same time as others gave other bits.
 #include <atomic>
 #include <bit>
@@ -12,6 +12,7 @@
 
 #include "kernels/choose.hpp"
 #include "kernels/network.hpp"
+#include "kernels/plan.hpp"
 
 using namespace eie::kernels;
 
@@ -38,6 +39,18 @@ struct RandomLayer {
 
   Rows rows(int code_bits) const { return {outputs, inputs, starts.data(), columns.data(), codes.data(), code_bits}; }
 };
+
+// A codebook of 2^code_bits values, of which the layers use 15.
+Codebook codebook_of(int code_bits) {
+  Codebook codebook;
+  for (int code = 0; code < 1 << code_bits; ++code) {
+    const int value = code == 0 || code > 15 ? 0 : code - 8;
+    codebook.values.push_back(static_cast<float>(value) / 8);
+    codebook.chip.push_back(static_cast<std::int16_t>(4000 * value));
+    codebook.int8.push_back(static_cast<std::int8_t>(16 * value));
+  }
+  return codebook;
+}
 
 // Runs a random network of two layers on some batches; returns false where the kernel cannot be had.
 bool run(std::mt19937& draw, const Codebook& codebook, const std::string& kernel, const char* numerics,
@@ -67,16 +80,75 @@ bool run(std::mt19937& draw, const Codebook& codebook, const std::string& kernel
   return true;
 }
 
-// A codebook of 2^code_bits values, of which the layers use 15.
-Codebook codebook_of(int code_bits) {
-  Codebook codebook;
-  for (int code = 0; code < 1 << code_bits; ++code) {
-    const int value = code == 0 || code > 15 ? 0 : code - 8;
-    codebook.values.push_back(static_cast<float>(value) / 8);
-    codebook.chip.push_back(static_cast<std::int16_t>(4000 * value));
-    codebook.int8.push_back(static_cast<std::int8_t>(16 * value));
+// Runs a plan of a random convolution, what else an image goes through, and a linear layer; returns the kernel's name.
+std::string run_plan(std::mt19937& draw, const char* numerics, std::size_t threads, std::uint64_t& digest) {
+  const auto from = [&](std::size_t least, std::size_t most) { return least + draw() % (most - least + 1); };
+  const auto side = [&](std::size_t most) {
+    Side found{from(1, most), from(1, 5), from(1, 3), from(0, 3), from(1, 2)};
+    found.size = std::max(found.size, found.dilation * (found.kernel - 1) + 1);
+    return found;
+  };
+  const std::size_t groups = from(1, 2), channels = groups * from(1, 3), filters = groups * from(1, 4);
+  const Sliding sliding{channels, side(12), side(40)};
+  const RandomLayer weights(draw, filters, channels / groups * sliding.down.kernel * sliding.across.kernel,
+                            draw() % 3 ? 0.4 : 1.0);
+  std::vector<float> reals;
+  std::vector<std::int16_t> integers;
+  for (std::uint8_t code : weights.codes) {
+    reals.push_back(static_cast<float>(code) / 8 - 1);
+    integers.push_back(static_cast<std::int16_t>((code - 8) * (numerics[0] == 'i' ? 18 : 4000)));
   }
-  return codebook;
+  LayerSettings settings;
+  settings.relu = true;
+  settings.bias.assign(filters, 0.5f);
+  settings.chip_bias.assign(filters, 100);
+  settings.activation_fraction = settings.output_fraction = 8;
+  Plan plan({sliding.inputs()}, threads);
+  std::string kernel;
+  std::size_t bytes = 0;
+  const Filters given{filters,         groups, weights.starts.data(), weights.columns.data(), reals.data(),
+                      integers.data(), 0.125};
+  std::size_t value =
+      plan.add(make_convolution(numerics, sliding, given, std::move(settings), 1 << 20, kernel, bytes), {0});
+  const std::size_t pixels = sliding.places();
+  value = plan.add(make_affine(pixels, std::vector<float>(filters, 0.5f), std::vector<float>(filters, 1.0f)), {value});
+  const Sliding pooled{filters, {sliding.down.places(), 1, 2}, {sliding.across.places(), 1, 3}};
+  const std::size_t first = plan.add(make_pooling(pooled, true), {value});
+  const std::size_t second = plan.add(make_pooling(pooled, false), {value});
+  const std::size_t size = filters * pooled.places();
+  value = plan.add(make_function("relu", 2 * size), {first, second});
+  std::vector<float> matrix(3 * 2 * size, 0.25f);
+  const std::size_t last = plan.add(make_dense(matrix.data(), 2 * size, {1, 2, 3}, true), {value});
+  plan.finish({value, last}, 1 << 24);
+  for (std::size_t count : {1, 3}) {
+    std::vector<float> x(count * sliding.inputs()), y(count * 2 * size), z(count * 3);
+    for (float& number : x) number = draw() % 3 ? 0.0f : static_cast<float>(draw() % 200) / 16 - 6;
+    std::vector<std::uint64_t> overflows(plan.layers());
+    if (plan.run({x.data()}, count, {y.data(), z.data()}, overflows.data()) != Plan::done) std::abort();
+    for (float number : y) digest = (digest ^ std::bit_cast<std::uint32_t>(number)) * 0x100000001b3;
+  }
+  return kernel;
+}
+
+// Runs sequences through cells around dense and compressed products; their functions are not the same everywhere.
+void run_cells(std::mt19937& draw) {
+  const std::size_t features = 3, hidden = 7, steps = 4;
+  for (bool lstm : {false, true}) {
+    const auto network = make_network("int8", 1);
+    network->add(RandomLayer(draw, 4 * hidden, features + hidden + 1, 0.5).rows(4), codebook_of(4), {}, "", {});
+    const std::vector<float> matrix(4 * hidden * (2 * hidden), 0.125f);
+    Plan plan({steps * features}, 1);
+    std::size_t value = plan.add(make_recurrent(make_layers(*network), lstm, steps, features, false), {0});
+    StepPtr dense = make_dense(matrix.data(), 2 * hidden, std::vector<float>(4 * hidden, 0.5f), false);
+    value = plan.add(make_recurrent(std::move(dense), lstm, steps, hidden, true), {value});
+    for (const char* name : {"sigmoid", "tanh", "softmax", "log_softmax"})
+      value = plan.add(make_function(name, hidden), {value});
+    plan.finish({value}, 1 << 20);
+    std::vector<float> x(3 * steps * features), y(3 * hidden);
+    for (float& number : x) number = static_cast<float>(draw() % 200) / 16 - 6;
+    std::vector<std::uint64_t> overflows(plan.layers());
+    if (plan.run({x.data()}, 3, {y.data()}, overflows.data()) != Plan::done) std::abort();
+  }
 }
 
 // Eight threads call one network of `threads` threads `runs` times each; returns how many calls gave other bits than
@@ -133,10 +205,24 @@ int main(int count, char** arguments) {
           std::printf("%s %s %d %016llx\n", kernel.c_str(), numerics.c_str(), code_bits,
                       static_cast<unsigned long long>(digest));
       }
+  for (const char* numerics : {"int16", "int8", "chip", "float32"})
+    for (const char* set : {"portable", "avx2", "avx512"}) {
+      setenv("EIE_INSTRUCTION_SET", set, 1);
+      std::mt19937 draw(3);
+      std::uint64_t digest = 0xcbf29ce484222325;
+      std::string kernel;
+      for (int plan = 0; plan < 60; ++plan, ++ran) kernel = run_plan(draw, numerics, 1 + plan % 2, digest);
+      if (numerics[0] == 'c' || numerics[3] == '8')
+        std::printf("%s %s 0 %016llx\n", kernel.c_str(), numerics, static_cast<unsigned long long>(digest));
+    }
+  unsetenv("EIE_INSTRUCTION_SET");
+  std::mt19937 draw(4);
+  run_cells(draw);
   std::printf("%d networks ran\n", ran);
   int wrong = 0;
   for (const char* numerics : {"int16", "int8", "chip", "float32"})
-    for (std::size_t threads : {1, 2, 4}) wrong += disturbed(numerics, threads, count > 1 ? std::atoi(arguments[1]) : 0);
+    for (std::size_t threads : {1, 2, 4})
+      wrong += disturbed(numerics, threads, count > 1 ? std::atoi(arguments[1]) : 0);
   std::printf("%d calls were disturbed\n", wrong);
   return ran == 0 || wrong > 0;
 }

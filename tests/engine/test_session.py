@@ -13,6 +13,7 @@ from eie.model.numerics import Formats, dequantise, quantise
 from eie.model.reference import float_layer, formats_of
 from eie.program.arithmetic import chip_layer
 from engine.layers import random_inputs, random_layer, random_network
+from networks import image_network
 
 TOLERANCE = {"int8": 6e-3, "int16": 2e-4, "float32": 1e-5}
 
@@ -254,3 +255,23 @@ def test_plan_tells_what_a_layer_reads() -> None:
     assert (plan.name, plan.kernel, plan.weights) == ("layer", "columns", layer.matrix.nnz)
     assert plan.bytes == 4 * 51 + 3 * layer.matrix.nnz
     assert plan.bytes_per_weight == plan.bytes / plan.weights
+
+
+def test_inputs_have_the_shape_that_the_model_takes() -> None:
+    """A batch of images as the model took them; what is not that shape is refused, and not read as if it were."""
+    network = image_network()
+    images = np.random.default_rng(0).normal(size=(3, 2, 8, 8)).astype(np.float32)
+    session = InferenceSession(network, numerics="float32", kernel="columns")
+    assert np.array_equal(session.run(images), session.run(images.reshape(3, -1)))
+    assert np.array_equal(session.run(images.tolist()), session.run(images.reshape(3, -1)))
+    for wrong in ((3, 8, 8, 2), (3, 2, 64), (2, 8, 8)):
+        with pytest.raises(InputError) as error:
+            session.run(np.zeros(wrong, np.float32))
+        assert str(error.value) == f"inputs must have shape (128,) or (batch, 128) or (batch, 2, 8, 8), not {wrong}"
+    layer = random_layer(np.random.default_rng(0), 5, 12)
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    session = InferenceSession(layer, numerics="float32", kernel="columns")
+    assert np.array_equal(session.run(x), session.run(x.reshape(2, 12)))
+    with pytest.raises(InputError) as error:
+        session.run(x[:, :2])
+    assert str(error.value) == "inputs must have shape (12,) or (batch, 12), not (2, 2, 4)"

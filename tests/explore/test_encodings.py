@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eie.explore.encodings import GeneratedLayer, encoded, layer_data
+from eie.explore.encodings import encoded
+from eie.explore.layers import GeneratedLayer, layer_data
 
 
 def layer(skew: float = 0.0) -> GeneratedLayer:

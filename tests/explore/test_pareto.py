@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from eie.chip import Hardware
 from eie.explore import pareto_front
-from eie.explore.space import ENCODING, HARDWARE, RULES
+from eie.explore.space import HARDWARE, NAMED
 
-DEFAULTS = {**{name: getattr(Hardware(), name) for name in HARDWARE}, **ENCODING, **RULES}
+DEFAULTS = {**{name: getattr(Hardware(), name) for name in HARDWARE}, **NAMED}
 SPEED = {"slowest_memory_ns": 1.17, "fits": True}
 
 

@@ -156,7 +156,12 @@ def test_a_layer_of_a_model_file_is_swept_like_any_other(tmp_path: Path) -> None
     [
         ("lstm", "gru", "model {folder}/m.safetensors has no layer 'gru'; it has lstm"),
         ("x.npy", "y.npy", "activations {folder}/y.npy does not exist"),
-        ("x.npy", "z.npy", "activations {folder}/z.npy must have shape (4,), the inputs of layer lstm"),
+        (
+            "x.npy",
+            "z.npy",
+            "activations {folder}/z.npy must have shape (4,), the inputs of layer lstm, or up to 1000 such rows, "
+            "not (5,)",
+        ),
     ],
 )
 def test_a_model_layer_that_does_not_fit_is_named(tmp_path: Path, was: str, becomes: str, sentence: str) -> None:

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["EIE", "assert_one_sentence", "run_eie"]
+__all__ = ["EIE", "ONE_THREAD", "assert_one_sentence", "run_eie"]
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # PyTorch's sums differ in the last bit with the number of threads
 
 # The command line with faults in it, told by environment variables: FULL_AFTER, the bytes that any file may have, past
 # which writing fails as on a full disk; READ_ONLY, a folder in which nothing can be made; MEMORY, bytes of addresses.
@@ -38,7 +40,7 @@ def run_eie(
     arguments: Sequence[str | Path], folder: Path, **faults: str | int | Path
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line in `folder` with faults, and return how it ended."""
-    environment = os.environ | {name: str(value) for name, value in faults.items()} | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {name: str(value) for name, value in faults.items()} | ONE_THREAD
     return subprocess.run(
         [*EIE, *map(str, arguments)],
         cwd=folder,

@@ -16,7 +16,7 @@ import pytest
 import eie
 from eie.errors import EieError
 from eie.explore import Space, explore
-from faults.children import EIE, run_eie
+from faults.children import EIE, ONE_THREAD, run_eie
 
 SPACE = """
 name = "kills"
@@ -61,27 +61,18 @@ def prepare(folder: Path) -> Path:
 
 def kill_after(command: list[str], folder: Path, seconds: float) -> bool:
     """Start the command, kill it after `seconds`, and return whether that came before its end."""
-    process = subprocess.Popen([*EIE, *command], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*EIE, *command],
+        cwd=folder,
+        env=os.environ | ONE_THREAD,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
     return process.wait() == -signal.SIGKILL
-
-
-def check_same(written: Path, expected: Path) -> None:
-    """The same bytes; of a compressed model the same entries, and shared weights that may differ by rounding.
-
-    After a restored checkpoint PyTorch has been seen to round a shared weight differently in its last bit.
-    """
-    if written.suffix != ".safetensors":
-        assert written.read_bytes() == expected.read_bytes()
-        return
-    for layer, quiet in zip(eie.load(written).layers, eie.load(expected).layers, strict=True):
-        assert layer.formats == quiet.formats
-        np.testing.assert_array_equal(layer.matrix.entries, quiet.matrix.entries)
-        np.testing.assert_array_equal(layer.matrix.pointers, quiet.matrix.pointers)
-        np.testing.assert_allclose(layer.matrix.codebook, quiet.matrix.codebook, rtol=1e-5)
 
 
 def kill_and_go_on(name: str, folder: Path, kills: int, seed: int) -> None:
@@ -97,11 +88,11 @@ def kill_and_go_on(name: str, folder: Path, kills: int, seed: int) -> None:
     while left:
         left -= 1
         if not kill_after(command, disturbed, numbers.uniform(0.2, 1.1) * whole_s) and (disturbed / written).exists():
-            check_same(disturbed / written, quiet / written)
+            assert (disturbed / written).read_bytes() == (quiet / written).read_bytes()
             (disturbed / written).unlink()  # it had ended: begin anew
     done = run_eie(command, disturbed)
     assert done.returncode == 0, done.stderr[-2000:]
-    check_same(disturbed / written, quiet / written)
+    assert (disturbed / written).read_bytes() == (quiet / written).read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Every implementation on the same awkward layers: `python -m tests.fuzz.differential --layers 1000000 --seed 1`.
 
-Encoder and decoder, reference, kernels of every instruction set and numerics, schedule and recurrence, stepped chip.
+Encoder and decoder, reference, kernels of every instruction set and numerics, schedule and recurrence, stepped chip;
+with `--rtl`, the SystemVerilog instead, every signal of every cycle, on layers for the chips of RTL_CHIPS.
 Layer number n of a seed is always the same: `--first n --layers 1` draws it alone.
 """
 
@@ -11,7 +12,7 @@ import multiprocessing
 import sys
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -29,12 +30,21 @@ from eie.model.network import Layer, Network
 from eie.model.reference import float_layer
 from eie.program.arithmetic import chip_layer
 from eie.program.lowering import lower, passes_of
+from eie.silicon import verify
 from fuzz.layers import Case, awkward_layer
 
-__all__ = ["check", "check_number", "main"]
+__all__ = ["check", "check_number", "check_rtl", "main"]
+
+Check = Callable[[int, int], None]
 
 SUBSETS = {"encoder": 32, "recurrence": 4, "stepped": 32}  # of so many layers one: these are slow
 INSTRUCTION_SETS = ("portable", "avx2")  # held down to, beside what the processor has
+
+RTL_CHIPS = (  # few, as each is built; one that runs in batches and passes, one whose sums wrap, one of odd sizes
+    Hardware(n_pe=4, queue_depth=2, register_entries=4, spmat_width_bits=64),
+    Hardware(n_pe=1, queue_depth=3, register_entries=24, spmat_width_bits=16, accumulator_bits=16),
+    Hardware(n_pe=5, queue_depth=8, register_entries=16, spmat_width_bits=32, accumulator_bits=32),
+)
 
 
 def check_number(seed: int, number: int) -> None:
@@ -141,12 +151,24 @@ def check_cycles(case: Case, number: int) -> None:
         assert np.array_equal(stepped.outputs, chip_layer(case.layer, activations).values), "the stepped chip's outputs"
 
 
-def check_block(block: tuple[int, range]) -> int:
+def check_rtl(seed: int, number: int) -> None:
+    """Draw a layer for one of RTL_CHIPS, and hold every cycle of the SystemVerilog to the stepped chip's."""
+    hardware = RTL_CHIPS[number % len(RTL_CHIPS)]
+    widths = {name: getattr(hardware, name) for name in ("n_pe", "value_bits", "accumulator_bits")}
+    case = awkward_layer(np.random.default_rng([seed, number]), code_bits=4, index_bits=4, **widths)
+    formats = case.layer.formats
+    assert formats is not None
+    vector = np.ldexp(case.activations[0], -formats.activation_fraction)
+    found = verify(Network((case.layer,)), vector, hardware)
+    assert found.equal, f"layer {number} of seed {seed}, RTL: {found.difference or found.assertion}"
+
+
+def check_block(block: tuple[Check, int, range]) -> int:
     """Check a range of numbers, and return how many they are."""
     warnings.simplefilter("ignore", RuntimeWarning)
-    seed, numbers = block
+    check_one, seed, numbers = block
     for number in numbers:
-        check_number(seed, number)
+        check_one(seed, number)
     return len(numbers)
 
 
@@ -157,9 +179,12 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first layer")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--rtl", action="store_true", help="the SystemVerilog, verilated")
     arguments = parser.parse_args()
     end = arguments.first + arguments.layers
-    blocks = [(arguments.seed, range(at, min(at + 1000, end))) for at in range(arguments.first, end, 1000)]
+    check_one, block = (check_rtl, 10) if arguments.rtl else (check_number, 1000)
+    starts = range(arguments.first, end, block)
+    blocks = [(check_one, arguments.seed, range(start, min(start + block, end))) for start in starts]
     began, done = time.monotonic(), 0
 
     def report(counts: Iterable[int]) -> None:

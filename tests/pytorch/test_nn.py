@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 
 torch = pytest.importorskip("torch")
 
@@ -62,7 +64,8 @@ def test_converted_model_gives_the_same_outputs(model: torch.nn.Module) -> None:
     assert eie.nn.convert_(model, network, numerics="float32") is model
     assert isinstance(model[0], torch.nn.Conv2d)
     assert isinstance(model[3], eie.nn.Linear)
-    torch.testing.assert_close(model(x), expected, rtol=1e-4, atol=1e-4)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_nested_modules_are_found_by_their_dotted_names(model: torch.nn.Module) -> None:
@@ -142,8 +145,72 @@ def test_a_model_that_is_no_chain_runs_on_compressed_layers() -> None:
     with torch.no_grad():
         expected = [model(image) for image in images]
     eie.nn.convert_(model, layers, numerics="float32")
-    for image, outputs in zip(images, expected, strict=True):
-        assert torch.allclose(model(image), outputs, atol=1e-5)
+    with torch.no_grad():
+        for image, outputs in zip(images, expected, strict=True):
+            assert torch.allclose(model(image), outputs, atol=1e-5)
     with pytest.raises(InputError) as error:
         model.left(torch.zeros(1, 3, 4, 4))
     assert str(error.value) == "inputs must have shape (batch, 2, height, width), not (1, 3, 4, 4)"
+
+
+def test_a_state_dict_holds_the_layers(model: torch.nn.Module, tmp_path: Path) -> None:
+    """Saved by torch, as a whole or by name, and by safetensors, it loads into a model that was not compressed."""
+    fresh = copy.deepcopy(model)
+    layers = {"3": compressed(model[3], "3", relu=True), "5": compressed(model[5], "5")}
+    eie.nn.convert_(model, layers, kernel="columns")
+    x = torch.randn(5, 1, 8, 8)
+    with torch.no_grad():
+        expected = model(x)
+    state = model.state_dict()
+    assert {name: str(tensor.dtype) for name, tensor in state.items()} == {
+        "0.weight": "torch.float32",
+        "0.bias": "torch.float32",
+        "3._extra_state": "torch.uint8",
+        "5._extra_state": "torch.uint8",
+    }
+    torch.save(model, tmp_path / "whole.pt")
+    torch.save(state, tmp_path / "state.pt")
+    (tmp_path / "pretrained").mkdir()
+    safetensors.torch.save_file(state, tmp_path / "pretrained" / "model.safetensors")
+    with torch.no_grad():
+        assert torch.equal(torch.load(tmp_path / "whole.pt", weights_only=False)(x), expected)
+        for file in ("state.pt", "pretrained"):
+            assert torch.equal(eie.nn.load_(copy.deepcopy(fresh), tmp_path / file, kernel="columns")(x), expected)
+        other = copy.deepcopy(model)
+        other[3].set_extra_state(eie.nn.Linear(compressed(pruned(50, 144))).get_extra_state())
+        assert not torch.equal(other(x), expected)
+        other.load_state_dict(state)
+        assert torch.equal(other(x), expected)
+    with pytest.raises(InputError) as error:
+        other[3].set_extra_state(state["5._extra_state"])
+    assert str(error.value) == "a compressed layer of 10 x 50 cannot become one of 50 x 144"
+    with pytest.raises(InputError) as error:
+        other[3].set_extra_state(torch.zeros(4))
+    assert str(error.value) == "the state of a compressed layer must be the bytes of a model file, a uint8 tensor"
+
+
+def test_a_gradient_is_refused_and_not_dropped(model: torch.nn.Module) -> None:
+    """An input that asks for a gradient is refused in forward; without one, or under no_grad, it runs."""
+    eie.nn.convert_(model, {"5": compressed(model[5], "5")})
+    x = torch.randn(5, 1, 8, 8)
+    with pytest.raises(InputError) as error:
+        model(x)
+    assert str(error.value) == (
+        "no gradient flows through a compressed layer, but its input asks for one: run the model under "
+        "torch.no_grad(), or train it before its layers are converted"
+    )
+    with torch.no_grad():
+        assert model(x).shape == (5, 10)
+    assert model[5](torch.zeros(3, 50)).shape == (3, 10)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_a_convolution_pads_as_it_did(mode: str) -> None:
+    """Its compressed form fills the borders in the same way."""
+    torch.manual_seed(2)
+    outer = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3, padding=(1, 2), padding_mode=mode)).eval()
+    layers = eie.compress_(outer).layers
+    x = torch.randn(2, 2, 6, 7)
+    with torch.no_grad():
+        expected = outer(x)
+        torch.testing.assert_close(eie.nn.convert_(outer, layers, numerics="float32")(x), expected)

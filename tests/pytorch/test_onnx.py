@@ -26,7 +26,8 @@ from networks import image_network, sequence_network
 
 def runtime(path: Path, x: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    found: np.ndarray = session.run(None, {session.get_inputs()[0].name: x})[0]
+    given = session.get_inputs()[0]
+    found: np.ndarray = session.run(None, {given.name: x.reshape(len(x), *given.shape[1:])})[0]
     return found
 
 
@@ -115,6 +116,12 @@ def test_another_runtime_runs_what_is_written(tmp_path: Path, seed: int) -> None
     x = np.random.default_rng(2).normal(size=(3, network.inputs)).astype(np.float32)
     expected = eie.InferenceSession(network, numerics="float32").run(x)
     assert np.allclose(runtime(path, x), expected, atol=1e-5)
+    graph = onnx.load(path).graph
+    assert [size.dim_value for size in graph.input[0].type.tensor_type.shape.dim][1:] == [2, 8, 8]
+    assert [node.op_type for node in graph.node].count("Reshape") == 0
+    with torch.no_grad():
+        again = read_onnx(path)(torch.from_numpy(x.reshape(3, 2, 8, 8)))
+    assert np.allclose(again.numpy(), expected, atol=1e-5)
 
 
 def test_weights_are_written_by_name(tmp_path: Path) -> None:

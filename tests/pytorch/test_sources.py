@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.numpy
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -123,7 +125,7 @@ def test_a_hostile_pickle_does_nothing(tmp_path: Path, monkeypatch: pytest.Monke
         ),
         ("missing.npz", "model missing.npz does not exist"),
         ("broken.npz", "file of weights broken.npz is not a whole .npz file of numbers: File is not a zip file"),
-        ("weights.txt", "a file of weights must end in .safetensors, .npz, .pt, .pth, not weights.txt"),
+        ("weights.txt", "a file of weights must end in .safetensors, .npz, .pt, .pth, .bin, not weights.txt"),
     ],
 )
 def test_refusals(factory: Path, source: str, sentence: str) -> None:
@@ -215,3 +217,36 @@ def test_files_that_numpy_and_torch_trip_over(tmp_path: Path, monkeypatch: pytes
             load_model(str(path))
         assert sentence in str(error.value)
         assert len(str(error.value).splitlines()) == 1
+
+
+def test_the_order_of_a_safetensors_file_is_not_the_layers(tmp_path: Path) -> None:
+    """It sorts by name, 10 before 2: numbers count, then sizes, and where neither tells the file is refused."""
+    rng = np.random.default_rng(3)
+    deep = nn.Sequential(*[one for _ in range(7) for one in (nn.Linear(4, 4), nn.ReLU())][:-1])
+    safetensors.torch.save_file(deep.state_dict(), tmp_path / "deep.safetensors")
+    x = torch.from_numpy(rng.normal(size=(5, 4)).astype(np.float32))
+    assert torch.allclose(load_model(str(tmp_path / "deep.safetensors"))(x), deep(x))
+    sizes = {"fc1": (5, 4), "hidden": (6, 5), "a_last": (3, 6)}
+    arrays = {f"{name}.weight": rng.normal(size=size).astype(np.float32) for name, size in sizes.items()}
+    file = write(tmp_path / "sizes.safetensors", arrays)
+    layers = [name for name, one in load_model(str(file)).named_modules() if isinstance(one, nn.Linear)]
+    assert layers == ["fc1", "hidden", "a_last"]
+    arrays = {f"{name}.weight": np.eye(4, dtype=np.float32) for name in ("first", "second")}
+    file = write(tmp_path / "alike.safetensors", arrays)
+    with pytest.raises(InputError) as error:
+        load_model(str(file))
+    assert str(error.value) == (
+        f"weights {file} keep no order of their layers, and neither numbers in the names nor sizes give one for "
+        "first.weight, second.weight: give the model that they belong to as module:factory, and these with --weights"
+    )
+
+
+def test_a_module_finds_its_class_beside_the_file(tmp_path: Path) -> None:
+    """A whole module is unpickled with the modules that lie beside it, and a factory imports them."""
+    (tmp_path / "classes_beside.py").write_text("from torch import nn\nclass Mine(nn.Linear):\n    pass\n")
+    (tmp_path / "factory_beside.py").write_text("from classes_beside import Mine\ndef f():\n    return Mine(4, 3)\n")
+    made = load_model(f"{tmp_path / 'factory_beside.py'}:f")
+    torch.save(made, tmp_path / "whole.pt")
+    sys.modules.pop("classes_beside")
+    assert type(load_model(str(tmp_path / "whole.pt"), unpickle=True)).__name__ == "Mine"
+    assert str(tmp_path) not in sys.path

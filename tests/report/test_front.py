@@ -6,15 +6,14 @@ import sys
 import polars as pl
 
 from eie.chip import Hardware
-from eie.explore.space import ENCODING, HARDWARE, RULES
+from eie.explore.space import HARDWARE, NAMED
 from eie.report.front import front_chart
 
 FRONT = pl.DataFrame(
     [
         {
             **{name: getattr(Hardware(n_pe=n_pe), name) for name in HARDWARE},
-            **ENCODING,
-            **RULES,
+            **NAMED,
             **{"latency_us": 10.0 / n_pe, "energy_nj": 5.0, "area_mm2": float(n_pe), "slowest_memory_ns": 1.17},
             "fits": fits,
         }

@@ -27,6 +27,7 @@ def test_folder_holds_sources_parameters_and_images(tmp_path: Path) -> None:
     listed = (folder / "files.f").read_text().split()
     assert listed == ["eie_parameters.sv", *(f"{unit}.sv" for unit in UNITS)]
     assert all((folder / name).is_file() for name in listed)
+    assert "#define EIE_START 0x030u" in (folder / "eie_registers.h").read_text()
     assert f"localparam int N_PE = {parameters.n_pe};" in (folder / "eie_parameters.sv").read_text()
     matrix = network().layers[0].matrix
     for pe in range(4):

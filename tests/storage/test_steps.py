@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import eie
 from eie.errors import InputError
 from eie.model.network import Network
-from networks import image_network, sequence_network
+from eie.steps import ACTIVATIONS
+from networks import graph_network, image_network, sequence_network
 from strategies import Case, examples, layers
 
 
@@ -102,7 +103,7 @@ def damage(path: Path, change: Any) -> None:
         ),
         (
             lambda d, t: d["layers"][6].update(function="eval"),
-            "layer tanh: activation tanh must be relu, sigmoid, tanh, softmax, log_softmax, not eval",
+            f"layer tanh: activation tanh must be {', '.join(ACTIVATIONS)}, not eval",
         ),
         (
             lambda d, t: t.update({"layers.7.weights": t["layers.7.weights"].astype(np.uint8)}),
@@ -141,3 +142,60 @@ def test_any_damage_is_refused_or_harmless(tmp_path: Path, data: st.DataObject) 
     else:
         for layer in found.layers:
             layer.matrix.decode()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            lambda d, t: d["layers"][5].update(sources=[5]),
+            "keys is step 5 and reads step 5, expected -1, the network's ",
+        ),
+        (
+            lambda d, t: d["layers"][5].update(sources=[-2]),
+            "layers.5.gather.sources.0 in the 'eie' document is wrong: ",
+        ),
+        (lambda d, t: d["layers"][5].update(sources=[]), "keys has no source, expected at least one"),
+        (
+            lambda d, t: d["layers"][19].update(sources=[16]),
+            "no step reads gelu, expected only the last step to be unread",
+        ),
+        (lambda d, t: d["layers"][6].update(sources=[4, 5, 5]), "scores reads 24 + 24 + 24 values, but has 48 inputs"),
+        (lambda d, t: d["layers"][0]["product"].update(sources=[0]), "layers.0.embedding.product in the 'eie' docum"),
+        (lambda d, t: d["layers"][12].update(size=2**24, terms=2**24), "layer residual: residual must combine 2 or "),
+        (lambda d, t: d["layers"][4]["strides"].update(offset=2**70), "layer query.heads: an index must have offset "),
+        (lambda d, t: d["layers"][4]["strides"].update(offset=20), "layer query.heads: query.heads: index must be -1 "),
+        (lambda d, t: d["layers"][4]["strides"].update(shape=[2**12, 2**13, 2, 2]), "loading and running it may take "),
+        (lambda d, t: d["layers"][4].update(strides=None), "layer query.heads: the tensor layers.4.index is missing"),
+        (
+            lambda d, t: t.update({"layers.13.index": t["layers.13.index"].astype(np.float32)}),
+            "layer shuffled: tensor layers.13.index must be uint32, not float32",
+        ),
+        (lambda d, t: t["layers.13.index"].fill(2**31), "layer shuffled: shuffled: index must be -1 to 23, the last "),
+        (lambda d, t: d["layers"][1].update(epsilon=-1.0), "layer norm: norm: epsilon must be above 0, not -1.0"),
+        (lambda d, t: d["layers"][6].update(inner=2**24), "layer scores: scores must multiply matrices with 1 to 167"),
+        (lambda d, t: d["layers"][0]["product"].update(relu=True), "layer tokens: tokens: its product must have no Re"),
+        (lambda d, t: d.update(format_version=1), "layer tokens needs format_version 2, not 1"),
+    ],
+)
+def test_hostile_graphs(tmp_path: Path, change: Any, sentence: str) -> None:
+    """Steps that read what is not there yet, or too much of it; and each new kind with sizes that do not add up."""
+    path = tmp_path / "model.safetensors"
+    eie.save(graph_network(), path, packed=True)
+    damage(path, change)
+    with pytest.raises(InputError) as error:
+        eie.load(path, budget_bytes=2**24)
+    assert str(error.value).startswith(f"{path}: {sentence}")
+
+
+def test_a_chain_has_the_first_version(tmp_path: Path) -> None:
+    """Programs of before read it; what needs graphs, or a later function, says so."""
+    path = tmp_path / "model.safetensors"
+    network = image_network()
+    gelu = Network((*network.steps, eie.steps.Activation("gelu", 4, "gelu")))
+    for which, version in ((network, 1), (sequence_network(), 1), (graph_network(), 2), (gelu, 2)):
+        eie.save(which, path)
+        with safetensors.safe_open(path, framework="numpy") as file:
+            document = json.loads(file.metadata()["eie"])
+        assert document["format_version"] == version
+        assert any("sources" in layer for layer in document["layers"]) == (which.sources is not None)

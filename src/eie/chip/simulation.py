@@ -1,4 +1,4 @@
-"""Simulation of a whole network: each layer runs on the outputs of the layer before."""
+"""Simulation of a whole network: each layer runs on the outputs of the steps before it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from eie.model.numerics import dequantise, quantise
 from eie.model.reference import formats_of
 from eie.program.arithmetic import chip_layer
 from eie.program.hardware import Hardware
-from eie.program.lowering import LoweredLayer, lower, one_input
+from eie.program.lowering import LoweredLayer, Program, lower, one_input
 
 __all__ = ["LayerSimulation", "simulate", "simulate_network"]
 
@@ -83,6 +83,7 @@ def simulate_network(
     program = lower(network, hardware, vectors)
     lowered = {lowered_layer.layer.name: lowered_layer for lowered_layer in program.layers}
     runs: dict[str, list[LayerSimulation]] = {name: [] for name in lowered}
+    kept = _kept(program)
     if hardware.strict:
         for lowered_layer in program.layers:
             require_capacity(lowered_layer.passes, hardware, f"layer {lowered_layer.layer.name}")
@@ -91,14 +92,26 @@ def simulate_network(
         formats, lowered_layer = formats_of(layer), lowered[layer.name]
         # Outputs of the layer before are in this format already, so quantising them changes nothing.
         for activations in quantise(batch, formats.activation_fraction, formats.value_bits):
-            simulation = simulate_passes(lowered_layer.passes, lowered_layer.places(activations), hardware)
+            simulation = simulate_passes(
+                lowered_layer.passes, lowered_layer.places(activations), hardware, kept=layer.name in kept
+            )
             outputs, overflows = chip_layer(layer, activations)
             runs[layer.name].append(LayerSimulation(lowered_layer, activations, simulation, outputs, overflows))
         return dequantise([run.outputs for run in runs[layer.name][-len(batch) :]], formats.output_fraction)
 
-    for step in program.network:
-        vectors = step.run(vectors, multiply)
+    program.network.run(vectors, multiply)
     return tuple(_sum(runs[name]) for name in lowered)
+
+
+def _kept(program: Program) -> set[str]:
+    """Return the layers whose inputs the layer before leaves in the register file (docs/hardware.md, H3)."""
+    lowered = {layer.layer.name: layer for layer in program.layers}
+    steps = program.network.steps
+    return {
+        step.name
+        for number, step in enumerate(steps)
+        if program.network.layer_before(number) == number - 1 >= 0 and len(lowered[steps[number - 1].name].passes) == 1
+    }
 
 
 def _sum(runs: list[LayerSimulation]) -> LayerSimulation:
@@ -107,8 +120,10 @@ def _sum(runs: list[LayerSimulation]) -> LayerSimulation:
         return runs[0]
     layer = runs[0].layer
     total = Simulation.total([run.simulation for run in runs])
-    # Entries and nnz belong to the layer, however often it runs.
+    # Entries and nnz belong to the layer, however often it runs; so does its model, which a single pass leaves there.
     counts = replace(total.counts, entries=layer.matrix.n_entries, nnz=layer.matrix.nnz)
+    if len(runs[0].lowered.passes) == 1:
+        total = replace(total, host=replace(total.host, model=runs[0].simulation.host.model))
     return LayerSimulation(
         runs[0].lowered,
         np.array([run.activations for run in runs]),

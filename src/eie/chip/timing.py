@@ -8,7 +8,7 @@ follows the recurrence of docs/hardware.md, T3 and T4, literally. The tests comp
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -22,6 +22,7 @@ from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
 from eie.model.numerics import fraction_bits, quantise
 from eie.program.hardware import Hardware
+from eie.program.host import HostWords, host_words
 from eie.program.lowering import Batch, Pass, as_rows, passes_of, row_order
 from eie.program.rules import PAPERS_SCAN, Scan, ScanRule
 from eie.support.arrays import sealed
@@ -33,6 +34,7 @@ __all__ = [
     "TimedScan",
     "Workload",
     "completion",
+    "place_matrix",
     "scan",
     "schedule_reference",
     "simulate_matrix",
@@ -61,11 +63,13 @@ class Simulation:
     Each cycle of a PE's pointer-read stage is one of four kinds. `busy_cycles`: it issues an entry.
     `empty_column_cycles`: it holds an activation whose column has no entry in this PE. `starved_cycles`: it is empty
     while the scan runs or the queue holds an activation. `done_early_cycles`: it is empty and no activation is left.
+    `host` are the words that the host writes and reads for it, which are not in the cycles (docs/hardware.md, H2, H4).
     """
 
     hardware: Hardware
     cycles: int
     counts: Counts
+    host: HostWords
     busy_cycles: Cycles = field(repr=False)
     empty_column_cycles: Cycles = field(repr=False)
     starved_cycles: Cycles = field(repr=False)
@@ -80,6 +84,7 @@ class Simulation:
             parts[0].hardware,
             sum(part.cycles for part in parts),
             sum((part.counts for part in parts[1:]), parts[0].counts),
+            sum((part.host for part in parts[1:]), parts[0].host),
             *(
                 np.sum([getattr(part, name) for part in parts], axis=0)
                 for name in ("busy_cycles", "empty_column_cycles", "starved_cycles", "done_early_cycles")
@@ -182,19 +187,35 @@ def simulate_matrix(
     `hardware.strict`, for a layer too large for the memories.
     """
     hardware = Hardware(n_pe=matrix.n_pe) if hardware is None else hardware
-    matrix = matrix.interleave(hardware.n_pe)
-    values = _chip_values(activations, matrix.inputs, hardware.value_bits, activation_fraction)
-    passes = passes_of(matrix.reorder(row_order(matrix, hardware)), hardware)
+    passes, values = place_matrix(matrix, activations, hardware, activation_fraction)
     return simulate_passes(passes, values, hardware, instruction_set)
 
 
+def place_matrix(
+    matrix: InterleavedCSC, activations: npt.ArrayLike, hardware: Hardware, activation_fraction: int | None = None
+) -> tuple[tuple[Pass, ...], npt.NDArray[np.int64]]:
+    """Return a matrix's passes on the hardware, and its inputs as the chip's values; arguments as `simulate_matrix`."""
+    matrix = matrix.interleave(hardware.n_pe)
+    values = _chip_values(activations, matrix.inputs, hardware.value_bits, activation_fraction)
+    return passes_of(matrix.reorder(row_order(matrix, hardware)), hardware), values
+
+
 def simulate_passes(
-    passes: Sequence[Pass], values: npt.NDArray[np.int64], hardware: Hardware, instruction_set: str = ""
+    passes: Sequence[Pass],
+    values: npt.NDArray[np.int64],
+    hardware: Hardware,
+    instruction_set: str = "",
+    *,
+    kept: bool = False,
 ) -> Simulation:
-    """Return cycles and counts of a layer's passes over `values`, (inputs,), in the order of their places."""
+    """Return cycles and counts of a layer's passes over `values`, (inputs,), in the order of their places.
+
+    `kept` tells whether the layer before has left the values in the register file.
+    """
     if hardware.strict:
         require_capacity(passes, hardware)
-    return Simulation.total([simulate_pass(part, values, hardware, instruction_set) for part in passes])
+    total = Simulation.total([simulate_pass(part, values, hardware, instruction_set) for part in passes])
+    return replace(total, host=host_words(passes, hardware, kept=kept))
 
 
 def simulate_pass(
@@ -206,12 +227,12 @@ def simulate_pass(
     """
     matrix = part.matrix
     prepared = workload(matrix, hardware.arithmetic_units)
-    cycles = 0
+    cycles = loaded_rows = 0
     done_early = np.zeros(matrix.n_pe, np.int64)
     broadcast: list[npt.NDArray[np.uint32]] = []
     for timed in timed_scans(part, values, hardware):
         if timed.batch.loads:
-            cycles += timed.batch.rows
+            loaded_rows += timed.batch.rows
         last_broadcast, left, last_entry_left = _native.recurrence(
             prepared.durations,
             timed.columns,
@@ -239,8 +260,11 @@ def simulate_pass(
         entries_issued=int(issued.sum()),
         macs=int(prepared.weights[columns].sum()),
         spmat_reads=int(reads.sum()),
+        activation_reads=loaded_rows * matrix.n_pe,
     )
-    return Simulation(hardware, cycles, counts, busy, empty, cycles - busy - empty - done_early, done_early)
+    cycles += loaded_rows
+    starved = cycles - busy - empty - done_early
+    return Simulation(hardware, cycles, counts, host_words([part], hardware), busy, empty, starved, done_early)
 
 
 class Workload(NamedTuple):

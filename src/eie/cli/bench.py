@@ -6,16 +6,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.errors import InputError
+from eie.model.reference import input_batch
 from eie.paper.study import real_layer
 from eie.peers.libraries import PEERS, available, set_threads
 from eie.peers.measure import Settings, bandwidth_gb_per_s, measure_layer
+from eie.peers.networks import advice, measure_network
 from eie.peers.report import STACKS, chart, geometric_means, limits, measure_stack
+from eie.storage import load
 from eie.support.chart_files import CHART_ENDINGS, write_chart
 from eie.support.extras import require
+from eie.support.numpy_files import read_npy
 from eie.support.output_files import require_output
 from eie.support.processor import processor
 from eie.workloads.layers import benchmarks, generate
@@ -24,6 +29,13 @@ __all__ = ["command"]
 
 
 def command(
+    model: Annotated[
+        Path | None, typer.Argument(help="A model file, to measure as a whole; by default the paper's layers.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Inputs at a time, for MODEL.")] = 1,
+    inputs: Annotated[
+        Path | None, typer.Option("--inputs", help="Inputs for MODEL, .npy; by default generated, half of them zero.")
+    ] = None,
     layers: Annotated[str, typer.Option(help="Layers of Table III, comma-separated; by default all nine.")] = "",
     threads: Annotated[int, typer.Option(min=1, help="Threads of every contender.")] = 1,
     peers: Annotated[
@@ -45,13 +57,20 @@ def command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Time M x V on the paper's layers: this engine, and every installed library that supports it.
+    """Time MODEL, or M x V on the paper's layers: this engine, and every installed library that supports it.
 
+    Of MODEL, the peers run the same network with its weights expanded, and a last line says who is fastest here.
     Contenders take turns, so that what else the machine does meets all; medians and quartiles are given.
     The peers come with: pip install 'eie\\[bench]'
 
     Example: eie bench --layers Alex-7,NT-LSTM --rotate
     """
+    if model is not None:
+        set_threads(threads)
+        _bench_model(model, inputs, batch, threads, seconds, kernel, as_json)
+        return
+    if batch != 1 or inputs is not None:
+        raise InputError("--batch and --inputs are for a MODEL, expected one: the paper's layers have a batch of 1")
     if chart_file is not None:
         require("a chart", "altair", "vl_convert")
     require_output(chart_file, "a chart", CHART_ENDINGS)
@@ -122,6 +141,46 @@ def command(
     result.print(", ".join(f"{name} {bound:.1f}" for name, bound in bounds.items()))
     for line in (*(f"missing: {name}" for name in missing), *(f"failed: {text}" for text in failed)):
         log.print(line, style="yellow")
+
+
+def _bench_model(
+    model: Path, given: Path | None, batch: int, threads: int, seconds: float, kernel: str | None, as_json: bool
+) -> None:
+    network = load(model)
+    if given is None:
+        values = np.maximum(np.random.default_rng(0).normal(size=(batch, network.inputs)), 0).astype(np.float32)
+    else:
+        array = read_npy(given, "input file")
+        flat = array.reshape(1, -1) if array.ndim == 1 else array.reshape(len(array), -1)
+        values = np.resize(input_batch(flat, network.inputs).astype(np.float32), (batch, network.inputs))
+    measurements, missing = measure_network(network, values, threads=threads, seconds=seconds, kernel=kernel)
+    lines = advice(network, batch, measurements)
+    if as_json:
+        print_json(
+            {
+                "model": model,
+                "provenance": "measured",
+                "processor": processor(),
+                "threads": threads,
+                "batch": batch,
+                "inputs": str(given or "generated"),
+                "measurements": [asdict(one) for one in measurements],
+                "verdict": lines,
+                "missing": missing,
+            }
+        )
+        return
+    fastest = min(one.us for one in measurements)
+    print_table(
+        f"{network.name}, {batch} input(s) a call, {threads} thread(s), measured here in turns",
+        ["contender", "us a call", "quartiles", "/ fastest", "error"],
+        [[one.contender, one.us, _range(one.quartiles_us), one.us / fastest, one.error] for one in measurements],
+    )
+    result.print(f"On {processor()}; errors are of the largest output, against ours in float32.")
+    for line in lines:
+        result.print(line)
+    for line in missing:
+        log.print(f"missing: {line}", style="yellow")
 
 
 def _layers(names: str) -> list[str]:

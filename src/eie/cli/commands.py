@@ -11,9 +11,11 @@ import eie
 import eie._native as _native
 from eie.cli import (
     bench,
+    compare,
     compress,
     demo,
     doctor,
+    evaluate,
     explore,
     export,
     import_dotnet,
@@ -61,9 +63,11 @@ app.command("demo")(demo.command)
 app.command("compress")(compress.command)
 app.command("sensitivity")(sensitivity.command)
 app.command("inspect")(inspect.command)
+app.command("evaluate")(evaluate.command)
 app.command("export")(export.command)
 app.command("run")(run.command)
 app.command("simulate")(simulate.command)
+app.command("compare")(compare.command)
 app.command("reproduce")(reproduce.command)
 app.command("explore")(explore.command)
 app.command("bench")(bench.command)

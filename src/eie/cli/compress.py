@@ -11,7 +11,7 @@ import typer
 from eie.cli.inspect import size_table
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.engine import InferenceSession
-from eie.engine.accuracy import top1_accuracy
+from eie.engine.accuracy import accuracies
 from eie.engine.saturation import saturation
 from eie.model.network import Network
 from eie.pytorch.recipe import Recipe, read_recipe
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-NUMERICS = ("float32", "int16", "int8", "chip")
 TIMED_CALLS = 200
 SATURATION_INPUTS = 1000
 
@@ -48,7 +47,8 @@ def command(
         ),
     ] = None,
     recipe: Annotated[
-        Path | None, typer.Option(help="What to do, as TOML; by default 10 % of the weights, 4 bits.")
+        Path | None,
+        typer.Option(help="What to do, as TOML; by default no weight is pruned, and 4 bits each share 15 values."),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Trained weights for a factory's model: .safetensors, .npz or .pt.")
@@ -87,6 +87,10 @@ def command(
         chain=True,
         log=lambda line: log.print(line, style="dim"),
     )
+    if done.stages[-1].kept == done.stages[-1].weights:
+        log.print(
+            "note: nothing is pruned, since the weights have no zeros and the recipe gives no density", style="yellow"
+        )
     save(done.network, output, packed=steps.encode.huffman)
     discard_checkpoints(folder)
     _report(done, output, found, dense_us, as_json)
@@ -101,7 +105,7 @@ def _seed(seed: int) -> None:
 def _report(done: Compression, output: Path, data: Data | None, dense_us: float | None, as_json: bool) -> None:
     network = done.network
     sizes = [layer_size(layer) for layer in network.layers]
-    accuracies = {} if data is None else _accuracies(network, data)
+    right = {} if data is None else accuracies(network, data.x_test, data.y_test)
     ours_us = None if data is None else _session_us(network, data)
     saturated = () if data is None else saturation(network, _vectors(data.x_test[:SATURATION_INPUTS], network))
     dense_bytes, file_bytes = total(sizes).dense_bytes, output.stat().st_size
@@ -113,7 +117,7 @@ def _report(done: Compression, output: Path, data: Data | None, dense_us: float 
                 "dense_bytes": dense_bytes,
                 "ratio": dense_bytes / file_bytes,
                 "stages": [vars(stage) for stage in done.stages],
-                "test_accuracy": accuracies,
+                "test_accuracy": right,
                 "saturation": [vars(layer) for layer in saturated],
                 "dense_us": dense_us,
                 "compressed_us": ours_us,
@@ -133,7 +137,7 @@ def _report(done: Compression, output: Path, data: Data | None, dense_us: float 
         print_table(
             f"Of the file, on {len(data.x_test):,} test inputs (measured here)",
             ("numerics", "test accuracy, %"),
-            [(name, value * 100) for name, value in accuracies.items()],
+            [(name, value * 100) for name, value in right.items()],
         )
         print_table(
             f"The chip's formats on {min(SATURATION_INPUTS, len(data.x_test)):,} test inputs",
@@ -164,11 +168,6 @@ def _percent(part: float | None) -> float | None:
 
 def _vectors(x: np.ndarray[Any, np.dtype[np.float32]], network: Network) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.ascontiguousarray(x.reshape(-1, network.inputs))
-
-
-def _accuracies(network: Network, data: Data) -> dict[str, float]:
-    sessions = {numerics: InferenceSession(network, numerics=numerics) for numerics in NUMERICS}
-    return {name: top1_accuracy(session, data.x_test, data.y_test) for name, session in sessions.items()}
 
 
 def _session_us(network: Network, data: Data) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +17,7 @@ from eie.errors import InputError
 __all__ = ["command"]
 
 SHOWN = 12
+LINE_EVERY_S = 5.0
 
 
 def command(
@@ -32,27 +35,20 @@ def command(
     """
     # Polars and Altair are slow to import.
     from eie.explore import PARAMETERS, explore, load_space, pareto_front
-    from eie.report.front import front_chart
+    from eie.report.front import front_chart, sweep_report
     from eie.support.chart_files import write_chart
 
     if workers is not None and scheduler is not None:
         raise InputError("--workers and --scheduler exclude each other: a cluster has workers of its own")
     points = load_space(space)
     started = time.perf_counter()
-    columns = (TextColumn("exploring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=log, transient=True) as bar:
-        task = bar.add_task(points.name, total=None)
-        table = explore(
-            points,
-            out,
-            workers=workers,
-            scheduler=scheduler,
-            progress=lambda finished, runs: bar.update(task, completed=finished, total=runs),
-        )
+    with _progress(points.name) as progress:
+        table = explore(points, out, workers=workers, scheduler=scheduler, progress=progress)
     seconds = time.perf_counter() - started
     every, fitting = pareto_front(table), pareto_front(table, fitting=True)
     for kind in ("html", "svg"):
         write_chart(front_chart(every), out / f"front.{kind}", "front")
+    sweep_report(points, table, every, fitting).write(out / "report.html")
     if as_json:
         fronts = {"pareto": every.to_dicts(), "pareto_fits": fitting.to_dicts()}
         print_json({"runs": table.height, "seconds": seconds, "folder": out, **fronts})
@@ -72,5 +68,26 @@ def command(
     if not fitting.height:
         result.print("No configuration fits: its memories do not hold every layer, or cannot be read in every cycle.")
     result.print(
-        f"{table.height} runs in {seconds:.1f} s: {out / 'runs.parquet'}, {out / 'runs.csv'}, {out / 'front.html'}"
+        f"{table.height} runs in {seconds:.1f} s: {out / 'runs.parquet'}, {out / 'runs.csv'}, {out / 'report.html'}"
     )
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal; elsewhere, such as in a file, a line now and then."""
+    if log.is_terminal:
+        columns = (TextColumn("exploring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=log, transient=True) as bar:
+            task = bar.add_task(name, total=None)
+            yield lambda finished, runs: bar.update(task, completed=finished, total=runs)
+        return
+    started = said = time.perf_counter()
+
+    def line(finished: int, runs: int) -> None:
+        nonlocal said
+        now = time.perf_counter()
+        if now - said >= LINE_EVERY_S or finished == runs:
+            said = now
+            log.print(f"exploring: {finished:,} of {runs:,} runs, {now - started:.0f} s")
+
+    yield line

@@ -72,14 +72,7 @@ def size_table(title: str, sizes: list[LayerSize]) -> None:
         "layer",
         "weights",
         "kept, %",
-        "weight bits, P+Q",
-        "P+Q+H",
-        "index bits, P+Q",
-        "P+Q+H",
-        "bytes, P+Q",
-        "P+Q+H",
-        "ratio, P+Q",
-        "P+Q+H",
+        *(f"{what}\n{kind}" for what in ("weight bits", "index bits", "bytes", "ratio") for kind in ("P+Q", "P+Q+H")),
     )
     everything = [*sizes, total(sizes)] if len(sizes) > 1 else sizes
     print_table(title, columns, [tuple(size_document(size).values()) for size in everything])

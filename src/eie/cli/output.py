@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,9 +17,10 @@ from rich.table import Table
 
 __all__ = ["JsonOption", "log", "print_json", "print_table", "result"]
 
-# Names come from files, so nothing in a text is markup. Into a file or a pipe, tables are as wide as they need to be;
-# 240 is more than any of ours.
-result = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
+# Names come from files, so nothing in a text is markup. Into a file or a pipe, tables are as wide as they need to be
+# unless COLUMNS says otherwise; 240 is more than any of ours.
+_WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 240
+result = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_WIDTH)
 log = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
@@ -30,14 +32,32 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows under their column names on stdout, numbers to the right."""
+    """Print rows under their column names on stdout, numbers to the right.
+
+    A table wider than the terminal is printed in parts, one under the other, each with the first column.
+    """
+    rest = list(range(1, len(columns)))
+    unbounded = result.options.update(max_width=10_000)
+    while True:
+        chosen = [0, *rest]
+        table = _table(title, columns, rows, chosen)
+        while len(chosen) > 2 and result.measure(table, options=unbounded).maximum > result.width:
+            chosen.pop()
+            table = _table(title, columns, rows, chosen)
+        result.print(table)
+        rest = rest[len(chosen) - 1 :]
+        if not rest:
+            return
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], chosen: Sequence[int]) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
-    for index, column in enumerate(columns):
+    for index in chosen:
         numeric = all(isinstance(row[index], int | float) or row[index] is None for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
+        table.add_column(columns[index], justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    result.print(table)
+        table.add_row(*(_cell(row[index]) for index in chosen))
+    return table
 
 
 def _cell(value: object) -> str:

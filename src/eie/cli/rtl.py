@@ -104,6 +104,8 @@ def verify_command(
         ("equal", found.equal),
         ("cycles, stepped simulator", found.cycles),
         ("cycles, RTL", found.rtl_cycles),
+        ("host words per input, not in the cycles", found.host.per_input),
+        ("host words of the model", found.host.model),
         ("outputs compared", found.outputs),
         ("outputs that differ", found.differing_outputs),
         ("RTL run with its input and output, s (measured here)", found.rtl_s),

@@ -10,13 +10,23 @@ from typing import Annotated, Any
 import numpy.typing as npt
 import typer
 
-from eie.chip import Hardware, LayerSimulation, Simulation, capacity, simulate_network
+from eie.chip import Hardware, LayerSimulation, Simulation, capacity
 from eie.chip.trace import Window, activity, event_count, write_chrome, write_fst, write_timeline, write_vcd
 from eie.chip.trace.chrome import BYTES_PER_EVENT
 from eie.cli.output import JsonOption, log, print_json, print_table, result
-from eie.cost import Cost, cost, load_technology, require_figures
+from eie.cli.played import Played, document, play, spreads
+from eie.cost import (
+    Cost,
+    ExternalMemory,
+    Stream,
+    external_memories,
+    load_external_memory,
+    load_technology,
+    require_figures,
+)
 from eie.errors import InputError
 from eie.model.network import Network
+from eie.model.reference import input_batch
 from eie.storage import load
 from eie.support.chart_files import CHART_ENDINGS
 from eie.support.extras import require
@@ -31,7 +41,12 @@ LONGEST_NUMBER = 18  # digits
 
 def command(
     model: Annotated[Path, typer.Argument(help="A model file (.safetensors).")],
-    inputs: Annotated[Path, typer.Argument(metavar="INPUT.npy", help="One input vector, as .npy.")],
+    inputs: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT.npy", help="One input vector or several, (inputs,) or (vectors, inputs), as .npy."
+        ),
+    ],
     pes: Annotated[
         int | None, typer.Option("--pes", help="Processing elements; by default as the model is encoded.")
     ] = None,
@@ -58,6 +73,12 @@ def command(
     technology: Annotated[
         str | None,
         typer.Option(help="Energy, power and area too: a technology's name, or the path of a technology file (.toml)."),
+    ] = None,
+    external_memory: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Where weights are that do not fit the chip: {', '.join(external_memories())}, or a file (.toml)."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,35 +109,23 @@ def command(
     priced = None if technology is None else load_technology(technology)
     if priced is not None:
         require_figures(priced, hardware)
-    vector = read_npy(inputs, "input file")
-    layers = simulate_network(network, vector, hardware)
-    for layer in layers:
-        for requirement in capacity(layer.layer.matrix, hardware):
-            if not requirement.fits:
-                log.print(f"note: layer {layer.layer.name} would not fit the chip: {requirement}", style="yellow")
-        if layer.overflows:
-            log.print(
-                f"warning: {layer.overflows} sums of layer {layer.layer.name} overflowed and wrapped", style="yellow"
-            )
+    memory = None if external_memory is None else load_external_memory(external_memory)
+    batch = input_batch(read_npy(inputs, "input file"), network.inputs)
+    if len(batch) > 1 and (trace is not None or timeline is not None):
+        raise InputError(f"a trace or timeline shows one input, but {inputs} holds {len(batch)}: give one of them")
+    played = play(network, batch, hardware, priced, memory)
+    _notes(played, hardware, memory)
+    vector, layers, total = batch[0], played[0].layers, played[0].cost
     if trace is not None:
         _write_trace(trace, layers, network, vector, hardware, window)
     if timeline is not None:
         write_timeline(activity(layers, hardware, window), timeline)
         log.print(f"timeline: {timeline}", style="dim")
-    total_us = sum(layer.simulation.latency_us for layer in layers)
-    total = None if priced is None else cost([layer.simulation for layer in layers], priced)
     if as_json:
-        print_json(
-            {
-                "model": model,
-                "provenance": "simulated",
-                "hardware": hardware.document(),
-                "layers": [_document(layer) for layer in layers],
-                "cycles": sum(layer.simulation.cycles for layer in layers),
-                "latency_us": total_us,
-                **({} if total is None else {"cost": {"technology": technology, **_cost_document(total)}}),
-            }
-        )
+        print_json(document(model, hardware, played, technology, memory))
+        return
+    if len(batch) > 1:
+        _print_several(played, hardware)
         return
     facts: list[tuple[str, Callable[[Simulation], int | float]]] = [
         ("cycles", lambda s: s.cycles),
@@ -128,29 +137,82 @@ def command(
         ("multiply-accumulates", lambda s: s.counts.macs),
         ("weight-memory reads", lambda s: s.counts.spmat_reads),
         ("pointer reads", lambda s: s.counts.ptr_reads),
+        ("host words per input, not in the cycles", lambda s: s.host.per_input),
+        ("of these activations", lambda s: s.host.inputs),
+        ("of these presets", lambda s: s.host.presets),
+        ("of these reads", lambda s: s.host.reads),
+        ("host words of the model", lambda s: s.host.model),
         ("PE cycles busy", lambda s: int(s.busy_cycles.sum())),
         ("PE cycles on empty columns", lambda s: int(s.empty_column_cycles.sum())),
         ("PE cycles starved", lambda s: int(s.starved_cycles.sum())),
         ("PE cycles done early", lambda s: int(s.done_early_cycles.sum())),
     ]
-    runs = (
+    repeats = (
         [("runs for one input", *(layer.runs for layer in layers))] if any(layer.runs > 1 for layer in layers) else []
     )
     print_table(
-        f"Simulated: {hardware.n_pe} PEs, queues of {hardware.queue_depth}, {hardware.spmat_width_bits}-bit weight "
-        f"memory, {hardware.clock_mhz:g} MHz",
+        f"Simulated: {_machine(hardware)}",
         ("", *(layer.layer.name for layer in layers)),
-        [*runs, *((name, *(fact(layer.simulation) for layer in layers)) for name, fact in facts)],
+        [*repeats, *((name, *(fact(layer.simulation) for layer in layers)) for name, fact in facts)],
     )
+    if played[0].streams:
+        _print_streams(played[0].streams)
     if total is not None:
         _print_cost(total, hardware)
     if len(layers) > 1:
-        result.print(f"All {len(layers)} layers: {total_us:.2f} us (simulated)")
+        kind = "modelled" if played[0].streams else "simulated"
+        result.print(f"All {len(layers)} layers: {played[0].latency_us:.2f} us ({kind})")
 
 
-def _cost_document(made: Cost) -> dict[str, Any]:
-    names = ("energy_nj", "power_mw", "area_mm2", "power_put_in", "area_put_in", "slowest_memory_ns", "keeps_clock")
-    return {"provenance": "modelled", **{name: getattr(made, name) for name in names}}
+def _notes(played: list[Played], hardware: Hardware, memory: ExternalMemory | None) -> None:
+    for layer in played[0].layers:
+        for requirement in capacity(layer.layer.matrix, hardware):
+            if not requirement.fits and memory is None:
+                log.print(f"note: layer {layer.layer.name} would not fit the chip: {requirement}", style="yellow")
+    for name in (layer.layer.name for layer in played[0].layers):
+        overflows = sum(one.overflows for run in played for one in run.layers if one.layer.name == name)
+        if overflows:
+            log.print(f"warning: {overflows} sums of layer {name} overflowed and wrapped", style="yellow")
+
+
+def _print_several(played: list[Played], hardware: Hardware) -> None:
+    """Print mean, spread and worst case over several inputs."""
+    print_table(
+        f"Simulated over {len(played)} inputs: {_machine(hardware)}",
+        ("", "mean", "standard deviation", "least", "most", "at input"),
+        [(name, one.mean, one.deviation, one.least, one.most, one.worst) for name, one in spreads(played).items()],
+    )
+    if played[0].cost is not None:
+        result.print(f"Energy and power are modelled; the chip takes {played[0].cost.area_mm2:.2f} mm2.")
+        _warn_of_clock(played[0].cost, hardware)
+
+
+def _machine(hardware: Hardware) -> str:
+    return (
+        f"{hardware.n_pe} PEs, queues of {hardware.queue_depth}, {hardware.spmat_width_bits}-bit weight "
+        f"memory, {hardware.clock_mhz:g} MHz"
+    )
+
+
+def _print_streams(streams: dict[str, Stream]) -> None:
+    """Print what the external memory adds, layer by layer."""
+    memory = next(iter(streams.values())).memory
+    print_table(
+        f"Modelled: weights in {memory.title}, {memory.bandwidth_gb_s:g} GB/s, read while the chip computes",
+        ("layer", "bytes read", "computing, us", "reading, us", "together, us", "bound by", "energy of reads, nJ"),
+        [
+            (
+                name,
+                one.read_bytes,
+                one.simulation.latency_us,
+                one.transfer_us,
+                one.latency_us,
+                one.bound_by,
+                one.energy_nj,
+            )
+            for name, one in streams.items()
+        ],
+    )
 
 
 def _print_cost(made: Cost, hardware: Hardware) -> None:
@@ -161,30 +223,16 @@ def _print_cost(made: Cost, hardware: Hardware) -> None:
         [(name, part.energy_nj, part.power_mw, part.area_mm2) for name, part in made.split("unit").items()],
     )
     result.print(f"{made.energy_nj:,.0f} nJ, {made.power_mw:,.0f} mW, {made.area_mm2:.2f} mm2 (modelled)")
+    _warn_of_clock(made, hardware)
+
+
+def _warn_of_clock(made: Cost, hardware: Hardware) -> None:
     if not made.keeps_clock:
         log.print(
             f"warning: a memory is read every {made.slowest_memory_ns:.2f} ns at best and cannot keep "
             f"{hardware.clock_mhz:g} MHz",
             style="yellow",
         )
-
-
-def _document(layer: LayerSimulation) -> dict[str, Any]:
-    simulation = layer.simulation
-    return {
-        "name": layer.layer.name,
-        "runs": layer.runs,
-        "cycles": simulation.cycles,
-        "latency_us": simulation.latency_us,
-        "theoretical_us": simulation.theoretical_us,
-        "load_efficiency": simulation.load_efficiency,
-        "counts": vars(simulation.counts),
-        "busy_cycles": simulation.busy_cycles,
-        "empty_column_cycles": simulation.empty_column_cycles,
-        "starved_cycles": simulation.starved_cycles,
-        "done_early_cycles": simulation.done_early_cycles,
-        "overflows": layer.overflows,
-    }
 
 
 def _window(cycles: str, pes: str) -> Window:

@@ -217,6 +217,7 @@ def _each(component: Component, technology: Technology, hardware: Hardware) -> t
         growth = getattr(hardware, component.area_grows_with) / getattr(PAPER_SIZES, component.area_grows_with)
         area = (area or 0.0) * growth
         energy = (energy or 0.0) * (growth if component.action == "cycle" else 1.0)
+        leakage = (leakage or 0.0) * growth
     return (energy or 0.0) if component.action else 0.0, area or 0.0, leakage or 0.0, latency
 
 
@@ -230,6 +231,7 @@ def _times(component: Component, run: Simulation, instances: int) -> int:
         "queue_entry": run.counts.broadcasts * run.hardware.n_pe,
         "entry": run.counts.entries_issued,
         "mac": run.counts.macs,
+        "activation_read": run.counts.activation_reads,
         "cycle": run.cycles * instances,
     }
     return counts[component.action]

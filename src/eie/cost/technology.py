@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -18,7 +19,7 @@ from eie.support.toml import parse_toml, read_toml
 __all__ = ["ACTIONS", "Component", "Technology", "load_technology", "technologies"]
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Action = Literal["spmat_read", "ptr_read", "queue_entry", "entry", "mac", "cycle"]
+Action = Literal["spmat_read", "ptr_read", "queue_entry", "entry", "mac", "activation_read", "cycle"]
 Memory = Literal["spmat", "pointer", "activation"]
 
 ACTIONS: dict[Action, str] = {
@@ -27,6 +28,7 @@ ACTIONS: dict[Action, str] = {
     "queue_entry": "an activation enters and leaves one PE's queue",
     "entry": "an entry, padding included, goes through the arithmetic unit",
     "mac": "an entry that is a weight goes through the arithmetic unit",
+    "activation_read": "a PE's activation SRAM is read, to load a batch",
     "cycle": "a clock cycle passes, busy or not",
 }
 
@@ -188,7 +190,7 @@ class Technology(BaseModel):
 
         With s = old node / new node: clock times s, area over s^2, power of a PE unchanged, so energy over s.
         """
-        if not node_nm > 0:
+        if not 0 < node_nm < math.inf:
             raise InputError(f"the node must be a positive number of nm, not {node_nm}")
         shrink = self.node_nm / node_nm
         return self.model_copy(
@@ -209,7 +211,17 @@ def technologies() -> tuple[str, ...]:
 
 
 def load_technology(name: str | Path) -> Technology:
-    """A technology by its name among those that come with the package, or the user's own file by its path."""
+    """A technology by its name among those that come with the package, or the user's own file by its path.
+
+    With "@28" at the end it is scaled to 28 nm, as `Technology.scaled` does.
+    """
+    file, at, node = str(name).rpartition("@")
+    if at:
+        try:
+            node_nm = float(node)
+        except ValueError:
+            raise InputError(f"technology {name} must end in its node in nm after the @, such as @28") from None
+        return load_technology(file).scaled(node_nm)
     if str(name) in technologies():
         return _shipped(str(name))
     if not str(name).endswith(".toml"):

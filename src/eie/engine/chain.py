@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,21 @@ from eie.model.network import Layer
 from eie.model.reference import formats_of
 from eie.program.constants import constants_of
 
-__all__ = ["AccumulatorOverflow", "Chain", "LayerPlan", "numbers_in"]
+__all__ = [
+    "UNLIMITED",
+    "AccumulatorOverflow",
+    "Arguments",
+    "Chain",
+    "LayerPlan",
+    "arguments_of",
+    "check_chip_formats",
+    "numbers_in",
+    "warn_of_overflows",
+]
 
 _LARGEST_CHIP_FRACTION = 1000  # well within the exponent range of float64
 
-_UNLIMITED = 2**63  # bytes
+UNLIMITED = 2**63  # bytes
 
 Floats = npt.NDArray[np.float32]
 
@@ -61,6 +72,18 @@ class LayerPlan:
         return self.bytes + self.few_bytes
 
 
+class Arguments(NamedTuple):
+    """What native code is told of a layer besides its weights; empty or zero what other numerics need.
+
+    `settings` are the fraction bits of activations and outputs, and the bits of values and accumulators.
+    """
+
+    chip_codebook: npt.NDArray[np.int16]
+    chip_bias: npt.NDArray[np.int64]
+    settings: tuple[int, int, int, int]
+    int8_codebook: Integers
+
+
 class Chain:
     """`layers`, each one's outputs the next one's inputs, with one arithmetic; `kernel` is forced unless empty.
 
@@ -81,8 +104,8 @@ class Chain:
         self.inputs, self.outputs = layers[0].inputs, layers[-1].outputs
         self._counts_overflows = numerics == "chip"  # only its sums can wrap
         if numerics == "chip":
-            _check_chip_formats(layers)
-        self._native = _native.make_network(numerics, threads)
+            check_chip_formats(layers)
+        self.native = _native.make_network(numerics, threads)
         self._activity, self._bytes_per_number = activity, bytes_per_number
         self.plan = tuple(self._add(layer, numerics, kernel) for layer in layers)
         self._no_overflows = np.zeros(len(self.plan), np.uint64)
@@ -96,48 +119,33 @@ class Chain:
         warn = overflows is None and self._counts_overflows
         if overflows is None:
             overflows = np.zeros(len(self.plan), np.uint64) if self._counts_overflows else self._no_overflows
-        if not self._native.run(vectors, out, overflows):
+        if not self.native.run(vectors, out, overflows):
             return False
-        if warn and overflows.any():
-            for plan, count in zip(self.plan, overflows.tolist(), strict=True):
-                if count:
-                    message = f"{count} sums of layer {plan.name} did not fit the accumulator and wrapped"
-                    warnings.warn(message, AccumulatorOverflow, stacklevel=3)
+        if warn:
+            warn_of_overflows(self.plan, overflows)
         return True
 
     def _add(self, layer: Layer, numerics: str, kernel: str) -> LayerPlan:
         matrix = layer.matrix
         starts, columns, codes = matrix.rows
-        chip_codebook = np.zeros(0, np.int16)
-        chip_bias = np.zeros(0, np.int64)
-        int8_codebook = Integers(np.zeros(0, np.int8), 1.0)
-        settings = (0, 0, 16, 24)
-        if numerics == "chip":
-            constants = constants_of(layer)
-            formats, bits = constants.formats, constants.formats.value_bits
-            # Shifted up to 16 bits; the reason is in native/kernels/arithmetic.hpp.
-            chip_codebook = (constants.codebook << (16 - bits)).astype(np.int16)
-            chip_bias = constants.bias
-            settings = (formats.activation_fraction, formats.output_fraction, bits, formats.accumulator_bits)
-        if numerics == "int8":
-            int8_codebook = int8_weights(layer)
+        values = arguments_of(layer, numerics)
         try:
-            report = self._native.add_layer(
+            report = self.native.add_layer(
                 matrix.inputs,
                 starts,
                 columns,
                 codes,
                 matrix.code_bits,
                 matrix.codebook,
-                chip_codebook,
-                *int8_codebook,
+                values.chip_codebook,
+                *values.int8_codebook,
                 np.zeros(0, np.float32) if layer.bias is None else np.ascontiguousarray(layer.bias),
-                chip_bias,
+                values.chip_bias,
                 layer.relu,
-                *settings,
+                *values.settings,
                 kernel,
                 self._activity,
-                _UNLIMITED if self._bytes_per_number is None else int(self._bytes_per_number * numbers_in(layer)),
+                UNLIMITED if self._bytes_per_number is None else int(self._bytes_per_number * numbers_in(layer)),
             )
         except ValueError as error:
             raise InputError(f"layer {layer.name}: {error}") from error
@@ -158,7 +166,32 @@ def numbers_in(layer: Layer) -> int:
     return layer.matrix.nnz + layer.outputs + layer.inputs
 
 
-def _check_chip_formats(layers: Sequence[Layer]) -> None:
+def arguments_of(layer: Layer, numerics: str) -> Arguments:
+    """Return what native code is told of the layer; raise InputError where it cannot be had in these numerics."""
+    chip_codebook, chip_bias, settings = np.zeros(0, np.int16), np.zeros(0, np.int64), (0, 0, 16, 24)
+    int8_codebook = Integers(np.zeros(0, np.int8), 1.0)
+    if numerics == "chip":
+        constants = constants_of(layer)
+        formats, bits = constants.formats, constants.formats.value_bits
+        # Shifted up to 16 bits; the reason is in native/kernels/arithmetic.hpp.
+        chip_codebook = (constants.codebook << (16 - bits)).astype(np.int16)
+        chip_bias = constants.bias
+        settings = (formats.activation_fraction, formats.output_fraction, bits, formats.accumulator_bits)
+    if numerics == "int8":
+        int8_codebook = int8_weights(layer)
+    return Arguments(chip_codebook, chip_bias, settings, int8_codebook)
+
+
+def warn_of_overflows(plans: Sequence[LayerPlan], overflows: npt.NDArray[np.uint64]) -> None:
+    """Warn of each layer of whose sums some overflowed; to be called by what a session's `run` calls."""
+    for plan, count in zip(plans, overflows.tolist(), strict=True):
+        if count:
+            message = f"{count} sums of layer {plan.name} did not fit the accumulator and wrapped"
+            warnings.warn(message, AccumulatorOverflow, stacklevel=4)
+
+
+def check_chip_formats(layers: Sequence[Layer]) -> None:
+    """Raise InputError where the chip's formats are out of range, or a layer's are not those of the one before."""
     for layer in layers:
         formats = formats_of(layer)
         for fraction in (formats.activation_fraction, formats.output_fraction):

@@ -5,8 +5,8 @@ For a layer with codes k(r, c) into a codebook w, and activations a:
     y(r) = unit_w * unit_a * sum over c of q_w[k(r, c)] * q_a[c] + b(r)
 
 q_w are integers of up to +-127, chosen once per layer. q_a are chosen for each input: 0 to 254 where no activation is
-negative, as behind a ReLU, and otherwise -127 to 127. Sums are exact in 32 bits. The kernels in `native/kernels` give
-these outputs to the bit.
+negative, as behind a ReLU, and otherwise -127 to 127. Sums are exact in 32 bits. A convolution's input is its image:
+all its windows have the same unit. The kernels in `native/kernels` give these outputs to the bit.
 """
 
 from __future__ import annotations
@@ -18,8 +18,17 @@ import numpy.typing as npt
 
 from eie.errors import InputError
 from eie.model.network import Layer
+from eie.steps import Convolution
 
-__all__ = ["MOST_ROW_WEIGHTS", "Int8Outputs", "Integers", "int8_activations", "int8_layer", "int8_weights"]
+__all__ = [
+    "MOST_ROW_WEIGHTS",
+    "Int8Outputs",
+    "Integers",
+    "int8_activations",
+    "int8_convolution",
+    "int8_layer",
+    "int8_weights",
+]
 
 _LARGEST_WEIGHT = 127
 _LARGEST_ACTIVATION = 254
@@ -89,8 +98,24 @@ def int8_activations(inputs: npt.NDArray[np.float32]) -> Integers:
 
 def int8_layer(layer: Layer, inputs: npt.NDArray[np.float32]) -> Int8Outputs:
     """Return what the layer gives for one vector of float32 inputs."""
+    return _outputs(layer, int8_weights(layer), int8_activations(inputs))
+
+
+def int8_convolution(step: Convolution, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the outputs, (outputs,), of a convolution of a compressed layer for one float32 image, (inputs,)."""
+    (layer,) = step.layers
+    values, unit = int8_activations(image)
+    windows = step.window.over(step.image.of(values.astype(np.float64)))[0].transpose(1, 2, 0, 3, 4)
+    weights = int8_weights(layer)
+    pixels = [
+        _outputs(layer, weights, Integers(window.astype(np.int64), unit)).outputs
+        for window in windows.reshape(-1, layer.inputs)
+    ]
+    return np.stack(pixels, axis=1).reshape(-1)
+
+
+def _outputs(layer: Layer, weights: Integers, activations: Integers) -> Int8Outputs:
     starts, columns, codes = layer.matrix.rows
-    weights, activations = int8_weights(layer), int8_activations(inputs)
     running = np.cumsum(weights.values[codes].astype(np.int64) * activations.values[columns])
     running = np.concatenate((np.zeros(1, np.int64), running))
     sums = running[starts[1:]] - running[starts[:-1]]

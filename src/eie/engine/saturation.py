@@ -59,7 +59,5 @@ def saturation(network: Network, inputs: npt.ArrayLike) -> tuple[Saturation, ...
 
     everything = input_batch(inputs, network.inputs).astype(np.float32)
     for first in range(0, len(everything), BATCH):
-        vectors: Batch = everything[first : first + BATCH]
-        for step in network:
-            vectors = step.run(vectors, multiply)
+        network.run(everything[first : first + BATCH], multiply)
     return tuple(found.values())

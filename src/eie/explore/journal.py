@@ -32,6 +32,7 @@ class Journal:
             "eie": eie.__version__,
             "technology": f"{technology.name}, {_digest(technology.model_dump_json())}",
             "own_layers": _digest(*(layer.model_dump_json() for layer in space.own_layers.values())),
+            "files": _digest(space.files_digest()),
         }
         if path.exists():
             self._read()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eie.explore.space import PARAMETERS
+from eie.explore.space import OUTSIDE, PARAMETERS
 from eie.support.extras import needed_for
 
 with needed_for("a sweep"):
@@ -19,8 +19,9 @@ def pareto_front(table: pl.DataFrame, *, fitting: bool = False) -> pl.DataFrame:
     """The configurations, over all their layers together, that are on the front, by rising time.
 
     Time and energy are summed over the layers, run one after the other; the area is the chip's. Configurations that
-    were not run on every layer of the table are left out, for their sums would not compare. `fits` tells whether a
-    configuration holds every layer by itself and its memories keep its clock; with `fitting` only such ones compete.
+    were not run on every layer of the table are left out, for their sums would not compare; of those that differ only
+    in an external memory that they do not use, the first stays. `fits` tells whether a configuration holds every layer
+    by itself, or an external memory does, and its memories keep its clock; with `fitting` only such ones compete.
     """
     layers = table["layer"].n_unique()
     chips = (
@@ -34,6 +35,11 @@ def pareto_front(table: pl.DataFrame, *, fitting: bool = False) -> pl.DataFrame:
             pl.col("fits").all(),
         )
         .filter((pl.col("layers") == layers) & (pl.col("fits") | (not fitting)))
+        .unique(
+            subset=[name for name in (*PARAMETERS, *OBJECTIVES) if name not in OUTSIDE],
+            keep="first",
+            maintain_order=True,
+        )
         .sort(OBJECTIVES)
     )
     values = chips.select(OBJECTIVES).to_numpy()

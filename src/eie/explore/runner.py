@@ -39,6 +39,7 @@ def explore(
     Raises InputError, before any run, for values that the hardware or the technology refuses; WorkerLost where a
     process or the cluster is lost; Interrupted for Ctrl-C. The journal keeps what was done.
     """
+    space = space.spelt_out()
     runs = space.runs()
     technology = space.load_technology()
     for hardware in dict.fromkeys(run.hardware for run in runs):

@@ -20,13 +20,24 @@ activation_density = 0.07
 name = "my fc1"
 model = "mine.safetensors"
 layer = "fc1"
-activations = "fc1-inputs.npy"
+activations = "fc1-inputs.npy"     # one vector, or several as rows: then every number is their mean
+
+[[weight_layers]]                   # weights from .npy, or a tensor of .safetensors, and inputs
+name = "pruned"
+weights = "weights.npy"
+activations = "inputs.npy"
+
+[[networks]]                        # every layer of a model file, on inputs of the model
+name = "my model"
+model = "mine.safetensors"
+inputs = "inputs.npy"
 """
 
 from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from math import prod
@@ -36,26 +47,31 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eie.chip import Hardware
-from eie.cost import Technology, load_technology
+from eie.cost import ExternalMemory, Technology, load_external_memory, load_technology
 from eie.errors import InputError
-from eie.explore.encodings import BENCHMARK_NAMES, GeneratedLayer, ModelLayer, OwnLayer
-from eie.program.rules import BalancedRows, InOrderScan, RoundRobin, RowAssignment
+from eie.explore.layers import BENCHMARK_NAMES, GeneratedLayer, ModelLayer, OwnLayer, WeightLayer, WholeNetwork
+from eie.explore.rules import IN_ORDER, assignment, beside, digest, scan_rule
 from eie.support.toml import parse_toml, read_toml
 
 __all__ = ["PARAMETERS", "Run", "Space", "load_space", "ready_spaces"]
 
 HARDWARE = tuple(field.name for field in fields(Hardware) if field.name not in ("row_assignment", "scan_rule"))
 ENCODING: dict[str, Any] = {"index_bits": 4, "code_bits": 4}
-ASSIGNMENTS: dict[str, RowAssignment] = {"round robin": RoundRobin(), "by load": BalancedRows()}
-RULES: dict[str, Any] = {"row_assignment": "round robin", "broadcasts_per_cycle": 1}
-PARAMETERS = (*HARDWARE, *ENCODING, *RULES)
+RULES: dict[str, Any] = {"row_assignment": "round robin", "broadcasts_per_cycle": 1, "scan_rule": IN_ORDER}
+NO_MEMORY = "none"
+OUTSIDE: dict[str, Any] = {"external_memory": NO_MEMORY}
+NAMED = {**ENCODING, **RULES, **OUTSIDE}  # with what a space has that does not name them
+PARAMETERS = (*HARDWARE, *NAMED)
 
 Value = bool | int | float | str
 
 
 @dataclass(frozen=True)
 class Run:
-    """One point of a space: a layer, the encoding, the hardware."""
+    """One point of a space: a layer, the encoding, the hardware with its rules, and where weights are that do not fit.
+
+    Rules go by their names to other processes, which may not know a user's classes.
+    """
 
     layer: str
     index_bits: int
@@ -63,6 +79,32 @@ class Run:
     hardware: Hardware
     row_assignment: str
     broadcasts_per_cycle: int
+    scan_rule: str
+    external_memory: str
+
+    @classmethod
+    def of(cls, layer: str, values: Mapping[str, Value]) -> Run:
+        """The run with these values, the rest as in the paper. Raises InputError for a value that is refused."""
+        sizes: dict[str, Any] = {name: value for name, value in values.items() if name in HARDWARE}
+        named: dict[str, Any] = {name: values.get(name, default) for name, default in NAMED.items()}
+        hardware = Hardware(
+            **sizes,
+            row_assignment=assignment(named["row_assignment"]),
+            scan_rule=scan_rule(named["scan_rule"], named["broadcasts_per_cycle"]),
+        )
+        for name in ENCODING:
+            value = named[name]
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 8:
+                raise InputError(f"{name} must be an integer from 1 to 8, not {value!r}")
+        hardware.entries_per_row(named["index_bits"] + named["code_bits"])
+        if named["external_memory"] != NO_MEMORY:
+            load_external_memory(named["external_memory"])
+        return cls(layer=layer, hardware=hardware, **named)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the values, from which another process makes the run anew."""
+        values = self.parameters
+        return Run.of, (values.pop("layer"), values)
 
     @property
     def encoding(self) -> tuple[str, int, int, int]:
@@ -73,7 +115,7 @@ class Run:
     def parameters(self) -> dict[str, Any]:
         """Layer, encoding and hardware as the columns of the table."""
         sizes = {name: getattr(self.hardware, name) for name in HARDWARE}
-        return {"layer": self.layer, **sizes, **{name: getattr(self, name) for name in (*ENCODING, *RULES)}}
+        return {"layer": self.layer, **sizes, **{name: getattr(self, name) for name in NAMED}}
 
 
 class Space(BaseModel):
@@ -84,7 +126,9 @@ class Space(BaseModel):
     name: str = Field(min_length=1)
     layers: tuple[str, ...] = ()
     generated_layers: tuple[GeneratedLayer, ...] = ()
+    weight_layers: tuple[WeightLayer, ...] = ()
     model_layers: tuple[ModelLayer, ...] = ()
+    networks: tuple[WholeNetwork, ...] = ()
     strategy: Literal["grid", "random", "list"] = "grid"
     samples: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**63)
@@ -109,7 +153,7 @@ class Space(BaseModel):
         if self.strategy == "list" and self.parameters:
             raise ValueError("strategy 'list' takes its values from runs, but parameters are given as well")
         names = self.layer_names
-        if not names:
+        if not names and not self.networks:
             raise ValueError("the space is empty: it names no layers")
         for name in names:
             if name not in BENCHMARK_NAMES and name not in self.own_layers:
@@ -125,15 +169,43 @@ class Space(BaseModel):
 
     @property
     def layer_names(self) -> list[str]:
-        """The layers, "all" spelt out, generated ones last."""
+        """The layers, "all" spelt out, one's own last."""
         named = [name for layer in self.layers for name in (BENCHMARK_NAMES if layer == "all" else (layer,))]
-        return [*named, *(layer.name for layer in self.generated_layers), *(layer.name for layer in self.model_layers)]
+        return [*named, *(layer.name for layer in self._own)]
 
     @property
     def own_layers(self) -> dict[str, OwnLayer]:
-        """The layers that are not the paper's, by name."""
-        own: list[OwnLayer] = [*self.generated_layers, *self.model_layers]
-        return {layer.name: layer for layer in own}
+        """The layers that are not the paper's, by name; those of networks only once `spelt_out`."""
+        return {layer.name: layer for layer in self._own}
+
+    @property
+    def _own(self) -> tuple[OwnLayer, ...]:
+        return (*self.generated_layers, *self.weight_layers, *self.model_layers)
+
+    def spelt_out(self) -> Space:
+        """The same with every network's layers among the model layers. Raises InputError where two share a name."""
+        if not self.networks:
+            return self
+        layers = [*self.model_layers, *(layer for network in self.networks for layer in network.layers())]
+        found = self.model_copy(update={"model_layers": tuple(layers), "networks": ()})
+        for name in found.layer_names:
+            if found.layer_names.count(name) > 1:
+                raise InputError(f"space {self.name}: layer {name} is named more than once, expected once")
+        return found
+
+    def external_memories(self, runs: Sequence[Run]) -> dict[str, ExternalMemory]:
+        """The external memories of the runs, by the names that the runs have for them."""
+        names = dict.fromkeys(run.external_memory for run in runs if run.external_memory != NO_MEMORY)
+        return {name: load_external_memory(name) for name in names}
+
+    def files_digest(self) -> str:
+        """What tells the files that the parameters name from others, so that no old run is taken for a new one."""
+        points = [*self.run_list, *({name: value} for name, values in self.parameters.items() for value in values)]
+        memories = {
+            str(point["external_memory"]) for point in points if point.get("external_memory", NO_MEMORY) != NO_MEMORY
+        }
+        rules = [str(point[name]) for point in points for name in ("row_assignment", "scan_rule") if name in point]
+        return digest(rules) + "".join(load_external_memory(name).model_dump_json() for name in sorted(memories))
 
     @property
     def _grid_size(self) -> int:
@@ -162,26 +234,9 @@ class Space(BaseModel):
 
     def _run(self, point: dict[str, Value]) -> Run:
         try:
-            sizes: dict[str, Any] = {name: value for name, value in point.items() if name in HARDWARE}
-            rules = {name: point.get(name, default) for name, default in RULES.items()}
-            if rules["row_assignment"] not in ASSIGNMENTS:
-                raise InputError(
-                    f"row_assignment must be {' or '.join(map(repr, ASSIGNMENTS))}, not {rules['row_assignment']!r}"
-                )
-            hardware = Hardware(
-                **sizes,
-                row_assignment=ASSIGNMENTS[rules["row_assignment"]],
-                scan_rule=InOrderScan(rules["broadcasts_per_cycle"]),
-            )
-            encoding = {name: point.get(name, default) for name, default in ENCODING.items()}
-            for name, least, most in (("index_bits", 1, 8), ("code_bits", 1, 8)):
-                value = encoding[name]
-                if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-                    raise InputError(f"{name} must be an integer from {least} to {most}, not {value!r}")
-            hardware.entries_per_row(encoding["index_bits"] + encoding["code_bits"])
+            return Run.of(str(point["layer"]), point)
         except InputError as error:
             raise InputError(f"space {self.name}: {error}") from error
-        return Run(str(point["layer"]), **encoding, hardware=hardware, **rules)
 
 
 def _point(axes: dict[str, Any], number: int) -> dict[str, Value]:
@@ -208,10 +263,27 @@ def load_space(name: str | Path) -> Space:
         raise InputError(f"no space is named {name}; there are {', '.join(ready_spaces())}, or a path to a .toml")
     space = read_toml(name, Space, "space file")
     folder = Path(name).parent
-    technology = folder / space.technology
     return space.model_copy(
         update={
-            "technology": str(technology) if technology.is_file() else space.technology,
+            "technology": _file_beside(space.technology, folder),
+            "weight_layers": tuple(layer.beside(folder) for layer in space.weight_layers),
             "model_layers": tuple(layer.beside(folder) for layer in space.model_layers),
+            "networks": tuple(network.beside(folder) for network in space.networks),
+            "parameters": {
+                key: tuple(_found(key, one, folder) for one in values) for key, values in space.parameters.items()
+            },
+            "run_list": tuple({key: _found(key, one, folder) for key, one in run.items()} for run in space.run_list),
         }
-    )
+    ).spelt_out()
+
+
+def _found(parameter: str, value: Value, folder: Path) -> Any:
+    """A value that names a file is relative to the space's."""
+    if parameter == "external_memory":
+        return _file_beside(str(value), folder)
+    return beside(value, folder) if parameter in ("row_assignment", "scan_rule") else value
+
+
+def _file_beside(name: str, folder: Path) -> str:
+    file, at, node = name.rpartition("@") if "@" in name else (name, "", "")
+    return f"{folder / file}{at}{node}" if (folder / file).is_file() else name

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from eie.chip import capacity, simulate
-from eie.cost import Technology, cost
-from eie.explore.encodings import OwnLayer, encoded, layer_data
+import numpy as np
+import numpy.typing as npt
+
+from eie.chip import Simulation, capacity, simulate
+from eie.chip.spread import Spread
+from eie.cost import Cost, ExternalMemory, Stream, Technology, cost_with_streams, stream_matrix
+from eie.encoding.csc import InterleavedCSC
+from eie.explore.encodings import encoded
+from eie.explore.layers import OwnLayer, layer_data
 from eie.explore.space import Run, Space
 
 __all__ = ["Task", "tasks_of"]
@@ -20,51 +26,89 @@ class Task:
     runs: tuple[Run, ...]
     layer: OwnLayer | None
     technology: Technology
+    memories: dict[str, ExternalMemory]
 
     def rows(self) -> list[dict[str, Any]]:
         """A row per run: parameters, then what was simulated, then what was modelled; units are in the names.
 
-        `holds` tells whether the memories hold the layer, `fits` whether they can be read in every cycle as well.
+        Over several input vectors every number is their mean, beside the deviation and the most of the time. `holds`
+        tells whether the memories hold the layer, `fits` whether it runs: they hold it or an external memory does, and
+        they can be read in every cycle.
         """
         first = self.runs[0]
         layer = layer_data(first.layer, self.layer)
         matrix = encoded(layer, *first.encoding[1:])
         rows = []
         for run in self.runs:
-            simulation = simulate(matrix, layer.activations, run.hardware)
-            modelled = cost(simulation, self.technology)
+            memory = self.memories.get(run.external_memory)
+            played = [_play(matrix, vector, run, memory, self.technology) for vector in layer.vectors]
             holds = all(need.fits for need in capacity(matrix, run.hardware))
+            outside = isinstance(played[0][0], Stream)
+            time = Spread.of([cost.latency_us for _, cost in played])
             rows.append(
                 {
                     **run.parameters,
-                    "cycles": simulation.cycles,
-                    "latency_us": simulation.latency_us,
-                    "theoretical_us": simulation.theoretical_us,
-                    "load_efficiency": simulation.load_efficiency,
+                    **_mean([_numbers(one, cost) for one, cost in played]),
+                    "vectors": len(played),
+                    "latency_us_deviation": time.deviation,
+                    "latency_us_most": time.most,
                     "real_work": matrix.nnz / max(matrix.n_entries, 1),
-                    **vars(simulation.counts),
                     "holds": holds,
-                    "slowest_memory_ns": modelled.slowest_memory_ns,
-                    "fits": holds and modelled.keeps_clock,
-                    "energy_nj": modelled.energy_nj,
-                    "power_mw": modelled.power_mw,
-                    "area_mm2": modelled.area_mm2,
-                    "frames_per_s": modelled.frames_per_s,
-                    "frames_per_j": modelled.frames_per_j,
-                    "frames_per_s_mm2": modelled.frames_per_s_mm2,
+                    "slowest_memory_ns": played[0][1].slowest_memory_ns,
+                    "fits": (holds or outside) and played[0][1].keeps_clock,
                 }
             )
         return rows
 
 
+def _play(
+    matrix: InterleavedCSC, vector: npt.NDArray[Any], run: Run, memory: ExternalMemory | None, technology: Technology
+) -> tuple[Simulation | Stream, Cost]:
+    """One input vector, (runs, inputs), of the layer: all its runs one after the other, and what they cost."""
+    one: Simulation | Stream
+    if memory is None:
+        one = Simulation.total([simulate(matrix, each, run.hardware) for each in vector])
+    else:
+        one = stream_matrix(matrix, vector, run.hardware, memory)
+    return one, cost_with_streams([one], technology)
+
+
+def _numbers(one: Simulation | Stream, cost: Cost) -> dict[str, float]:
+    """What is averaged over the vectors."""
+    simulation = one.simulation if isinstance(one, Stream) else one
+    return {
+        "cycles": simulation.cycles,
+        "latency_us": cost.latency_us,
+        "theoretical_us": simulation.theoretical_us,
+        "load_efficiency": simulation.load_efficiency,
+        **vars(simulation.counts),
+        "host_words": simulation.host.per_input,
+        "external_bytes": one.read_bytes if isinstance(one, Stream) else 0,
+        "energy_nj": cost.energy_nj,
+        "power_mw": cost.power_mw,
+        "area_mm2": cost.area_mm2,
+        "frames_per_s": cost.frames_per_s,
+        "frames_per_j": cost.frames_per_j,
+        "frames_per_s_mm2": cost.frames_per_s_mm2,
+    }
+
+
+def _mean(numbers: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of each number over the vectors; of one vector its own."""
+    if len(numbers) == 1:
+        return numbers[0]
+    return {name: float(np.mean([each[name] for each in numbers])) for name in numbers[0]}
+
+
 def tasks_of(runs: list[Run], space: Space, technology: Technology) -> list[Task]:
     """The runs grouped by encoding, those of a layer together, so that a worker draws each layer once."""
     own = space.own_layers
+    memories = space.external_memories(runs)
     groups: dict[str, dict[object, list[Run]]] = {}
     for run in runs:
         groups.setdefault(run.layer, {}).setdefault(run.encoding, []).append(run)
     return [
-        Task(tuple(group), own.get(layer), technology)
+        Task(tuple(group), own.get(layer), technology, memories)
         for layer, encodings in groups.items()
         for group in encodings.values()
     ]

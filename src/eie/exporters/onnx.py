@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from eie.errors import InputError
 from eie.model.network import Layer, Network, Step
-from eie.steps import Activation, Affine, Convolution, Dense, Pooling
+from eie.steps import Activation, Affine, Convolution, Dense, Image, Pooling
 from eie.support.extras import needed_for
 from eie.support.names import unique_name
 from eie.support.output_files import atomic_write
@@ -34,15 +34,20 @@ _ACTIVATIONS = {
 
 
 def onnx_model(network: Network) -> Any:
-    """Return an onnx.ModelProto with the input "input" (batch, inputs) and the output "output" (batch, outputs)."""
-    writer = _Writer()
+    """Return an onnx.ModelProto with the input "input" and the output "output" (batch, outputs).
+
+    The input is (batch, inputs), or (batch, channels, height, width) where the first step takes an image.
+    """
+    first = getattr(network.steps[0], "image", None)
+    shape = [network.inputs] if first is None else [first.channels, first.height, first.width]
+    writer = _Writer(first)
     for step in network:
         writer.add(step)
     floats = onnx.TensorProto.FLOAT
     graph = onnx.helper.make_graph(
-        [*writer.nodes, onnx.helper.make_node("Identity", [writer.last], ["output"])],
+        [*writer.nodes, onnx.helper.make_node("Flatten" if writer.image else "Identity", [writer.last], ["output"])],
         network.name,
-        [onnx.helper.make_tensor_value_info("input", floats, ["batch", network.inputs])],
+        [onnx.helper.make_tensor_value_info("input", floats, ["batch", *shape])],
         [onnx.helper.make_tensor_value_info("output", floats, ["batch", network.outputs])],
         writer.tensors,
     )
@@ -61,9 +66,10 @@ def write_onnx(network: Network, path: Path) -> None:
 
 
 class _Writer:
-    """The nodes and tensors written so far; values pass between steps as vectors, as in `eie.model.Network`."""
+    """The nodes and tensors written so far; `image` is the shape of the last value, None for a vector."""
 
-    def __init__(self) -> None:
+    def __init__(self, image: Image | None) -> None:
+        self.image = image
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
         self.last = "input"
@@ -72,26 +78,35 @@ class _Writer:
     def add(self, step: Step) -> None:
         match step:
             case Layer() | Dense():
+                self._as_vector(step.name)
                 self._node("Gemm", step.name, *self._weights(step, step.name), transB=1)
                 self._relu(step.relu)
             case Convolution():
-                self._reshape(step.name, [-1, step.image.channels, step.image.height, step.image.width])
+                self._as_image(step.name, step.image)
                 kernel = (step.image.channels, *step.window.kernel)
                 tensors = self._weights(step.product, step.name, kernel)
                 self._node("Conv", step.name, *tensors, **_window(step))
                 self._relu(step.product.relu)
-                self._flatten(step.name)
+                self.image = step.image_out
             case Pooling():
-                self._reshape(step.name, [-1, step.image.channels, step.image.height, step.image.width])
+                self._as_image(step.name, step.image)
                 if step.kind == "max":
                     self._node("MaxPool", step.name, **_window(step))
                 else:
                     self._node("AveragePool", step.name, count_include_pad=1, **_window(step))
-                self._flatten(step.name)
+                self.image = step.image_out
             case Activation():
                 arguments = {"axis": 1} if "softmax" in step.function else {}
+                if arguments:
+                    self._as_vector(step.name)
                 self._node(_ACTIVATIONS[step.function], step.name, **arguments)
+            case Affine() if self.image and (self.image.channels, self.image.size) == (step.scale.size, step.inputs):
+                ones, zeros = np.ones_like(step.scale), np.zeros_like(step.scale)
+                facts = {"scale": step.scale, "shift": step.shift, "mean": zeros, "variance": ones}
+                names = [self._tensor(f"{step.name}.{what}", array) for what, array in facts.items()]
+                self._node("BatchNormalization", step.name, *names, epsilon=0.0)
             case Affine():
+                self._as_vector(step.name)
                 self._reshape(step.name, [-1, step.scale.size, step.pixels])
                 self._node("Mul", f"{step.name}.scale", self._tensor(f"{step.name}.scale", step.scale[:, None]))
                 self._node("Add", f"{step.name}.shift", self._tensor(f"{step.name}.shift", step.shift[:, None]))
@@ -119,6 +134,16 @@ class _Writer:
     def _relu(self, wanted: bool) -> None:
         if wanted:
             self._node("Relu", f"{self.last}.relu")
+
+    def _as_vector(self, name: str) -> None:
+        if self.image is not None:
+            self._flatten(name)
+            self.image = None
+
+    def _as_image(self, name: str, image: Image) -> None:
+        if self.image != image:
+            self._reshape(name, [-1, image.channels, image.height, image.width])
+            self.image = image
 
     def _reshape(self, name: str, shape: list[int]) -> None:
         self._node("Reshape", f"{name}.image", self._tensor(f"{name}.shape", np.array(shape, np.int64)))

@@ -1,9 +1,9 @@
 """Layers and networks as plain data: compressed weights, bias, ReLU and number formats.
 
-A layer computes f(W a + b); its weights W are an `InterleavedCSC`. A network is a sequence of steps; the outputs of
-each are the inputs of the next. A step is a layer, or an operation that uses layers and floating point, such as a
-convolution, a recurrent cell or pooling (`eie.steps`). The engine runs networks, the chip simulates them, and storage
-saves them.
+A layer computes f(W a + b); its weights W are an `InterleavedCSC`. A network is a list of steps; each reads the outputs
+of steps before it, in a chain those of the one before. A step is a layer, or an operation that uses layers and floating
+point, such as a convolution, a recurrent cell or pooling (`eie.steps`). The engine runs networks, the chip simulates
+them, and storage saves them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from os import PathLike
 from typing import Any, Self
 
 import numpy as np
@@ -22,9 +23,12 @@ from eie.errors import InputError
 from eie.model.numerics import Formats
 from eie.support.arrays import owned
 
-__all__ = ["Layer", "Multiply", "Network", "Step"]
+__all__ = ["NETWORK_INPUT", "Batch", "Layer", "Multiply", "Network", "Reads", "Step", "flow"]
 
 Batch = npt.NDArray[np.floating[Any]]
+Reads = tuple[tuple[int, ...], ...]
+
+NETWORK_INPUT = -1  # among the sources of a step
 
 
 class Step(ABC):
@@ -126,13 +130,19 @@ class Layer(Step):
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A sequence of `steps`; raises InputError if a step's outputs are not as many as the next step's inputs."""
+    """Steps in the order in which they run; the last one's outputs are the network's.
+
+    `sources` has for each step the earlier steps whose outputs it reads, by number from 0, or NETWORK_INPUT: their
+    vectors, one after the other, are the step's one input vector. None stands for a chain, each step reading the one
+    before. Raises InputError if what a step reads is not as long as its inputs, or a step is read by none.
+    """
 
     steps: tuple[Step, ...]
     name: str = "network"
+    sources: Reads | None = None
 
     def __post_init__(self) -> None:
-        """Check that there is a step, that names differ, and that each step's outputs fit the next step."""
+        """Check that there is a step, that names differ, and that every step fits what it reads."""
         object.__setattr__(self, "steps", tuple(self.steps))
         if not self.steps:
             raise InputError(f"network {self.name} has no steps, expected at least one")
@@ -140,18 +150,55 @@ class Network:
             name, times = Counter(names).most_common(1)[0] if names else ("", 0)
             if times > 1:
                 raise InputError(f"network {self.name} has {times} layers called {name}, expected one")
-        for before, after in zip(self.steps, self.steps[1:], strict=False):
-            if before.outputs != after.inputs:
+        if self.sources is not None:
+            given = tuple(tuple(sources) for sources in self.sources)
+            self._check_order(given)
+            object.__setattr__(self, "sources", None if given == _chain(len(self.steps)) else given)
+        self._check_sizes()
+
+    def _check_order(self, given: Reads) -> None:
+        """Raise InputError where a step reads nothing, or one that has not run; or where no step reads one."""
+        if len(given) != len(self.steps):
+            raise InputError(
+                f"network {self.name} has sources for {len(given)} steps, expected them for its {len(self.steps)}"
+            )
+        for number, (step, sources) in enumerate(zip(self.steps, given, strict=True)):
+            if not sources:
+                raise InputError(f"{step.name} has no source, expected at least one")
+            for source in sources:
+                if not NETWORK_INPUT <= source < number:
+                    raise InputError(
+                        f"{step.name} is step {number} and reads step {source}, expected {NETWORK_INPUT}, the "
+                        f"network's input, or a step before it"
+                    )
+        unread = set(range(len(self.steps) - 1)).difference(*given)
+        if unread:
+            raise InputError(f"no step reads {self.steps[min(unread)].name}, expected only the last step to be unread")
+
+    def _check_sizes(self) -> None:
+        """Raise InputError where a step's inputs are not as many as what it reads has."""
+        for step, sources in zip(self.steps, self.reads, strict=True):
+            lengths = [self._length(source) for source in sources]
+            if sum(lengths) == step.inputs:
+                continue
+            if len(sources) == 1 and sources[0] != NETWORK_INPUT:
                 raise InputError(
-                    f"layer {before.name} has {before.outputs} outputs, but {after.name} after it has "
-                    f"{after.inputs} inputs"
+                    f"layer {self.steps[sources[0]].name} has {lengths[0]} outputs, but {step.name} after it has "
+                    f"{step.inputs} inputs"
                 )
+            raise InputError(f"{step.name} reads {' + '.join(map(str, lengths))} values, but has {step.inputs} inputs")
+
+    def _length(self, source: int) -> int:
+        return self.inputs if source == NETWORK_INPUT else self.steps[source].outputs
 
     @classmethod
     def of(cls, what: Network | Layer | InterleavedCSC) -> Network:
         """Return `what` as a network: a layer as a network of one, a matrix as a layer without bias and ReLU."""
         if isinstance(what, InterleavedCSC):
             what = Layer("layer", what)
+        if not isinstance(what, Network | Step):
+            hint = ": read a model file with eie.load" if isinstance(what, str | PathLike) else ""
+            raise InputError(f"expected a network, a layer or a matrix, not a {type(what).__name__}{hint}")
         return what if isinstance(what, Network) else cls((what,), what.name)
 
     def __iter__(self) -> Iterator[Step]:
@@ -159,9 +206,14 @@ class Network:
         return iter(self.steps)
 
     @property
+    def reads(self) -> Reads:
+        """What each step reads, in a chain too."""
+        return _chain(len(self.steps)) if self.sources is None else self.sources
+
+    @property
     def inputs(self) -> int:
-        """Inputs of the first step."""
-        return self.steps[0].inputs
+        """Values of the network's input, which is all that the first step reads."""
+        return self.steps[0].inputs // len(self.reads[0])
 
     @property
     def outputs(self) -> int:
@@ -174,18 +226,42 @@ class Network:
         return tuple(layer for step in self.steps for layer in step.layers)
 
     @property
+    def working_values(self) -> int:
+        """The most numbers that there are at a time while one vector passes through."""
+        most = kept = self.inputs
+        for number, leaving in enumerate(_last_uses(self.reads)):
+            most = max(most, kept + self.steps[number].working_values)
+            kept += self.steps[number].outputs - sum(self._length(source) for source in leaving)
+        return most
+
+    @property
     def n_pe(self) -> int:
         """Processing elements of the first compressed layer; raises InputError if the network has none."""
         if not self.layers:
             raise InputError(f"network {self.name} has no compressed layer, expected at least one")
         return self.layers[0].matrix.n_pe
 
+    def run(self, vectors: Batch, multiply: Multiply) -> Batch:
+        """Return (batch, outputs) for (batch, inputs); `multiply(layer, x)` gives a layer's outputs, after its ReLU."""
+        return flow(self.reads, vectors, lambda number, x: self.steps[number].run(x, multiply))
+
+    def layer_before(self, number: int) -> int | None:
+        """Return which step is the linear layer whose outputs, and nothing else, linear layer `number` reads."""
+        sources = self.reads[number]
+        alone = len(sources) == 1 and sources[0] != NETWORK_INPUT and isinstance(self.steps[number], Layer)
+        return sources[0] if alone and isinstance(self.steps[sources[0]], Layer) else None
+
     def chain(self) -> tuple[Layer, ...]:
-        """Return the layers of a network of linear layers; raise InputError, naming the first step that is none."""
+        """Return the layers of a chain of linear layers; raise InputError, naming the first step that is none."""
         for step in self.steps:
             if not isinstance(step, Layer):
                 raise InputError(
                     f"{step.name} of network {self.name} is a {type(step).__name__}, expected only linear layers here"
+                )
+        for number, (step, sources) in enumerate(zip(self.steps, self.reads, strict=True)):
+            if sources != (number - 1,):
+                raise InputError(
+                    f"{step.name} of network {self.name} does not read the layer before it alone, expected a chain here"
                 )
         return self.layers
 
@@ -196,3 +272,29 @@ class Network:
     def interleave(self, n_pe: int) -> Network:
         """Return the same network with every layer split over `n_pe` processing elements."""
         return self.map_layers(lambda layer: replace(layer, matrix=layer.matrix.interleave(n_pe)))
+
+
+def flow(reads: Reads, vectors: Batch, run: Callable[[int, Batch], Batch]) -> Batch:
+    """Return the last result of `run(number, x)`, called in order with what `reads` says that each number reads.
+
+    `vectors`, (batch, ...), are NETWORK_INPUT; several sources are concatenated. A result is let go after its last use.
+    """
+    kept: dict[int, Batch] = {NETWORK_INPUT: vectors}
+    for number, leaving in enumerate(_last_uses(reads)):
+        read = [kept[source] for source in reads[number]]
+        for source in leaving:
+            del kept[source]
+        kept[number] = run(number, read[0] if len(read) == 1 else np.concatenate(read, axis=1))
+    return kept[len(reads) - 1]
+
+
+def _last_uses(reads: Reads) -> list[list[int]]:
+    """Return for each number what it is the last to read."""
+    leaving: list[list[int]] = [[] for _ in reads]
+    for source, number in {source: number for number, sources in enumerate(reads) for source in sources}.items():
+        leaving[number].append(source)
+    return leaving
+
+
+def _chain(steps: int) -> Reads:
+    return tuple((number - 1,) for number in range(steps))

@@ -13,7 +13,7 @@ import scipy  # imports its submodules on first use; most commands use none
 
 from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
-from eie.model.network import Layer, Network, Step
+from eie.model.network import Batch, Layer, Network, Step, flow
 from eie.model.numerics import Formats, choose_formats
 
 __all__ = ["calibrate", "float_layer", "float_sums", "formats_of", "input_batch"]
@@ -78,20 +78,23 @@ def calibrate(
     all that the step multiplies with it.
     """
     network = Network.of(network)
-    vectors: npt.NDArray[np.floating] = input_batch(inputs, network.inputs).astype(np.float64)
+    vectors: Batch = input_batch(inputs, network.inputs).astype(np.float64)
     largest_input: dict[str, float] = {}
     largest_sum: dict[str, float] = {}
 
-    def multiply(layer: Layer, batch: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    def multiply(layer: Layer, batch: Batch) -> Batch:
         sums = float_sums(layer, batch)
         for largest, values in ((largest_input, batch), (largest_sum, sums)):
             largest[layer.name] = max(largest.get(layer.name, 0.0), float(np.abs(values).max(initial=0.0)))
         return np.maximum(sums, 0.0) if layer.relu else sums
 
-    fraction: int | None = None
     steps: list[Step] = []
-    for step in network:
-        vectors = step.run(vectors, multiply)
+
+    def run_step(number: int, vectors: Batch) -> Batch:
+        step = network.steps[number]
+        outputs = step.run(vectors, multiply)
+        before = network.layer_before(number)
+        fraction = None if before is None else formats_of(steps[before].layers[0]).output_fraction
         layers = [
             replace(
                 layer,
@@ -109,5 +112,7 @@ def calibrate(
             for layer in step.layers
         ]
         steps.append(step.with_layers(layers))
-        fraction = formats_of(layers[0]).output_fraction if isinstance(step, Layer) else None
+        return outputs
+
+    flow(network.reads, vectors, run_step)
     return replace(network, steps=tuple(steps))

@@ -47,6 +47,7 @@ REPRODUCTIONS = (
     "claims",
     "assumptions",
     "rivals",
+    "external",
 )
 
 

@@ -24,7 +24,8 @@ def reproduce(study: Study) -> Reproduction:
         times = study.cpu_times(name)
         place = paper["layers"].index(benchmark_of(name))
         weights = "published weights" if study.is_real(name) else "generated weights"
-        simulated = "; ".join(text for text in (weights, study.shortfall(name)) if text)
+        host = f"host: {simulation.host.per_input:,} words besides"
+        simulated = "; ".join(text for text in (weights, study.shortfall(name), host) if text)
         for quantity, ours, reported_us, provenance, note in (
             (THEORETICAL, simulation.theoretical_us, paper["eie"]["theoretical"], Provenance.SIMULATED, simulated),
             (ACTUAL, simulation.latency_us, paper["eie"]["actual"], Provenance.SIMULATED, simulated),

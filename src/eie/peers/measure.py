@@ -18,7 +18,7 @@ from eie.model.network import Layer, Network
 from eie.peers.libraries import Call, Peer
 from eie.workloads.layers import LayerData
 
-__all__ = ["Contender", "Measurement", "Settings", "bandwidth_gb_per_s", "measure_layer"]
+__all__ = ["Contender", "Measurement", "Settings", "bandwidth_gb_per_s", "measure_layer", "quartiles", "times"]
 
 OURS = "eie"
 _COPIES_BYTES = 128 * 2**20  # well past the largest cache of a desktop or a server core's share
@@ -79,16 +79,16 @@ def measure_layer(data: LayerData, peers: Sequence[Peer], settings: Settings) ->
         contenders.append(Contender(peer.name, calls, bytes_read))
     largest = float(np.abs(expected).max()) or 1.0
     errors = {c.name: float(np.abs(c.calls[0]() - expected).max()) / largest for c in contenders}
-    warm = _times(contenders, settings.seconds, rotate=False)
-    rotated = _times(contenders, settings.seconds, rotate=True)
+    warm = times(contenders, settings.seconds, rotate=False)
+    rotated = times(contenders, settings.seconds, rotate=True)
     return [
         Measurement(
             data.name,
             c.name,
             float(np.median(warm[c.name])),
-            _quartiles(warm[c.name]),
+            quartiles(warm[c.name]),
             float(np.median(rotated[c.name])),
-            _quartiles(rotated[c.name]),
+            quartiles(rotated[c.name]),
             c.bytes_read,
             errors[c.name],
         )
@@ -127,9 +127,10 @@ def _copies(bytes_read: int) -> int:
     return int(np.clip(_COPIES_BYTES // max(bytes_read, 1) + 1, 2, _MOST_COPIES))
 
 
-def _times(contenders: Sequence[Contender], seconds: float, rotate: bool) -> dict[str, list[float]]:
+def times(contenders: Sequence[Contender], seconds: float, rotate: bool) -> dict[str, list[float]]:
+    """Return each contender's times in microseconds, in turns for `seconds`; with `rotate` over its calls' copies."""
     # Each turn is a burst of calls; the first is not timed, as it reloads code that the other turns evicted.
-    times: dict[str, list[float]] = {c.name: [] for c in contenders}
+    found: dict[str, list[float]] = {c.name: [] for c in contenders}
     for c in contenders:
         for call in c.calls:  # the first use of a copy pays for page faults and cold tables
             call()
@@ -137,9 +138,9 @@ def _times(contenders: Sequence[Contender], seconds: float, rotate: bool) -> dic
     while time.perf_counter() < end or turn < 6 * _BURST:
         for c in contenders:
             burst = [_seconds(c.calls[(turn + i) % len(c.calls) if rotate else 0]) for i in range(_BURST)]
-            times[c.name].extend(second * 1e6 for second in burst[1:])
+            found[c.name].extend(second * 1e6 for second in burst[1:])
         turn += _BURST
-    return times
+    return found
 
 
 def _seconds(call: Call) -> float:
@@ -148,6 +149,7 @@ def _seconds(call: Call) -> float:
     return time.perf_counter() - start
 
 
-def _quartiles(times: list[float]) -> tuple[float, float]:
+def quartiles(times: list[float]) -> tuple[float, float]:
+    """Return the 25th and the 75th percentile."""
     low, high = np.percentile(np.asarray(times, np.float64), [25, 75])
     return float(low), float(high)

@@ -3,7 +3,7 @@
 from eie.program.arithmetic import ChipOutputs, chip_layer, read_out
 from eie.program.constants import Constants, constants_of
 from eie.program.hardware import Hardware
-from eie.program.host import HostStep, host_steps
+from eie.program.host import HostStep, HostWords, host_steps, host_words
 from eie.program.lowering import Batch, LoweredLayer, Pass, Program, lower, lower_layer, passes_of
 from eie.program.rules import BalancedRows, InOrderScan, RoundRobin, RowAssignment, Scan, ScanRule
 
@@ -14,6 +14,7 @@ __all__ = [
     "Constants",
     "Hardware",
     "HostStep",
+    "HostWords",
     "InOrderScan",
     "LoweredLayer",
     "Pass",
@@ -25,6 +26,7 @@ __all__ = [
     "chip_layer",
     "constants_of",
     "host_steps",
+    "host_words",
     "lower",
     "lower_layer",
     "passes_of",

@@ -161,12 +161,12 @@ def lower(network: Network, hardware: Hardware, calibration: npt.ArrayLike | Non
             network, calibration, value_bits=hardware.value_bits, accumulator_bits=hardware.accumulator_bits
         )
     layers: list[LoweredLayer] = []
-    handed_on: Integers | None = None  # the order of places in which the step before leaves its outputs
-    for step in network:
-        chained = isinstance(step, Layer)  # inside another step, the host writes every input itself
+    orders: dict[int, Integers | None] = {}  # of places in which a linear layer leaves its outputs, by its number
+    for number, step in enumerate(network):
+        before = network.layer_before(number)  # for any other the host writes every input itself
         for layer in step.layers:
-            layers.append(lower_layer(layer, hardware, handed_on if chained else None))
-        handed_on = layers[-1].output_order if chained else None
+            layers.append(lower_layer(layer, hardware, None if before is None else orders[before]))
+            orders[number] = layers[-1].output_order
     return Program(network, hardware, tuple(layers))
 
 

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from eie.encoding.clustering import share
+from eie.encoding.csc import encode
 from eie.engine import InferenceSession
 from eie.errors import InputError
 from eie.model.network import Layer, Network
+from eie.pytorch.checkpoints import Weights, open_weights
+from eie.pytorch.pruning import magnitude_mask
+from eie.pytorch.recipe import Recipe
+from eie.storage import load, save
+from eie.storage.sizes import size_optimal
 
-__all__ = ["Conv2d", "Linear", "convert_"]
+__all__ = ["Conv2d", "Linear", "convert_", "load_"]
 
 
 class _Compressed(torch.nn.Module):
-    """A module that runs one compressed layer on the CPU, for inference: no gradient flows through it.
+    """A module that runs one compressed layer on the CPU, for inference.
 
     Its inputs and outputs are float32; it computes in the session's numerics. `numerics`, `threads` and `kernel` are
-    those of `eie.engine.InferenceSession`.
+    those of `eie.engine.InferenceSession`. No gradient flows through it: an input that asks for one is refused. Its
+    `state_dict()` holds the layer as the bytes of a model file, uint8, under `_extra_state`.
     """
 
     def __init__(self, layer: Layer, *, numerics: str = "int16", threads: int = 1, kernel: str | None = None) -> None:
@@ -29,6 +39,11 @@ class _Compressed(torch.nn.Module):
 
     def _multiply(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (batch, outputs) for (batch, inputs), on the device of `rows`."""
+        if rows.requires_grad and torch.is_grad_enabled():
+            raise InputError(
+                "no gradient flows through a compressed layer, but its input asks for one: run the model under "
+                "torch.no_grad(), or train it before its layers are converted"
+            )
         inputs = rows.detach().to("cpu", torch.float32).contiguous()
         outputs = torch.empty((len(inputs), self._layer.outputs))
         if len(inputs):
@@ -43,6 +58,24 @@ class _Compressed(torch.nn.Module):
             f"numerics={self._session.numerics}, kernel={plan.kernel}"
         )
 
+    def get_extra_state(self) -> torch.Tensor:
+        """Return the bytes of a model file of this layer, uint8."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "layer.safetensors"
+            save(self._layer, path)
+            return torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Any) -> None:
+        """Become the layer that `get_extra_state` gave; raise InputError for another size, and for anything else."""
+        layer = _layer_of(state)
+        if (layer.outputs, layer.inputs) != (self._layer.outputs, self._layer.inputs):
+            raise InputError(
+                f"a compressed layer of {layer.outputs} x {layer.inputs} cannot become one of {self._layer.outputs} x "
+                f"{self._layer.inputs}"
+            )
+        self._layer = layer
+        self._session = InferenceSession(Network((layer,)), **self._arguments)
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the session, which `__setstate__` builds again."""
         return {name: value for name, value in self.__dict__.items() if name != "_session"}
@@ -51,6 +84,17 @@ class _Compressed(torch.nn.Module):
         """Restore the state and build the session."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._session = InferenceSession(Network((self._layer,)), **self._arguments)
+
+
+def _layer_of(state: Any) -> Layer:
+    """Return the layer whose bytes `state` holds."""
+    if not isinstance(state, torch.Tensor) or state.dtype != torch.uint8 or state.ndim != 1:
+        raise InputError("the state of a compressed layer must be the bytes of a model file, a uint8 tensor")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "layer.safetensors"
+        path.write_bytes(state.cpu().numpy().tobytes())
+        (layer,) = load(path).chain()
+        return layer
 
 
 class Linear(_Compressed):
@@ -74,17 +118,22 @@ class Conv2d(_Compressed):
         super().__init__(layer, **arguments)
         self.kernel_size, self.stride = conv.kernel_size, conv.stride
         self.padding = tuple(int(side) for side in conv.padding)
+        self.padding_mode = conv.padding_mode
         self.in_channels, self.out_channels = conv.in_channels, layer.outputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (batch, channels out, down, across), float32, for `x` of shape (batch, channels in, height, width)."""
         if x.dim() != 4 or x.shape[1] != self.in_channels:
             raise InputError(f"inputs must have shape (batch, {self.in_channels}, height, width), not {tuple(x.shape)}")
-        windows = torch.nn.functional.unfold(x, self.kernel_size, padding=self.padding, stride=self.stride)
+        down, across = self.padding
+        if self.padding_mode != "zeros":
+            x = torch.nn.functional.pad(x, (across, across, down, down), mode=self.padding_mode)
+            down = across = 0
+        windows = torch.nn.functional.unfold(x, self.kernel_size, padding=(down, across), stride=self.stride)
         rows = windows.transpose(1, 2)
         pixels = self._multiply(rows.reshape(-1, rows.shape[2])).reshape(len(x), rows.shape[1], self.out_channels)
-        down = (x.shape[2] + 2 * self.padding[0] - self.kernel_size[0]) // self.stride[0] + 1
-        return pixels.transpose(1, 2).reshape(len(x), self.out_channels, down, -1)
+        rows_down = (x.shape[2] + 2 * down - self.kernel_size[0]) // self.stride[0] + 1
+        return pixels.transpose(1, 2).reshape(len(x), self.out_channels, rows_down, -1)
 
 
 def convert_(
@@ -116,15 +165,136 @@ def convert_(
             raise InputError(
                 f"module {name} is {outputs} x {inputs}, but the compressed layer is {layer.outputs} x {layer.inputs}"
             )
-        arguments: dict[str, Any] = {"numerics": numerics, "threads": threads, "kernel": kernel}
-        if isinstance(module, torch.nn.Conv2d):
-            converted[name] = Conv2d(layer, module, **arguments)
-        else:
-            converted[name] = Linear(layer, **arguments)
+        converted[name] = _compressed(layer, module, {"numerics": numerics, "threads": threads, "kernel": kernel})
     for name, replacement in converted.items():
-        parent, _, child = name.rpartition(".")
-        setattr(modules[parent], child, replacement)
+        _replace(model, name, replacement)
     return model
+
+
+def _compressed(layer: Layer, module: torch.nn.Module, arguments: dict[str, Any]) -> torch.nn.Module:
+    if isinstance(module, torch.nn.Conv2d):
+        return Conv2d(layer, module, **arguments)
+    return Linear(layer, **arguments)
+
+
+def _replace(model: torch.nn.Module, name: str, replacement: torch.nn.Module) -> None:
+    parent, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent), child, replacement)
+
+
+def load_(
+    model: torch.nn.Module,
+    checkpoint: str | Path,
+    recipe: Recipe | None = None,
+    *,
+    numerics: str = "int16",
+    threads: int = 1,
+    kernel: str | None = None,
+) -> torch.nn.Module:
+    """Load a checkpoint into `model`, its layers compressed one after the other, and return the model.
+
+    `checkpoint` is one that somebody pruned, by any means that leave zeros or masks (`eie.pytorch.checkpoints`), in one
+    file, several files with an index, or a folder: every linear layer and convolution that `convert_` takes becomes a
+    compressed one, shared and encoded as `recipe` says; weights that are zero stay so, and others are pruned only where
+    it gives a density. Weights that several modules have stay as they are, and tied. Or it is the `state_dict()` of a
+    model with compressed layers: those layers, and no others, are compressed then. `model` may be on the device
+    "meta": no more than one layer's float32 weights are in memory beside the compressed model.
+
+    Raises InputError for a checkpoint that has not all of the model's tensors, or others, or of another shape; the
+    model is not to be used then.
+    """
+    recipe = Recipe() if recipe is None else recipe
+    if recipe.prune is not None and recipe.prune.scope == "global":
+        raise InputError("the recipe prunes all layers together, expected scope = 'layer' where they are read in turn")
+    weights = open_weights(checkpoint)
+    arguments: dict[str, Any] = {"numerics": numerics, "threads": threads, "kernel": kernel}
+    tensors = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
+    names_of: dict[int, list[str]] = {}
+    for name, tensor in tensors:
+        names_of.setdefault(id(tensor), []).append(name)
+    used: set[str] = set()
+    compressed_already = any(name.endswith("_extra_state") for name in weights)
+    modules = dict(model.named_modules())
+    recipe.require_layers(name for name, module in modules.items() if _can_be_replaced(module))
+    for name, module in modules.items():
+        state, weight = f"{name}._extra_state".lstrip("."), f"{name}.weight"
+        if not _can_be_replaced(module) or not name or not recipe.of(name).compress:
+            continue
+        if state in weights:
+            layer = _layer_of(weights[state])
+            used.add(state)
+        elif not compressed_already and weight in weights and len(names_of[id(module.weight)]) == 1:
+            layer = _shared_layer(name, module, weights, recipe)
+            used |= {weight, f"{name}.bias"}
+        else:
+            continue
+        sizes = (module.weight.shape[0], module.weight[0].numel())
+        if sizes != (layer.outputs, layer.inputs):
+            raise InputError(
+                f"weights {weights.source}: {name} is {layer.outputs} x {layer.inputs}, expected {sizes[0]} x "
+                f"{sizes[1]} as the model has it"
+            )
+        _replace(model, name, _compressed(layer, module, arguments))
+    _load_rest(model, weights, names_of, used)
+    return model.eval()
+
+
+def _shared_layer(name: str, module: Any, weights: Weights, recipe: Recipe) -> Layer:
+    """Read one layer's weights, and return them shared and encoded."""
+    tensor = weights[f"{name}.weight"].float()
+    if tensor.shape != module.weight.shape:
+        raise InputError(
+            f"weights {weights.source}: {name}.weight has the shape {tuple(tensor.shape)}, expected "
+            f"{tuple(module.weight.shape)}"
+        )
+    density = recipe.density_of(name)
+    if density is not None:
+        tensor = tensor * magnitude_mask(tensor, density)
+    if not torch.isfinite(tensor).all():
+        raise InputError(f"the weights of {name} must be finite, but some are NaN or infinite")
+    rows = tensor.reshape(len(tensor), -1).numpy()
+    codes, codebook = share(rows, recipe.bits_of(name), recipe.share.clustering, seed=recipe.seed)
+    bits = 4 if recipe.encode.index_bits == "best" else recipe.encode.index_bits
+    bias = weights[f"{name}.bias"].float().numpy().copy() if f"{name}.bias" in weights else None
+    if (bias is None) != (module.bias is None):
+        has, model_has = ("no", "one") if bias is None else ("a", "none")
+        raise InputError(f"weights {weights.source} have {has} bias for {name}, and the model has {model_has}")
+    layer = Layer(name, encode(codes, codebook, recipe.encode.n_pe, bits), bias)
+    return size_optimal(layer) if recipe.encode.index_bits == "best" else layer
+
+
+def _load_rest(model: torch.nn.Module, weights: Weights, names_of: dict[int, list[str]], used: set[str]) -> None:
+    """Load every tensor that no compressed layer has taken, in place of the model's own."""
+    loaded: dict[int, torch.Tensor] = {}
+    here = {id(module): name for name, module in model.named_modules()}
+    for module in model.modules():
+        own_tensors: list[dict[str, Any]] = [module._parameters, module._buffers]
+        for kind in own_tensors:
+            for own, tensor in kind.items():
+                if tensor is None:
+                    continue
+                name = f"{here[id(module)]}.{own}".lstrip(".")
+                aliases = names_of.get(id(tensor), [name])
+                found = next((alias for alias in (name, *aliases) if alias in weights), None)
+                used |= set(aliases)
+                if found is None:
+                    if own in module._non_persistent_buffers_set and not tensor.is_meta:
+                        continue
+                    raise InputError(f"weights {weights.source} have no {name}, which the model has")
+                if id(tensor) not in loaded:
+                    read = weights[found]
+                    if read.shape != tensor.shape:
+                        raise InputError(
+                            f"weights {weights.source}: {found} has the shape {tuple(read.shape)}, expected "
+                            f"{tuple(tensor.shape)}"
+                        )
+                    copy = read.to(tensor.dtype, copy=True)
+                    is_parameter = isinstance(tensor, torch.nn.Parameter)
+                    loaded[id(tensor)] = torch.nn.Parameter(copy, tensor.requires_grad) if is_parameter else copy
+                kind[own] = loaded[id(tensor)]
+    others = sorted(set(weights) - used)
+    if others:
+        raise InputError(f"weights {weights.source} have {others[0]}, which the model has not")
 
 
 def _can_be_replaced(module: torch.nn.Module | None) -> bool:

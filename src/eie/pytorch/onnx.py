@@ -12,6 +12,7 @@ from torch import nn
 
 from eie.errors import InputError
 from eie.pytorch.names import module_name
+from eie.pytorch.onnx_reference import require_same
 from eie.support.extras import needed_for
 from eie.support.output_files import existing_file
 
@@ -36,7 +37,8 @@ def read_onnx(path: str | Path) -> nn.Sequential:
 
     Supported nodes are Gemm, MatMul and Add, Conv, BatchNormalization, MaxPool, AveragePool, GlobalAveragePool, Relu,
     Tanh, Sigmoid, Softmax, LogSoftmax, Flatten, Reshape to vectors, Dropout and Identity. Raises InputError, naming
-    the node, for any other, and for nodes that do not form a chain.
+    the node, for any other, for nodes that do not form a chain, and for modules that do not compute what ONNX's own
+    reference does.
     """
     path = existing_file(path, "model")
     try:
@@ -46,7 +48,10 @@ def read_onnx(path: str | Path) -> nn.Sequential:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"model {path} is not a whole ONNX file: {reason}") from error
     try:
-        return _Reader(model.graph).modules()
+        reader = _Reader(model.graph)
+        modules = reader.modules()
+        require_same(model, modules, reader.values)
+        return modules
     except InputError as error:
         raise InputError(f"model {path}: {error}") from error
     except Exception as error:  # a text that is not UTF-8 comes as bytes, which nothing here expects
@@ -66,6 +71,7 @@ class _Reader:
         self.last = inputs[0]
         self.outputs = [one.name for one in graph.output]
         self.layers: OrderedDict[str, nn.Module] = OrderedDict()
+        self.values: dict[str, str] = {}  # by module: the value of the graph that it gives
 
     def modules(self) -> nn.Sequential:
         for node in self.nodes:
@@ -90,6 +96,7 @@ class _Reader:
                     f"node {self._name(node)} is a {node.op_type} that cannot be read: {reason}"
                 ) from error
             self.last = node.output[0]
+            self.values[next(reversed(self.layers))] = self.last
         if self.outputs != [self.last]:
             raise InputError(f"the graph gives {', '.join(self.outputs) or 'nothing'}, expected {self.last} alone")
         if not self.layers:

@@ -4,99 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import nn
-from torch.nn.utils import parametrize
 
-from eie.encoding.clustering import Method, share
 from eie.errors import InputError
-from eie.model.network import Layer, Network
-from eie.model.reference import calibrate
-from eie.pytorch.pruning import Mask, cubic_density, global_masks, magnitude_mask
+from eie.pytorch.compressor import Compression, Compressor, Stage, input_shape
 from eie.pytorch.recipe import Recipe, Train
-from eie.pytorch.recurrent_and_winograd import lower_
-from eie.pytorch.sharing import Shared
-from eie.pytorch.tracing import Target, network_of, products_of
-from eie.pytorch.training import Training, accuracy, finetune
-from eie.storage.sizes import size_optimal
+from eie.pytorch.tracing import network_of
+from eie.pytorch.training import Training, accuracy, finetune, require_labels
+from eie.pytorch.verification import expected_of
 from eie.support.output_files import atomic_write
 from eie.workloads.data import Data
 
-__all__ = ["Compression", "Stage", "compress_", "discard_checkpoints", "targets_of"]
+__all__ = ["Compression", "Stage", "compress_", "discard_checkpoints"]
 
 OWNER = "owner.sha256"  # in a folder of checkpoints: the hash of the recipe, model and data that they belong to
 TRAININGS = ("train", "prune", "finetune")
 MASK_INTERVAL = 50  # steps between one choice of masks and the next
 
 Log = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The model after one step of the recipe: accuracies, 0 to 1 or None without data, and weights kept."""
-
-    name: str
-    validation_accuracy: float | None
-    test_accuracy: float | None
-    kept: int
-    weights: int
-
-
-@dataclass(frozen=True, eq=False)
-class Compression:
-    """A compressed model: the PyTorch module, its compressed layers by name, and a Stage for each step."""
-
-    model: nn.Module
-    recipe: Recipe
-    layers: Mapping[str, Layer]
-    stages: tuple[Stage, ...]
-    data: Data | None
-
-    @cached_property
-    def network(self) -> Network:
-        """The whole model as a network, with Q formats chosen from training inputs if data was given.
-
-        Raises InputError if its forward pass is not a chain of supported layers; `layers` is available nevertheless.
-        """
-        encode, numbers = self.recipe.encode, self.recipe.numbers
-        shape = _input_shape(self.model, self.recipe, self.data)
-        network = network_of(self.model, shape, name=self.recipe.name, layers=self.layers)
-        if self.data is None:
-            return network
-        inputs = self.data.x_train[: numbers.calibration_inputs].reshape(-1, network.inputs)
-        return calibrate(
-            network.interleave(encode.n_pe),
-            inputs,
-            value_bits=numbers.value_bits,
-            accumulator_bits=numbers.accumulator_bits,
-        )
-
-
-def _input_shape(model: nn.Module, recipe: Recipe, data: Data | None) -> tuple[int, ...]:
-    """Return the shape of one input: from the recipe, the data, or a linear first layer, in this order."""
-    if recipe.input_shape is not None:
-        return recipe.input_shape
-    if data is not None:
-        return data.input_shape
-    first = next(iter(targets_of(model).values()))
-    if not isinstance(first, nn.Linear):
-        raise InputError("the shape of one input must be known: give data, or input_shape in the recipe")
-    return (first.in_features,)
-
-
-def targets_of(model: nn.Module) -> dict[str, Target]:
-    """Return the layers that can be compressed, by name: linear, recurrent, and convolutions without groups."""
-    return {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, Target) and getattr(module, "groups", 1) == 1
-    }
 
 
 def compress_(
@@ -117,31 +45,21 @@ def compress_(
     infinite, and a recipe or checkpoints of another model; raises Interrupted if the user stops it.
     """
     recipe = Recipe() if recipe is None else recipe
-    recipe.require_layers(
-        name for name, module in model.named_modules() if isinstance(module, Target | nn.RNNBase | nn.RNNCellBase)
-    )
-    lower_(model, {name for name, layer in recipe.layers.items() if layer.winograd})
-    targets = targets_of(model)
-    if not targets:
-        raise InputError("the model has no layer that can be compressed: no linear one, no convolution without groups")
-    targets = {name: module for name, module in targets.items() if recipe.of(name).compress}
-    if not targets:
-        raise InputError("the recipe has compress = false for every layer, expected at least one layer to compress")
-    for name, module in targets.items():
-        if parametrize.is_parametrized(module):
-            raise InputError(f"layer {name} is parametrised already, expected plain weights")
-        if not torch.isfinite(module.weight).all():
-            raise InputError(f"the weights of {name} must be finite, but some are NaN or infinite")
-    if chain:
-        network_of(model, _input_shape(model, recipe, data))
-    run = _Run(model, recipe, targets, data, checkpoints, log)
+    inputs = None if data is None else data.x_train
+    if data is not None:
+        require_labels(model, data)
+    expected = expected_of(model, input_shape(model, recipe, inputs), inputs) if chain else None
+    compressor = Compressor(model, recipe)
+    if expected is not None:
+        expected.hold(model, network_of(model, input_shape(model, recipe, inputs)))
+    run = _Run(compressor, data, checkpoints, log)
     run.claim_checkpoints()
     run.train()
     run.prune()
     run.share()
     run.finetune()
     model.eval()
-    return Compression(model, recipe, run.layers(), tuple(run.stages), data)
+    return Compression(model, recipe, tuple(compressor.targets), tuple(run.stages), data, inputs)
 
 
 def discard_checkpoints(folder: Path) -> None:
@@ -158,16 +76,8 @@ def discard_checkpoints(folder: Path) -> None:
 class _Run:
     """The compression of one model: a method for each step of the recipe."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        recipe: Recipe,
-        targets: dict[str, Target],
-        data: Data | None,
-        checkpoints: Path | None,
-        log: Log,
-    ) -> None:
-        self.model, self.recipe, self.targets = model, recipe, targets
+    def __init__(self, compressor: Compressor, data: Data | None, checkpoints: Path | None, log: Log) -> None:
+        self.compressor, self.model, self.recipe = compressor, compressor.model, compressor.recipe
         self.data, self.checkpoints, self.log = data, checkpoints, log
         self.stages: list[Stage] = []
 
@@ -203,50 +113,25 @@ class _Run:
 
     def prune(self) -> None:
         """Prune the weights under masks, with training in between, and store the zeros in the weights."""
-        prune = self.recipe.prune
-        for module in self.targets.values():
-            mask = Mask(torch.ones_like(module.weight, dtype=torch.bool), prune.regrow)
-            parametrize.register_parametrization(module, "weight", mask)
-        trained = self.data is not None and prune.epochs > 0
-        gradual = trained and prune.schedule == "gradual"
-        self._choose_masks(0.0 if gradual else 1.0)
+        prune = self.recipe.pruning
+        if self.compressor.prunes:
+            gradual = self.data is not None and prune.epochs > 0 and prune.schedule == "gradual"
+            self.compressor.prune(0.0 if gradual else 1.0)
 
-        def move_masks(step: int, steps: int) -> None:
-            # The density falls until the ramp ends; for half of the rest pruned weights may still regrow.
-            ramp_ends = math.ceil(prune.ramp * steps)
-            if gradual and step <= (steps + ramp_ends) / 2 and (step % MASK_INTERVAL == 0 or step == ramp_ends):
-                self._choose_masks(step / ramp_ends)
+            def move_masks(step: int, steps: int) -> None:
+                # The density falls until the ramp ends; for half of the rest pruned weights may still regrow.
+                ramp_ends = math.ceil(prune.ramp * steps)
+                if gradual and step <= (steps + ramp_ends) / 2 and (step % MASK_INTERVAL == 0 or step == ramp_ends):
+                    self.compressor.prune(step / ramp_ends)
 
-        self._train("prune", prune, move_masks, best_after=prune.ramp if gradual else 0.0)
-        for module in self.targets.values():
-            parametrize.remove_parametrizations(module, "weight")  # leaves the weights as they were masked
-        self._note("pruned")
-
-    def _choose_masks(self, progress: float) -> None:
-        """Choose every layer's mask for the density at `progress` of the ramp."""
-        regrow = self.recipe.prune.regrow
-        weights = {}
-        for name, module in self.targets.items():
-            original, mask = _masked(module)
-            weights[name] = original if regrow else original * mask
-        together = {
-            name: tensor
-            for name, tensor in weights.items()
-            if self.recipe.prune.scope == "global" and self.recipe.of(name).density is None
-        }
-        masks = global_masks(together, cubic_density(progress, self.recipe.prune.density)) if together else {}
-        for name, tensor in weights.items():
-            if name not in masks:
-                masks[name] = magnitude_mask(tensor, cubic_density(progress, self.recipe.density_of(name)))
-            _masked(self.targets[name])[1].copy_(masks[name])
+            self._train("prune", prune, move_masks, best_after=prune.ramp if gradual else 0.0)
+        self.compressor.store_zeros()
+        if self.compressor.prunes:
+            self._note("pruned")
 
     def share(self) -> None:
         """Cluster each layer's weights, and replace them by codes and centroids."""
-        wanted = self.recipe.share
-        for name, module in self.targets.items():
-            _share(module, "weight", self.recipe.bits_of(name), wanted.clustering, self.recipe.seed)
-            if wanted.bias == "shared" and module.bias is not None:
-                _share(module, "bias", self.recipe.bits_of(name), wanted.clustering, self.recipe.seed)
+        self.compressor.share()
         self._note("shared")
 
     def finetune(self) -> None:
@@ -254,17 +139,6 @@ class _Run:
         if self.data is not None and self.recipe.finetune.epochs:
             self._train("finetune", self.recipe.finetune)
             self._note("fine-tuned")
-
-    def layers(self) -> dict[str, Layer]:
-        """Return the compressed layers, encoded as the recipe says."""
-        encode = self.recipe.encode
-        found = {}
-        for name, module in self.targets.items():
-            bits = 4 if encode.index_bits == "best" else encode.index_bits
-            for layer in products_of(module, name, encode.n_pe, bits):
-                assert isinstance(layer, Layer)
-                found[layer.name] = size_optimal(layer) if encode.index_bits == "best" else layer
-        return found
 
     def _train(
         self,
@@ -289,8 +163,7 @@ class _Run:
         )
 
     def _note(self, name: str) -> None:
-        kept = sum(int(torch.count_nonzero(module.weight)) for module in self.targets.values())
-        weights = sum(module.weight.numel() for module in self.targets.values())
+        kept, weights = self.compressor.count()
         if self.data is None:
             self.stages.append(Stage(name, None, None, kept, weights))
             return
@@ -298,16 +171,3 @@ class _Run:
         test = accuracy(self.model, self.data.x_test, self.data.y_test)
         self.stages.append(Stage(name, validation, test, kept, weights))
         self.log(f"{name}: {kept:,} of {weights:,} weights, test accuracy {test:.2%}")
-
-
-def _masked(module: Target) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a masked module's weights, those under the mask included, and the mask."""
-    parametrisations: Any = module.parametrizations
-    return parametrisations["weight"].original.detach(), parametrisations["weight"][0].mask
-
-
-def _share(module: Target, tensor: str, bits: int, clustering: Method, seed: int) -> None:
-    """Replace the non-zero values of one tensor by codes into a codebook of 2**bits - 1 centroids."""
-    codes, codebook = share(getattr(module, tensor).detach().numpy(), bits, clustering, seed=seed)
-    shared = Shared(torch.from_numpy(codes), torch.from_numpy(codebook[1:].copy()))
-    parametrize.register_parametrization(module, tensor, shared)

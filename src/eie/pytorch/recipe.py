@@ -94,13 +94,16 @@ class LayerRecipe(_Table):
 
 
 class Recipe(_Table):
-    """The whole recipe, its tables in the order of the steps."""
+    """The whole recipe, its tables in the order of the steps; a step that is left out is skipped.
+
+    Without `prune` every weight that is not zero is kept, and those that are stay so.
+    """
 
     name: str = "network"
     seed: int = Field(default=0, ge=0, lt=2**32)
     input_shape: tuple[int, ...] | None = None
     train: Train = Train()
-    prune: Prune = Prune()
+    prune: Prune | None = None
     share: Share = Share()
     finetune: Finetune = Finetune()
     encode: Encode = Encode()
@@ -114,16 +117,27 @@ class Recipe(_Table):
                 f"numbers.accumulator_bits must be {self.numbers.value_bits} or more, as value_bits is, not "
                 f"{self.numbers.accumulator_bits}"
             )
+        for name, layer in self.layers.items():
+            others = layer.model_fields_set - {"compress"}
+            if not layer.compress and others:
+                raise ValueError(
+                    f"layers.{name} has compress = false and {min(others)}, expected nothing beside compress = false"
+                )
         return self
+
+    @property
+    def pruning(self) -> Prune:
+        """How layers that have a density are pruned."""
+        return self.prune or Prune()
 
     def of(self, layer: str) -> LayerRecipe:
         """Return the parameters of one layer."""
         return self.layers.get(layer, LayerRecipe())
 
-    def density_of(self, layer: str) -> float:
-        """Return the share of one layer's weights to keep, 0 to 1."""
+    def density_of(self, layer: str) -> float | None:
+        """Return the share of one layer's weights to keep, 0 to 1, or None for those that it has."""
         density = self.of(layer).density
-        return self.prune.density if density is None else density
+        return self.prune.density if density is None and self.prune is not None else density
 
     def bits_of(self, layer: str) -> int:
         """Return the bits of one layer's codes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal, Self
 
 import torch
@@ -11,7 +12,7 @@ from eie.errors import InputError
 from eie.steps.recurrent import GATES
 from eie.steps.winograd import INPUT, OUTPUT, PLACES, transform_filters
 
-__all__ = ["RecurrentCell", "RecurrentLayer", "WinogradConv2d", "lower_"]
+__all__ = ["RecurrentCell", "RecurrentLayer", "WinogradConv2d", "lower_", "lowered"]
 
 
 State = torch.Tensor | tuple[torch.Tensor, torch.Tensor]  # h of a GRU; (h, c) of an LSTM
@@ -122,27 +123,36 @@ def _one_matrix(kind: str, from_input: torch.Tensor, from_state: torch.Tensor) -
     )
 
 
-def lower_(model: nn.Module, winograd: set[str]) -> None:
+def lowered(module: nn.LSTM | nn.GRU, name: str) -> RecurrentLayer:
+    """Return the recurrent layer as one of one matrix; raise InputError, naming it, for one that has no such form."""
+    if module.num_layers != 1 or module.bidirectional or not module.batch_first or module.proj_size != 0:
+        raise InputError(f"layer {name} must have one layer, one direction and batch_first, and is {module}")
+    return RecurrentLayer.of(module)
+
+
+def lower_(model: nn.Module, winograd: Collection[str] = (), left: Collection[str] = ()) -> None:
     """Replace recurrent layers, and the convolutions named in `winograd`, by the form in which they are compressed.
 
-    The model's outputs stay the same. Raises InputError for a convolution that is not 3 x 3 of stride 1, and for a
-    recurrent layer that is bidirectional, of several layers, or not batch_first.
+    Those named in `left` stay as they are. The model's outputs stay the same. Raises InputError for a convolution that
+    is not 3 x 3 of stride 1 with zeros around it, and for a recurrent layer that is bidirectional, of several layers,
+    or not batch_first.
     """
     for name, module in list(model.named_modules()):
         new: nn.Module
+        if name in left:
+            continue
         if name in winograd:
             if (
                 not isinstance(module, nn.Conv2d)
                 or (tuple(module.kernel_size), tuple(module.stride), tuple(module.dilation), module.groups)
                 != ((3, 3), (1, 1), (1, 1), 1)
                 or isinstance(module.padding, str)
+                or (module.padding_mode != "zeros" and any(module.padding))
             ):
                 raise InputError(f"layer {name} must be a 3 x 3 convolution of stride 1 for winograd, and is {module}")
             new = WinogradConv2d(module)
         elif isinstance(module, nn.LSTM | nn.GRU):
-            if module.num_layers != 1 or module.bidirectional or not module.batch_first or module.proj_size != 0:
-                raise InputError(f"layer {name} must have one layer, one direction and batch_first, and is {module}")
-            new = RecurrentLayer.of(module)
+            new = lowered(module, name)
         elif isinstance(module, nn.LSTMCell | nn.GRUCell):
             new = RecurrentCell.of(module)
         else:

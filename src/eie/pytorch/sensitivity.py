@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from eie.errors import InputError
-from eie.pytorch.pipeline import targets_of
+from eie.pytorch.compressor import targets_of
 from eie.pytorch.pruning import magnitude_mask
-from eie.pytorch.training import accuracy
+from eie.pytorch.training import accuracy, require_labels
 from eie.workloads.data import Data
 
 __all__ = ["DENSITIES", "Point", "sensitivity"]
@@ -41,6 +41,7 @@ def sensitivity(
 
 
 def _points(model: nn.Module, data: Data, densities: Sequence[float], log: Callable[[str], None]) -> Iterator[Point]:
+    require_labels(model, data)
     targets = targets_of(model)
     if not targets:
         raise InputError("the model has no layer that can be compressed: no linear one, no convolution without groups")

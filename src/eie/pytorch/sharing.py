@@ -6,10 +6,12 @@ training loop therefore train the centroids as they would any parameter.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
-__all__ = ["Shared"]
+__all__ = ["Shared", "is_shared"]
 
 
 class _Lookup(torch.autograd.Function):
@@ -50,3 +52,9 @@ class Shared(nn.Module):
     def right_inverse(self, weights: torch.Tensor) -> torch.Tensor:
         """Return the initial centroids, which become the trained tensor in place of the weights."""
         return self._initial
+
+
+def is_shared(module: nn.Module) -> bool:
+    """Whether the module's weights are centroids and codes."""
+    parametrisations: Any = getattr(module, "parametrizations", {})
+    return "weight" in parametrisations and isinstance(parametrisations["weight"][-1], Shared)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import re
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import nn
 
 from eie.errors import InputError
+from eie.pytorch.checkpoints import open_weights, torch_load
 from eie.pytorch.names import module_name
-from eie.support.numpy_files import read_npz
 from eie.support.output_files import existing_file
+from eie.support.python_files import module_from
 
-__all__ = ["load_model", "mlp_of", "read_weights"]
-
-Weights = Mapping[str, torch.Tensor]
-WEIGHT_FILES = (".safetensors", ".npz", ".pt", ".pth")
+__all__ = ["in_a_row", "load_model", "mlp_of", "read_weights"]
 
 
 def load_model(source: str, weights: Path | None = None, *, unpickle: bool = False) -> nn.Module:
@@ -43,30 +40,35 @@ def load_model(source: str, weights: Path | None = None, *, unpickle: bool = Fal
         return _with_weights(_made_by(source), source, weights)
     if weights is not None:
         raise InputError(f"weights {weights} need a model to be loaded into: give module:factory, not {source}")
-    path = existing_file(source, "model")
+    path = Path(source) if Path(source).is_dir() else existing_file(source, "model")
     if unpickle and path.suffix in (".pt", ".pth"):
-        found = _torch_load(path, weights_only=False)
+        with _importing_from(path.resolve().parent):
+            found = torch_load(path, weights_only=False)
         if isinstance(found, nn.Module):
             return found
-    return mlp_of(read_weights(path), str(path))
+    weights_by_name = open_weights(path)
+    return mlp_of(weights_by_name if weights_by_name.ordered else in_a_row(weights_by_name, str(path)), str(path))
+
+
+@contextmanager
+def _importing_from(folder: str | Path) -> Iterator[None]:
+    """Find modules in `folder` first."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
 
 
 def _made_by(source: str) -> nn.Module:
     place, _, name = source.rpartition(":")
     try:
         if place.endswith(".py"):
-            path = existing_file(place, "module")
-            spec = importlib.util.spec_from_file_location(path.stem, path)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
+            with _importing_from(Path(place).resolve().parent):
+                module = module_from(place)
         else:
-            sys.path.insert(0, "")  # as `python -m` does: modules beside the user
-            try:
+            with _importing_from(""):  # as `python -m` does: modules beside the user
                 module = importlib.import_module(place)
-            finally:
-                sys.path.remove("")
         model = getattr(module, name)()
     except InputError:
         raise
@@ -88,48 +90,41 @@ def _with_weights(model: nn.Module, source: str, weights: Path | None) -> nn.Mod
     return model
 
 
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Return the named tensors of a .safetensors, .npz or .pt file. Raises InputError where it is none of them."""
-    existing_file(path, "weights")
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        if path.suffix == ".npz":
-            return {name: torch.from_numpy(array) for name, array in read_npz(path, "file of weights").items()}
-    except InputError:
-        raise
-    except (safetensors.SafetensorError, ValueError, TypeError, OSError) as error:
-        raise InputError(f"weights {path} are not a whole {path.suffix} file of numbers: {error}") from error
-    if path.suffix not in WEIGHT_FILES:
-        raise InputError(f"a file of weights must end in {', '.join(WEIGHT_FILES)}, not {path.name}")
-    found = _torch_load(path, weights_only=True)
-    if not isinstance(found, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in found.values()):
-        raise InputError(f"weights {path} hold a {type(found).__name__}, expected tensors by name (a state_dict)")
-    for name, tensor in found.items():
-        if not isinstance(name, str):
-            raise InputError(f"weights {path} call a tensor {name!r}, expected its name, a text")
-        if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """Return the named tensors of a checkpoint, all of them read; `eie.pytorch.checkpoints` says which there are."""
+    return dict(open_weights(path))
+
+
+def in_a_row(weights: Mapping[str, torch.Tensor], source: str) -> dict[str, torch.Tensor]:
+    """Return the layers of a file that keeps no order in the order of the numbers in their names, or of their sizes.
+
+    safetensors sorts by name, 10 before 2. Raises InputError where neither numbers nor sizes say which is first.
+    """
+    names = [name for name in weights if name.rpartition(".")[2] == "weight"]
+    pattern = {re.sub(r"\d+", "0", name) for name in names}
+    if len(pattern) <= 1:
+        names.sort(key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
+    elif all(weights[name].ndim == 2 for name in names):
+        rows = {name: tuple(weights[name].shape) for name in names}
+        left, row = set(names), []
+        firsts = [name for name in names if not any(rows[name][1] == rows[other][0] for other in names)]
+        while len(firsts) == 1:
+            row.append(firsts[0])
+            left.remove(firsts[0])
+            firsts = [name for name in left if rows[name][1] == rows[row[-1]][0]]
+        if left:
             raise InputError(
-                f"weights {path}: {name} is a {str(tensor.layout).removeprefix('torch.')} tensor of {tensor.dtype} on "
-                f"{tensor.device}, expected a dense one with values"
+                f"weights {source} keep no order of their layers, and neither numbers in the names nor sizes give one "
+                f"for {', '.join(sorted(left))}: give the model that they belong to as module:factory, and these with "
+                "--weights"
             )
-    return dict(found)
+        names = row
+    biases = [name.removesuffix("weight") + "bias" for name in names]
+    first = [name for pair in zip(names, biases, strict=True) for name in pair if name in weights]
+    return {name: weights[name] for name in [*first, *(name for name in weights if name not in first)]}
 
 
-def _torch_load(path: Path, *, weights_only: bool) -> object:
-    try:
-        found: object = torch.load(path, map_location="cpu", weights_only=weights_only)
-        return found
-    except Exception as error:  # whatever a damaged or hostile file makes of torch.load
-        if weights_only and "eights only" in str(error):
-            raise InputError(
-                f"weights {path} hold more than tensors, which only running their code would read: give a "
-                "state_dict, or --unpickle where you trust the file"
-            ) from error
-        raise InputError(f"weights {path} are not a whole PyTorch file: {str(error).splitlines()[0]}") from error
-
-
-def mlp_of(weights: Weights, source: str) -> nn.Sequential:
+def mlp_of(weights: Mapping[str, torch.Tensor], source: str) -> nn.Sequential:
     """Return linear layers in sequence, ReLU between them, from "x.weight" (outputs, inputs) and "x.bias", in order.
 
     Raises InputError, naming the tensor, for weights that do not form such a sequence.

@@ -20,8 +20,8 @@ from torch.fx.passes.shape_prop import ShapeProp
 from eie.encoding.csc import encode
 from eie.errors import InputError
 from eie.model.network import Layer, Network, Step
-from eie.pytorch.recurrent_and_winograd import RecurrentCell, RecurrentLayer, WinogradConv2d
-from eie.pytorch.sharing import Shared
+from eie.pytorch.recurrent_and_winograd import RecurrentCell, RecurrentLayer, WinogradConv2d, lowered
+from eie.pytorch.sharing import is_shared
 from eie.steps import (
     ACTIVATIONS,
     Activation,
@@ -52,10 +52,21 @@ _FUNCTIONS = {
     nn.functional.softmax: "softmax",
     torch.log_softmax: "log_softmax",
     nn.functional.log_softmax: "log_softmax",
-    torch.flatten: "nothing",
     nn.functional.dropout: "nothing",
     nn.functional.max_pool2d: "max",
     nn.functional.avg_pool2d: "average",
+}
+# The arguments of a pooling, by their place among its function's.
+_POOLINGS = {
+    "max": {"kernel_size": 1, "stride": 2, "padding": 3, "dilation": 4, "ceil_mode": 5, "return_indices": 6},
+    "average": {
+        "kernel_size": 1,
+        "stride": 2,
+        "padding": 3,
+        "ceil_mode": 4,
+        "count_include_pad": 5,
+        "divisor_override": 6,
+    },
 }
 _METHODS = {"relu", "tanh", "sigmoid", "softmax", "log_softmax"}
 _MODULES: dict[type[nn.Module], str] = {
@@ -104,9 +115,9 @@ def _product_names(module: Target, name: str) -> list[str]:
 
 def _shared(module: nn.Module) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]] | None:
     """Return the codes and the codebook of shared weights, or None where they are not shared."""
-    parametrisations: Any = getattr(module, "parametrizations", {})
-    if "weight" not in parametrisations or not isinstance(parametrisations["weight"][-1], Shared):
+    if not is_shared(module):
         return None
+    parametrisations: Any = module.parametrizations
     centroids = _array(parametrisations["weight"].original)
     return parametrisations["weight"][-1].codes.numpy(), np.concatenate((np.zeros(1, np.float32), centroids))
 
@@ -208,10 +219,10 @@ class _Chain:
             self._function(node, _FUNCTIONS[node.target], before)
         elif node.op == "call_method" and node.target in _METHODS:
             self._function(node, str(node.target), before)
-        elif not (
-            node.op == "output" or (before[0] == after[0] and np.prod(before) == np.prod(after) and _moves(node))
-        ):
+        elif not (node.op == "output" or (np.prod(before) == np.prod(after) and _moves(node))):
             raise _unknown(node.name, str(node.target))
+        if before[:1] != after[:1]:
+            raise InputError(f"{node.name} makes {after} of {before}, expected the same number of items in the batch")
 
     def _take_states(self, index: Any) -> None:
         """Follow `index` into the results of the recurrent layer before."""
@@ -224,6 +235,8 @@ class _Chain:
             self.taken = None
 
     def _module(self, node: torch.fx.Node, name: str, module: nn.Module, shape: tuple[int, ...]) -> None:
+        if isinstance(module, nn.LSTM | nn.GRU):  # one that was not to be compressed
+            module = lowered(module, name)
         kind = next((kind for module_type, kind in _MODULES.items() if isinstance(module, module_type)), None)
         if isinstance(module, nn.Linear):
             if len(shape) != 2:
@@ -244,6 +257,8 @@ class _Chain:
         elif isinstance(module, nn.Conv2d):
             if module.groups != 1 or set(module.dilation) != {1} or isinstance(module.padding, str):
                 raise InputError(f"convolution {name} must have no groups, no dilation, and its padding in numbers")
+            if module.padding_mode != "zeros" and any(module.padding):
+                raise InputError(f"convolution {name} pads with {module.padding_mode}, expected zeros")
             window = Window(_pair(module.kernel_size), _pair(module.stride), _pair(module.padding))
             (product,) = self._products(module, name)
             self.steps.append(Convolution(name, _image(shape), window, product))
@@ -251,14 +266,12 @@ class _Chain:
             self.steps.append(_affine(module, name, shape))
         elif isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
             name = self._unique(node, name)
-            if module.ceil_mode or getattr(module, "dilation", 1) not in (1, (1, 1)):
-                raise InputError(f"pooling {name} must round down and have no dilation")
             pool = "max" if isinstance(module, nn.MaxPool2d) else "average"
-            self._pool(name, pool, shape, module.kernel_size, module.stride, module.padding)
+            self._pool(name, pool, shape, {key: getattr(module, key) for key in _POOLINGS[pool]})
         elif isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size in (1, (1, 1)):
-            self._pool(self._unique(node, name), "average", shape, shape[2:], None, 0)
+            self._pool(self._unique(node, name), "average", shape, {"kernel_size": shape[2:]})
         elif kind is not None:
-            self._function(node, kind, shape)
+            self._function(node, kind, shape, getattr(module, "dim", None))
         elif not isinstance(module, _NOTHING):
             raise _unknown(name, type(module).__name__)
 
@@ -274,23 +287,43 @@ class _Chain:
             return tuple(self.encoded[known] for known in names)
         return products_of(module, name, self.n_pe, self.index_bits)
 
-    def _function(self, node: torch.fx.Node, kind: str, shape: tuple[int, ...]) -> None:
+    def _function(self, node: torch.fx.Node, kind: str, shape: tuple[int, ...], dim: int | None = None) -> None:
         size = int(np.prod(shape[1:]))
-        if kind in ("max", "average"):
-            arguments = [*node.args[1:], *([None] * 3)]
-            kernel, stride, padding = (
-                node.kwargs.get(key, arguments[place]) for place, key in enumerate(("kernel_size", "stride", "padding"))
-            )
-            self._pool(self._unique(node, node.name), kind, shape, kernel, stride, padding or 0)
+        given: dict[Any, Any] = {**dict(enumerate(node.args)), **node.kwargs}
+        if kind in _POOLINGS:
+            arguments = {key: given.get(key, given.get(place)) for key, place in _POOLINGS[kind].items()}
+            chosen = {key: value for key, value in arguments.items() if value is not None}
+            self._pool(self._unique(node, node.name), kind, shape, chosen)
         elif kind == "relu" and self.steps and (rectified := _rectified(self.steps[-1])) is not None:
             self.steps[-1] = rectified
         elif kind in ACTIVATIONS:
-            if "softmax" in kind and len(shape) != 2:
-                raise InputError(f"{node.name} gets inputs of shape {shape[1:]}, expected one vector: flatten it first")
+            if "softmax" in kind:
+                dim = given.get("dim", given.get(1, dim)) if node.op != "call_module" else dim
+                if len(shape) != 2:
+                    raise InputError(
+                        f"{node.name} gets inputs of shape {shape[1:]}, expected one vector: flatten it first"
+                    )
+                if dim not in (None, 1, -1):
+                    raise InputError(f"{node.name} runs over dimension {dim}, expected 1, the values of a vector")
             self.steps.append(Activation(self._unique(node, node.name), size, kind))
+        elif node.target is nn.functional.dropout and given.get("training", given.get(2, True)):
+            raise InputError(
+                f"{node.name} drops out in evaluation, too: give it training=self.training, or use nn.Dropout"
+            )
 
-    def _pool(self, name: str, kind: str, shape: tuple[int, ...], kernel: Any, stride: Any, padding: Any) -> None:
-        window = Window(_pair(kernel), _pair(stride or kernel), _pair(padding))
+    def _pool(self, name: str, kind: str, shape: tuple[int, ...], given: Mapping[str, Any]) -> None:
+        """Add a pooling with the arguments of PyTorch's."""
+        if given.get("ceil_mode") or given.get("dilation", 1) not in (1, (1, 1)):
+            raise InputError(f"pooling {name} must round down and have no dilation")
+        kernel, padding = _pair(given["kernel_size"]), _pair(given.get("padding", 0))
+        if any(padding) and not given.get("count_include_pad", True):
+            raise InputError(f"pooling {name} leaves its padding out of the average, expected count_include_pad=True")
+        if given.get("divisor_override") not in (None, kernel[0] * kernel[1]):
+            raise InputError(
+                f"pooling {name} divides by {given['divisor_override']}, expected the {kernel[0] * kernel[1]} values "
+                "of its window"
+            )
+        window = Window(kernel, _pair(given.get("stride") or kernel), padding)
         self.steps.append(Pooling(name, _image(shape), window, "max" if kind == "max" else "average"))
 
 
@@ -313,8 +346,18 @@ def _affine(module: nn.BatchNorm1d | nn.BatchNorm2d, name: str, shape: tuple[int
 
 
 def _moves(node: torch.fx.Node) -> bool:
-    """Whether a call only reshapes its input."""
-    return node.target in ("view", "reshape", "flatten", "contiguous", torch.reshape, operator.getitem)
+    """Whether a call that gives as many values as it takes only reshapes them."""
+    if node.target is operator.getitem:  # a list or a tensor as an index may reorder
+        index = node.args[1] if isinstance(node.args[1], tuple) else (node.args[1],)
+        return all(part is None or part is Ellipsis or isinstance(part, int | slice) for part in index)
+    return node.target in (
+        "view",
+        "reshape",
+        "flatten",
+        "contiguous",
+        torch.flatten,
+        torch.reshape,
+    )
 
 
 def _unknown(name: str, what: str) -> InputError:

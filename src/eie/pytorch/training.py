@@ -19,7 +19,7 @@ from eie.errors import InputError, Interrupted
 from eie.support.output_files import atomic_write
 from eie.workloads.data import Data
 
-__all__ = ["Epoch", "History", "Training", "accuracy", "finetune"]
+__all__ = ["Epoch", "History", "Training", "accuracy", "finetune", "require_labels"]
 
 EVALUATION_BATCH = 2048
 
@@ -71,6 +71,26 @@ def accuracy(model: nn.Module, x: Any, y: Any) -> float:
     return right / len(inputs)
 
 
+@torch.no_grad()
+def require_labels(model: nn.Module, data: Data) -> None:
+    """Raise InputError where a label of `data` is no number of one of the model's outputs."""
+    training = model.training
+    model.eval()
+    try:
+        outputs = model(torch.as_tensor(data.x_test[:1]))
+    except Exception as error:  # whatever the model's own code raises
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"the model does not run on inputs of shape {data.input_shape}: {reason}") from error
+    finally:
+        model.train(training)
+    most = max(int(labels.max()) for labels in (data.y_train, data.y_valid, data.y_test))
+    if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2:
+        what = f"a {type(outputs).__name__}" if not isinstance(outputs, torch.Tensor) else f"{tuple(outputs.shape)}"
+        raise InputError(f"the model gives {what} for one input, expected (1, classes) to set beside labels")
+    if most >= outputs.shape[1]:
+        raise InputError(f"the data have the label {most}, but the model has {outputs.shape[1]} outputs, from 0")
+
+
 def finetune(
     model: nn.Module,
     data: Data,
@@ -86,10 +106,11 @@ def finetune(
     """Train `model` in place on `data`; return the loss and accuracy of each epoch.
 
     After every epoch the state is written to `checkpoint`. If that file exists, training continues from it, to the same
-    weights as without the interruption. `before_step(step, steps)` is called before every step; gradual pruning updates
-    its masks there. The model ends with the weights of the epoch with the best validation accuracy, of the epochs after
-    the first share `best_after` of all. Raises InputError for a checkpoint of another model, and if the loss is not
-    finite; raises Interrupted, which names `stage` and the checkpoint, on Ctrl-C.
+    weights as without the interruption, on the same number of threads (PyTorch's sums depend on it).
+    `before_step(step, steps)` is called before every step; gradual pruning updates its masks there. The model ends with
+    the weights of the epoch with the best validation accuracy, of the epochs after the first share `best_after` of all.
+    Raises InputError for a checkpoint of another model, and if the loss is not finite; raises Interrupted, which names
+    `stage` and the checkpoint, on Ctrl-C.
     """
     state = _State(model, data, training, best_after)
     if checkpoint is not None and checkpoint.exists():

@@ -13,7 +13,7 @@ from eie.support.tables import Provenance, Value, unit_sign
 with needed_for("the report"):
     import altair as alt
 
-__all__ = ["OURS", "PAPER", "agreement_chart", "comparison_chart"]
+__all__ = ["OURS", "PAPER", "agreement_chart", "comparison_chart", "finished", "log_axis"]
 
 # Okabe and Ito's blue and vermilion: told apart with any colour vision, and readable on white and on near black.
 OURS, PAPER = "#0072B2", "#D55E00"
@@ -43,15 +43,15 @@ def comparison_chart(reproduction: Reproduction) -> alt.TopLevelMixin:
     layers = _lines(reproduction, points) if plot.lines else _dots(reproduction, points)
     chart = alt.layer(*layers, data=alt.InlineData(values=points))
     if plot.panel is None:
-        return _finished(chart.properties(width=SINGLE_WIDTH))
+        return finished(chart.properties(width=SINGLE_WIDTH))
     panels = list(dict.fromkeys(_panel(one, reproduction) for one in reproduction.comparisons))
     faceted = chart.properties(width=PANEL_WIDTH, height=_panel_height(reproduction)).facet(
         facet=alt.Facet("panel:N", sort=panels, title=None, header=alt.Header(labelFontWeight="bold")),
         columns=3 if plot.lines else 2,
     )
     if not _several_units(reproduction):  # one unit, one axis: panels can be compared
-        return _finished(faceted)
-    return _finished(faceted.resolve_scale(y="independent") if plot.lines else faceted.resolve_scale(x="independent"))
+        return finished(faceted)
+    return finished(faceted.resolve_scale(y="independent") if plot.lines else faceted.resolve_scale(x="independent"))
 
 
 def agreement_chart(rows: Sequence[Mapping[str, Value]]) -> alt.TopLevelMixin:
@@ -74,7 +74,7 @@ def agreement_chart(rows: Sequence[Mapping[str, Value]]) -> alt.TopLevelMixin:
     faceted = dots.properties(width=PANEL_WIDTH, height=24 * len(names)).facet(
         facet=alt.Facet("unit:N", title=None, header=alt.Header(labelFontWeight="bold")), columns=2
     )
-    return _finished(faceted.resolve_scale(x="independent"))
+    return finished(faceted.resolve_scale(x="independent"))
 
 
 def _several_units(reproduction: Reproduction) -> bool:
@@ -163,10 +163,20 @@ def _scale(plot: Plot) -> alt.Scale:
 def _value_axis(plot: Plot, points: Points) -> alt.Axis:
     """An axis that leaves out labels that would collide; on a logarithmic one they stand at 1, 2 and 5."""
     values = [point["value"] for point in points]
-    if not plot.logarithmic or not values:
-        return alt.Axis(labelOverlap="greedy", labelSeparation=6)
+    return log_axis(values) if plot.logarithmic and values else alt.Axis(labelOverlap="greedy", labelSeparation=6)
+
+
+def log_axis(values: Sequence[float]) -> alt.Axis:
+    """A logarithmic axis over `values`, at least one, with labels at 1, 2 and 5 that do not collide.
+
+    Where fewer than three of these lie within the values, every digit has one.
+    """
+    digits: tuple[int, ...] = (1, 2, 5)
     first, last = floor(log10(min(values))), ceil(log10(max(values)))
-    steps = [digit * 10.0**power for power in range(first, last + 1) for digit in (1, 2, 5)]
+    within = [d * 10.0**p for p in range(first, last + 1) for d in digits if min(values) <= d * 10.0**p <= max(values)]
+    if len(within) < 3:
+        digits = tuple(range(1, 10))
+    steps = [digit * 10.0**power for power in range(first, last + 1) for digit in digits]
     label = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
     return alt.Axis(values=steps, labelExpr=label, labelOverlap="greedy", labelSeparation=6)
 
@@ -213,10 +223,11 @@ def _panel_height(reproduction: Reproduction) -> int:
     return 24 * len(rows)
 
 
-def _finished(chart: Any) -> alt.TopLevelMixin:
-    finished: alt.TopLevelMixin = (
+def finished(chart: Any) -> alt.TopLevelMixin:
+    """The chart with the look that all of them share."""
+    configured: alt.TopLevelMixin = (
         chart.configure(background="transparent")
         .configure_view(strokeOpacity=0.25)
         .configure_axis(gridOpacity=0.25, labelFontSize=11, titleFontSize=12, titleFontWeight="normal")
     )
-    return finished
+    return configured

@@ -67,7 +67,8 @@ def digits_section(digits: DigitsResult) -> Section:
             f"A 64-300-100-10 network trained here keeps {kept:.0%} of its weights in {ratio:.0f} times fewer bytes: "
             f"{100 * digits.dense_accuracy:.1f} % of {digits.test_digits} test digits right before, "
             f"{100 * digits.accuracy['chip']:.1f} % after, in the chip's own arithmetic. "
-            f"The chip takes {digits.cycles:,} cycles a digit."
+            f"The chip takes {digits.cycles:,} cycles a digit, and {digits.host_words:,} words from and to the host, "
+            "which are not in them."
         ),
         table=digits_table(digits),
         chart=_chart(digits),

@@ -23,6 +23,12 @@ with needed_for("the report"):
 
 __all__ = ["Report", "Section"]
 
+MARKS = (
+    '<p class="key"><span class="ours">●</span> ours <span class="put-in">○</span> put in, calibrated on the paper '
+    '<span class="paper">◆</span> reported in the paper <span class="derived">◇</span> worked out from its other tables'
+    "</p>"
+)
+
 
 @dataclass(frozen=True)
 class Section:
@@ -38,12 +44,16 @@ class Section:
 
 @dataclass
 class Report:
-    """A title, a sentence that says what was run, headline numbers, and sections in the order they were added."""
+    """A title, a sentence that says what was run, headline numbers, and sections in the order they were added.
+
+    `beside_paper` says whether charts have the paper's marks beside ours, which the page then explains.
+    """
 
     title: str
     sentence: str
     headlines: list[tuple[str, str]] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
+    beside_paper: bool = True
 
     def headline(self, value: str, meaning: str) -> None:
         """Put a number, with its unit, on the first screen; `meaning` says what it is and where it comes from."""
@@ -69,6 +79,7 @@ class Report:
             contents="".join(
                 f'<li><a href="#{html.escape(one.name)}">{html.escape(one.title)}</a></li>' for one in self.sections
             ),
+            key=MARKS if self.beside_paper else "",
             sections="".join(_section(one) for one in self.sections),
             charts=_inline_json(charts),
             libraries=_chart_libraries() if charts else "",

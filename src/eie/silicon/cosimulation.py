@@ -22,8 +22,9 @@ from eie.model.network import Network
 from eie.model.numerics import wrap
 from eie.program.arithmetic import read_out
 from eie.program.hardware import Hardware
+from eie.program.host import HostWords
 from eie.program.lowering import lower_run
-from eie.silicon.host_words import host_words
+from eie.silicon.host_words import counted, host_words
 from eie.silicon.parameters import Parameters
 from eie.silicon.record import COMPARED, record_of, record_type, unit_of
 from eie.silicon.verilated import build
@@ -61,6 +62,7 @@ class Verification:
     cycles: int
     rtl_cycles: int
     difference: Difference | None
+    host: HostWords  # counted in what was written to the RTL and read from it
     outputs: int
     differing_outputs: int
     build_s: float
@@ -101,6 +103,7 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
     stepped_s = time.perf_counter() - started
 
     words = host_words(program, parameters, [activations, *(layer.outputs for layer in stepped[:-1])])
+    host = counted(words, parameters)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "program").write_bytes(words)
         command = [chip, *(Path(folder) / name for name in ("program", "trace", "sums"))]
@@ -131,6 +134,7 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
         cycles=len(reference),
         rtl_cycles=len(trace),
         difference=_first_difference(trace, reference),
+        host=host,
         outputs=len(expected),
         differing_outputs=int(np.count_nonzero(found != expected)),
         build_s=build_s,

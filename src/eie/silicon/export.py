@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from eie.model.network import Network
 from eie.program.hardware import Hardware
 from eie.program.lowering import Program, lower
 from eie.silicon.parameters import Parameters
-from eie.silicon.sources import copy_sources, source_files
+from eie.silicon.sources import c_header, copy_sources, source_files
 
 __all__ = ["export"]
 
@@ -21,7 +22,8 @@ __all__ = ["export"]
 def export(network: Network, hardware: Hardware, folder: Path) -> Parameters:
     """Write the RTL sized for `network` into `folder`, which must not exist yet; return its parameters.
 
-    `files.f` lists the sources in order; `eie_parameters.sv` has the parameters as a package; `memory/` has, per layer
+    `files.f` lists the sources in order; `eie_parameters.sv` has the parameters as a package, `eie_registers.h` the
+    registers of `eie_axi` for C; `memory/` has, per layer
     and pass, images for $readmemh: pointers and weights per PE, codebook and bias. It appears whole or not at all.
     """
     if folder.exists():
@@ -44,6 +46,7 @@ def export(network: Network, hardware: Hardware, folder: Path) -> Parameters:
 
 def _write_sources(target: Path, parameters: Parameters) -> None:
     copy_sources(target)
+    shutil.copyfile(c_header(), target / c_header().name)
     names = ("eie_parameters.sv", *(path.name for path in source_files()))
     (target / "files.f").write_text("".join(f"{name}\n" for name in names))
     lines = [f"  localparam int {name} = {value};" for name, value in parameters.verilog().items()]

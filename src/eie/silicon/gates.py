@@ -49,7 +49,11 @@ def synthesise_pe(folder: Path, parameters: Parameters, *, gated: bool) -> Netli
     """
     copy_sources(folder)
     values = parameters.verilog() | {"LATCHES": 1}
-    units = [path.name for path in source_files() if path.name not in ("eie.sv", "ccu.sv", "lnzd.sv", "lnzd_node.sv")]
+    units = [
+        path.name
+        for path in source_files()
+        if path.name not in ("eie_axi.sv", "eie.sv", "ccu.sv", "lnzd.sv", "lnzd_node.sv")
+    ]
     script = [
         f"read_verilog -sv -DSYNTHESIS {' '.join(units)}",
         "blackbox sram",

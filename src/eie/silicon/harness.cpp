@@ -60,6 +60,7 @@ class Bench {
       : program_(program), trace_(trace), sums_(sums), cycles_left_(cycles_left) {
     chip_.reset = 1;
     chip_.host_write = 0;
+    chip_.host_read = 0;
     clock();
     chip_.reset = 0;
   }
@@ -72,12 +73,13 @@ class Bench {
       std::memcpy(&pe, word + 2, 2);
       std::memcpy(&address, word + 4, 4);
       chip_.host_write = word[0] != 2;
+      chip_.host_read = word[0] == 2;
       chip_.host_space = word[1];
       chip_.host_pe = static_cast<std::decay_t<decltype(chip_.host_pe)>>(pe);
       chip_.host_address = static_cast<std::decay_t<decltype(chip_.host_address)>>(address);
       set_bytes(chip_.host_data, word + 8);
       if (word[0] == 2) {
-        chip_.eval();
+        clock();
         const std::uint32_t sum = chip_.host_read_data;
         std::fwrite(&sum, sizeof sum, 1, sums_);
         continue;

@@ -10,6 +10,7 @@ import numpy as np
 from eie.model.numerics import Integers
 from eie.program.host import (
     HostStep,
+    HostWords,
     ReadOutputs,
     RunScan,
     WriteCodebook,
@@ -20,12 +21,16 @@ from eie.program.host import (
 )
 from eie.program.lowering import LoweredLayer, Pass, Program, as_rows
 from eie.silicon.parameters import Parameters
+from eie.silicon.registers import MAP
 
-__all__ = ["READ", "SCAN", "WRITE", "host_words", "word_type"]
+__all__ = ["READ", "SCAN", "WRITE", "counted", "host_words", "step_words", "word_type"]
 
-# Spaces of the host port and settings in space 0: see rtl/eie.sv.
-POINTERS, WEIGHTS, CODEBOOK, SOURCE, DESTINATION, SRAM = range(1, 7)
-ROWS, FIRST_INPUT, FIRST_WORD, FLAGS, START, CLEAR = range(6)
+SETTINGS, POINTERS, WEIGHTS, CODEBOOK, SOURCE, DESTINATION, SRAM = map(
+    MAP.number, ("SETTINGS", "POINTERS", "WEIGHTS", "CODEBOOK", "SOURCE", "DESTINATION", "SRAM")
+)
+ROWS, FIRST_INPUT, FIRST_WORD, FLAGS, START, CLEAR = map(
+    MAP.setting, ("ROWS", "FIRST_INPUT", "FIRST_WORD", "FLAGS", "START", "CLEAR")
+)
 WRITE, SCAN, READ = range(3)
 
 
@@ -42,13 +47,33 @@ def host_words(program: Program, parameters: Parameters, inputs: Sequence[Intege
 
     `inputs` has each layer's inputs in its Q(fa): the host carries those that do not stay in the register files.
     """
-    port = _HostPort(parameters)
+    words: list[np.ndarray] = []
     layers = groupby(host_steps(program), lambda step: step.layer)
     for (layer, steps), vector in zip(layers, inputs, strict=True):
         rows = as_rows(layer.places(vector), parameters.n_pe)
         for step in steps:
-            port.play(step, layer, rows)
-    return port.to_bytes()
+            words += step_words(step, layer, rows, parameters)
+    return b"".join(some.tobytes() for some in words)
+
+
+def counted(words: bytes, parameters: Parameters) -> HostWords:
+    """Return how many words there are of each kind in a program, as `host_words` returns it."""
+    program = np.frombuffer(words, word_type(parameters.data_bits))
+    reads = int(np.count_nonzero(program["operation"] == READ))
+    settings, pointers, weights, codebook, source, destination, sram = np.bincount(
+        program["space"][program["operation"] != READ], minlength=SRAM + 1
+    ).tolist()
+    return HostWords(pointers + weights + codebook, source + sram, destination, settings, reads)
+
+
+def step_words(step: HostStep, layer: LoweredLayer, rows: Integers, parameters: Parameters) -> list[np.ndarray]:
+    """Return the words of one step in order, of `word_type`; `rows` are the layer's inputs in rows of N.
+
+    The words of an array have one operation and one space.
+    """
+    port = _HostPort(parameters)
+    port.play(step, layer, rows)
+    return port.words
 
 
 class _HostPort:
@@ -57,10 +82,7 @@ class _HostPort:
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
         self._word = word_type(parameters.data_bits)
-        self._words: list[np.ndarray] = []
-
-    def to_bytes(self) -> bytes:
-        return b"".join(words.tobytes() for words in self._words)
+        self.words: list[np.ndarray] = []
 
     def play(self, step: HostStep, layer: LoweredLayer, rows: Integers) -> None:
         """Add the words of one step; `rows` are the layer's inputs in rows of N."""
@@ -104,7 +126,7 @@ class _HostPort:
         self._set(FLAGS, relu << 2 | source << 1 | load)
 
     def _set(self, setting: int, value: int, operation: int = WRITE) -> None:
-        words = self._add(operation, 0, np.zeros(1, int), np.array([setting]))
+        words = self._add(operation, SETTINGS, np.zeros(1, int), np.array([setting]))
         words["data"][:, :8] = np.array([value], "<i8").view(np.uint8)[: words["data"].shape[1]]
 
     def _write_rows(self, space: int, rows: Integers) -> None:
@@ -122,5 +144,5 @@ class _HostPort:
     def _add(self, operation: int, space: int, pes: Integers, addresses: Integers) -> np.ndarray:
         words = np.zeros(len(addresses), self._word)
         words["operation"], words["space"], words["pe"], words["address"] = operation, space, pes, addresses
-        self._words.append(words)
+        self.words.append(words)
         return words

@@ -6,10 +6,11 @@ import re
 import shutil
 from pathlib import Path
 
-__all__ = ["UNITS", "copy_sources", "default_parameters", "harness_file", "source_files"]
+__all__ = ["UNITS", "c_header", "copy_sources", "default_parameters", "harness_file", "source_files"]
 
-# In order of dependence, the top last; file and module names agree.
+# In order of dependence, the tops last: the chip, and the chip behind a bus. File and module names agree.
 UNITS = (
+    "eie_registers",
     "sram",
     "act_queue",
     "ptr_read",
@@ -21,6 +22,7 @@ UNITS = (
     "lnzd",
     "ccu",
     "eie",
+    "eie_axi",
 )
 
 
@@ -44,6 +46,11 @@ def copy_sources(folder: Path) -> None:
         shutil.copyfile(path, folder / path.name)
 
 
-def harness_file() -> Path:
-    """Return the C++ program that drives the verilated chip."""
-    return Path(__file__).parent / "harness.cpp"
+def c_header() -> Path:
+    """Return the C header of the registers of `eie_axi`."""
+    return source_files()[0].with_name("eie_registers.h")
+
+
+def harness_file(top: str = "eie") -> Path:
+    """Return the C++ program that drives the verilated chip, `eie`, or the chip behind its bus, `eie_axi`."""
+    return Path(__file__).parent / ("harness.cpp" if top == "eie" else f"{top}_harness.cpp")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from eie.encoding.sizes import matrix_bytes
 from eie.model.network import Network
-from eie.storage.documents import LinearDocument, NetworkDocument, StepDocument
+from eie.storage.documents import GatherDocument, LinearDocument, NetworkDocument, StepDocument
 
 __all__ = ["loading_bytes", "running_bytes"]
 
@@ -14,11 +15,12 @@ __all__ = ["loading_bytes", "running_bytes"]
 _WEIGHT_BYTES = 16
 _OUTPUT_BYTES = 128
 _INPUT_BYTES = 16
+_INDEX_BYTES = 32  # of a place of an index while it is made
 _VALUE_BYTES = 8  # numbers between steps are float32, and float64 in the reference
 
 
 def loading_bytes(document: NetworkDocument, entries: dict[str, int]) -> int:
-    """Return the most bytes that the document's compressed layers take, loaded and in a session.
+    """Return the most bytes that the document's compressed layers and indices take, loaded and in a session.
 
     `entries` has the length of every tensor by its name.
     """
@@ -28,6 +30,9 @@ def loading_bytes(document: NetworkDocument, entries: dict[str, int]) -> int:
         weights = layer.packed.entries if layer.packed is not None else in_file or 0
         sizes = (layer.outputs, layer.inputs, layer.n_pe, layer.code_bits, layer.index_bits)
         total += matrix_bytes(*sizes, weights, in_file) + _WEIGHT_BYTES * weights
+    for step in document.layers:
+        if isinstance(step, GatherDocument) and step.strides is not None:
+            total += _INDEX_BYTES * math.prod(step.strides.shape)
     return total
 
 

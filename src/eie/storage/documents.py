@@ -9,29 +9,38 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from eie.encoding.csc import MAX_PES, MAX_SIDE
 from eie.errors import InputError
+from eie.steps import ACTIVATIONS
 
 __all__ = [
     "FORMAT_VERSION",
     "METADATA_KEY",
     "ActivationDocument",
     "AffineDocument",
+    "CombinationDocument",
     "ConvolutionDocument",
     "DenseDocument",
+    "EmbeddingDocument",
     "FormatsDocument",
+    "GatherDocument",
     "ImageDocument",
     "LinearDocument",
+    "MatmulDocument",
     "NetworkDocument",
+    "NormalisationDocument",
     "PackedDocument",
     "PoolingDocument",
     "RecurrentDocument",
+    "ReductionDocument",
+    "RowsDocument",
     "StepDocument",
+    "StridesDocument",
     "WindowDocument",
     "WinogradDocument",
     "first_problem",
     "read_document",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # the newest; a file has the oldest that has all it needs
 METADATA_KEY = "eie"
 
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
@@ -47,8 +56,39 @@ def _printable(name: str) -> str:
 Name = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
 
 
+# What files of version 1 may hold. Fields that they may not hold are optional, and those of theirs are required.
+_FIRST_KINDS = {"linear", "dense", "convolution", "winograd", "lstm", "gru"}
+_FIRST_KINDS |= {"max_pooling", "average_pooling", "activation", "affine"}
+_FIRST_FUNCTIONS = {"relu", "sigmoid", "tanh", "softmax", "log_softmax"}
+
+
 class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @property
+    def newer(self) -> bool:
+        """Whether files of version 1 cannot hold this."""
+        given = [getattr(self, name) for name in self.model_fields_set]
+        optional = {name for name, field in type(self).model_fields.items() if not field.is_required()}
+        return bool(optional & self.model_fields_set) or any(
+            part.newer
+            for value in given
+            for part in (value if isinstance(value, list) else [value])
+            if isinstance(part, _Document)
+        )
+
+
+class _StepDocument(_Document):
+    """`sources` are the steps that it reads, by number, -1 for the network's input; without, the one before."""
+
+    sources: list[Annotated[int, Field(ge=-1)]] | None = None
+
+    @property
+    def newer(self) -> bool:
+        """Whether files of version 1 cannot hold this."""
+        facts = vars(self)
+        newer_function = facts.get("function") in ACTIVATIONS and facts["function"] not in _FIRST_FUNCTIONS
+        return facts["kind"] not in _FIRST_KINDS or newer_function or super().newer
 
 
 class FormatsDocument(_Document):
@@ -67,7 +107,7 @@ class PackedDocument(_Document):
     entries: int = Field(ge=0, le=2**40)
 
 
-class LinearDocument(_Document):
+class LinearDocument(_StepDocument):
     """A compressed layer; `packed` is null where its entries lie in the file as the chip has them."""
 
     kind: Literal["linear"]
@@ -83,12 +123,21 @@ class LinearDocument(_Document):
     formats: FormatsDocument | None
 
 
-class DenseDocument(_Document):
+class DenseDocument(_StepDocument):
     """A layer of float32 weights."""
 
     kind: Literal["dense"]
     name: Name
     relu: bool
+
+
+def _inside(product: LinearDocument | DenseDocument) -> LinearDocument | DenseDocument:
+    if product.sources is not None:
+        raise ValueError("a layer inside a step has no sources of its own")
+    return product
+
+
+ProductDocument = Annotated[LinearDocument | DenseDocument, Field(discriminator="kind"), AfterValidator(_inside)]
 
 
 class ImageDocument(_Document):
@@ -107,17 +156,17 @@ class WindowDocument(_Document):
     padding: tuple[int, int] = Field(strict=False)
 
 
-class ConvolutionDocument(_Document):
+class ConvolutionDocument(_StepDocument):
     """A product for each place of a window."""
 
     kind: Literal["convolution"]
     name: Name
     image: ImageDocument
     window: WindowDocument
-    product: LinearDocument | DenseDocument = Field(discriminator="kind")
+    product: ProductDocument
 
 
-class WinogradDocument(_Document):
+class WinogradDocument(_StepDocument):
     """Sixteen products for each patch of a 3 x 3 convolution, their rows after each other in one matrix."""
 
     kind: Literal["winograd"]
@@ -125,11 +174,11 @@ class WinogradDocument(_Document):
     image: ImageDocument
     padding: tuple[int, int] = Field(strict=False)
     relu: bool
-    places: LinearDocument
+    places: Annotated[LinearDocument, AfterValidator(_inside)]
     formats: list[FormatsDocument | None] = Field(min_length=16, max_length=16)
 
 
-class RecurrentDocument(_Document):
+class RecurrentDocument(_StepDocument):
     """A product for each step of a sequence."""
 
     kind: Literal["lstm", "gru"]
@@ -137,10 +186,10 @@ class RecurrentDocument(_Document):
     steps: Side
     features: Side
     last_only: bool
-    product: LinearDocument | DenseDocument = Field(discriminator="kind")
+    product: ProductDocument
 
 
-class PoolingDocument(_Document):
+class PoolingDocument(_StepDocument):
     """The largest or mean value of each window."""
 
     kind: Literal["max_pooling", "average_pooling"]
@@ -149,21 +198,99 @@ class PoolingDocument(_Document):
     window: WindowDocument
 
 
-class ActivationDocument(_Document):
+class ActivationDocument(_StepDocument):
     """A function of each value."""
 
     kind: Literal["activation"]
     name: Name
     size: Side
     function: str
+    rows: Side = 1
 
 
-class AffineDocument(_Document):
+class AffineDocument(_StepDocument):
     """A scale and shift for each channel."""
 
     kind: Literal["affine"]
     name: Name
     pixels: Side
+    rows: Side = 1
+
+
+class CombinationDocument(_StepDocument):
+    """Several vectors of one size, combined number by number."""
+
+    kind: Literal["sum", "product"]
+    name: Name
+    size: Side
+    terms: Side
+
+
+class MatmulDocument(_StepDocument):
+    """Products of matrices that are both activations."""
+
+    kind: Literal["matmul"]
+    name: Name
+    count: Side
+    rows: Side
+    inner: Side
+    columns: Side
+
+
+class StridesDocument(_Document):
+    """A regular index."""
+
+    offset: int
+    shape: list[int] = Field(max_length=64)
+    strides: list[int] = Field(max_length=64)
+
+
+class GatherDocument(_StepDocument):
+    """Values in another order; `strides` is null where the index is a tensor."""
+
+    kind: Literal["gather"]
+    name: Name
+    size: Side
+    strides: StridesDocument | None
+
+
+class RowsDocument(_StepDocument):
+    """A product for each row."""
+
+    kind: Literal["rows"]
+    name: Name
+    rows: Side
+    product: ProductDocument
+
+
+class EmbeddingDocument(_StepDocument):
+    """A column of the product for each number."""
+
+    kind: Literal["embedding"]
+    name: Name
+    places: Side
+    product: ProductDocument
+
+
+class NormalisationDocument(_StepDocument):
+    """Each row over its standard deviation."""
+
+    kind: Literal["normalisation"]
+    name: Name
+    rows: Side
+    size: Side
+    epsilon: float
+    centred: bool
+
+
+class ReductionDocument(_StepDocument):
+    """One number of each row."""
+
+    kind: Literal["reduction"]
+    name: Name
+    rows: Side
+    size: Side
+    function: str
 
 
 StepDocument = Annotated[
@@ -174,7 +301,14 @@ StepDocument = Annotated[
     | RecurrentDocument
     | PoolingDocument
     | ActivationDocument
-    | AffineDocument,
+    | AffineDocument
+    | CombinationDocument
+    | MatmulDocument
+    | GatherDocument
+    | RowsDocument
+    | EmbeddingDocument
+    | NormalisationDocument
+    | ReductionDocument,
     Field(discriminator="kind"),
 ]
 
@@ -185,6 +319,19 @@ class NetworkDocument(_Document):
     format_version: int
     name: Name
     layers: list[StepDocument]
+
+    @classmethod
+    def of(cls, name: str, layers: list[StepDocument]) -> NetworkDocument:
+        """Return the document of the oldest version that can hold `layers`."""
+        return cls(format_version=_version_of(layers), name=name, layers=layers)
+
+    def text(self) -> str:
+        """Return the document as JSON, without what is optional and not there."""
+        return self.model_dump_json(exclude_unset=True)
+
+
+def _version_of(layers: list[StepDocument]) -> int:
+    return 2 if any(layer.newer for layer in layers) else 1
 
 
 def read_document(text: str) -> NetworkDocument:
@@ -198,12 +345,16 @@ def read_document(text: str) -> NetworkDocument:
         raise InputError(
             f"format version {version} is newer than this program, which reads up to {FORMAT_VERSION}: update eie"
         )
-    if version != FORMAT_VERSION:
-        raise InputError(f"format_version must be {FORMAT_VERSION}, not {version!r}")
+    if version not in range(1, FORMAT_VERSION + 1):
+        raise InputError(f"format_version must be 1 to {FORMAT_VERSION}, not {version!r}")
     try:
-        return NetworkDocument.model_validate(raw)
+        document = NetworkDocument.model_validate(raw)
     except ValidationError as error:
         raise InputError(first_problem(error)) from error
+    if document.format_version < _version_of(document.layers):
+        newer = next(layer for layer in document.layers if layer.newer)
+        raise InputError(f"layer {newer.name} needs format_version 2, not {version}")
+    return document
 
 
 def first_problem(error: ValidationError) -> str:

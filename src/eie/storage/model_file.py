@@ -18,25 +18,51 @@ from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
 from eie.model.network import Layer, Network, Step
 from eie.model.numerics import Formats
-from eie.steps import Activation, Affine, Convolution, Dense, Image, Pooling, Recurrent, Window, Winograd
+from eie.steps import (
+    Activation,
+    Affine,
+    Convolution,
+    Dense,
+    Embedding,
+    Gather,
+    Image,
+    Matmul,
+    Normalisation,
+    Pooling,
+    Product,
+    Recurrent,
+    Reduction,
+    Rows,
+    Sum,
+    Window,
+    Winograd,
+)
+from eie.steps.gather import Strides, strided
 from eie.steps.winograd import PLACES
 from eie.storage.budget import loading_bytes, running_bytes
 from eie.storage.container import Tensors, map_tensors, read_metadata
 from eie.storage.documents import (
-    FORMAT_VERSION,
     METADATA_KEY,
     ActivationDocument,
     AffineDocument,
+    CombinationDocument,
     ConvolutionDocument,
     DenseDocument,
+    EmbeddingDocument,
     FormatsDocument,
+    GatherDocument,
     ImageDocument,
     LinearDocument,
+    MatmulDocument,
     NetworkDocument,
+    NormalisationDocument,
     PackedDocument,
     PoolingDocument,
     RecurrentDocument,
+    ReductionDocument,
+    RowsDocument,
     StepDocument,
+    StridesDocument,
     WindowDocument,
     WinogradDocument,
     first_problem,
@@ -60,12 +86,15 @@ def save(network: Network | Layer | InterleavedCSC, path: str | Path, *, packed:
     network = Network.of(network)
     tensors: Tensors = {}
     try:
-        layers = [_write_step(step, f"layers.{number}", tensors, packed) for number, step in enumerate(network)]
-        document = NetworkDocument(format_version=FORMAT_VERSION, name=network.name, layers=layers)
+        layers = [
+            _with_sources(_write_step(step, f"layers.{number}", tensors, packed), number, network.reads[number])
+            for number, step in enumerate(network)
+        ]
+        document = NetworkDocument.of(network.name, layers)
     except ValidationError as error:
         raise InputError(f"a model file cannot hold network {network.name!r}: {first_problem(error)}") from error
     with atomic_write(path) as temporary:
-        temporary.write_bytes(safetensors.numpy.save(tensors, {METADATA_KEY: document.model_dump_json()}))
+        temporary.write_bytes(safetensors.numpy.save(tensors, {METADATA_KEY: document.text()}))
 
 
 def load(path: str | Path, *, budget_bytes: int | None = None) -> Network:
@@ -87,7 +116,11 @@ def load(path: str | Path, *, budget_bytes: int | None = None) -> Network:
         steps = tuple(_read_step(step, f"layers.{number}", tensors) for number, step in enumerate(document.layers))
         if tensors:
             raise InputError(f"tensor {next(iter(tensors))} belongs to no layer")
-        network = Network(steps, document.name)
+        sources = tuple(
+            (number - 1,) if step.sources is None else tuple(step.sources)
+            for number, step in enumerate(document.layers)
+        )
+        network = Network(steps, document.name, sources)
         check_budget("loading and running it", loading + running_bytes(network), allowed)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -100,6 +133,15 @@ def _take(tensors: Tensors, name: str) -> npt.NDArray[Any]:
     if name not in tensors:
         raise InputError(f"the tensor {name} is missing")
     return tensors.pop(name)
+
+
+def _with_sources(document: StepDocument, number: int, sources: tuple[int, ...]) -> StepDocument:
+    return document if sources == (number - 1,) else document.model_copy(update={"sources": list(sources)})
+
+
+def _optional(**fields: tuple[int, int]) -> dict[str, Any]:
+    """Return the optional fields that are to be written, each given as its value and what it is without."""
+    return {name: value for name, (value, usual) in fields.items() if value != usual}
 
 
 def _write_step(step: Step, place: str, tensors: Tensors, packed: bool) -> StepDocument:
@@ -147,10 +189,36 @@ def _write_step(step: Step, place: str, tensors: Tensors, packed: bool) -> StepD
                 window=WindowDocument(**vars(step.window)),
             )
         case Activation():
-            return ActivationDocument(kind="activation", name=step.name, size=step.size, function=step.function)
+            facts = _optional(rows=(step.rows, 1))
+            return ActivationDocument(
+                kind="activation", name=step.name, size=step.size, function=step.function, **facts
+            )
         case Affine():
             tensors |= {f"{place}.scale": step.scale, f"{place}.shift": step.shift}
-            return AffineDocument(kind="affine", name=step.name, pixels=step.pixels)
+            return AffineDocument(kind="affine", name=step.name, pixels=step.pixels, **_optional(rows=(step.rows, 1)))
+        case Sum() | Product():
+            kind: Literal["sum", "product"] = "sum" if isinstance(step, Sum) else "product"
+            return CombinationDocument(kind=kind, name=step.name, size=step.size, terms=step.terms)
+        case Matmul():
+            return MatmulDocument(kind="matmul", **vars(step))
+        case Gather():
+            pattern = strided(step.index)
+            if pattern is None:
+                tensors[f"{place}.index"] = step.index.view(np.uint32)
+                return GatherDocument(kind="gather", name=step.name, size=step.size, strides=None)
+            shape, strides = list(pattern.shape), list(pattern.strides)
+            few = StridesDocument(offset=pattern.offset, shape=shape, strides=strides)
+            return GatherDocument(kind="gather", name=step.name, size=step.size, strides=few)
+        case Rows():
+            product = _write_product(step.product, f"{place}.product", tensors, packed)
+            return RowsDocument(kind="rows", name=step.name, rows=step.rows, product=product)
+        case Embedding():
+            product = _write_product(step.product, f"{place}.product", tensors, packed)
+            return EmbeddingDocument(kind="embedding", name=step.name, places=step.places, product=product)
+        case Normalisation():
+            return NormalisationDocument(kind="normalisation", **vars(step))
+        case Reduction():
+            return ReductionDocument(kind="reduction", **vars(step))
     raise InputError(f"{step.name} is a {type(step).__name__}, which a model file does not hold")
 
 
@@ -179,12 +247,38 @@ def _read_step(document: StepDocument, place: str, tensors: Tensors) -> Step:
                 kind: Literal["max", "average"] = "max" if document.kind == "max_pooling" else "average"
                 return Pooling(document.name, _image(document.image), _window(document.window), kind)
             case ActivationDocument():
-                return Activation(document.name, document.size, document.function)
+                return Activation(document.name, document.size, document.function, document.rows)
             case AffineDocument():
                 scale, shift = (_floats(tensors, f"{place}.{part}") for part in ("scale", "shift"))
-                return Affine(document.name, document.pixels, scale, shift)
+                return Affine(document.name, document.pixels, scale, shift, document.rows)
+            case CombinationDocument():
+                combine = Sum if document.kind == "sum" else Product
+                return combine(document.name, document.size, document.terms)
+            case MatmulDocument():
+                return Matmul(document.name, document.count, document.rows, document.inner, document.columns)
+            case GatherDocument():
+                return Gather(document.name, document.size, _read_index(document, place, tensors))
+            case RowsDocument():
+                return Rows(document.name, document.rows, _read_product(document.product, f"{place}.product", tensors))
+            case EmbeddingDocument():
+                return Embedding(
+                    document.name, document.places, _read_product(document.product, f"{place}.product", tensors)
+                )
+            case NormalisationDocument():
+                return Normalisation(document.name, document.rows, document.size, document.epsilon, document.centred)
+            case ReductionDocument():
+                return Reduction(document.name, document.rows, document.size, document.function)
     except InputError as error:
         raise InputError(f"layer {document.name}: {error}") from error
+
+
+def _read_index(document: GatherDocument, place: str, tensors: Tensors) -> npt.NDArray[np.signedinteger]:
+    if document.strides is not None:
+        return Strides(document.strides.offset, tuple(document.strides.shape), tuple(document.strides.strides)).places()
+    index = _take(tensors, f"{place}.index")
+    if index.dtype != np.uint32:
+        raise InputError(f"tensor {place}.index must be uint32, not {index.dtype}")
+    return index.view(np.int32)
 
 
 def _read_places(document: WinogradDocument, place: str, tensors: Tensors) -> tuple[Layer, ...]:

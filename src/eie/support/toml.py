@@ -43,6 +43,8 @@ def _first_problem(error: ValidationError) -> str:
         return f"{place} is missing"
     if problem["type"] == "extra_forbidden":
         return f"there is no entry called {place}"
+    if problem["type"] in ("tuple_type", "list_type"):
+        return f"{place} is {problem['input']!r}: expected a list, such as {[problem['input']]!r}"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error":
         return f"{place}: {message}" if place else message

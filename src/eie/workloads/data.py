@@ -18,6 +18,7 @@ __all__ = ["Data", "load_data"]
 PIXEL_SCALE = 256  # a power of two, so that a byte is exact in fixed point
 VALIDATION = 0.1  # of the training data
 DIGITS = "digits"
+_VALIDATION = ("x_valid", "y_valid")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +42,9 @@ def load_data(source: str | Path, shape: tuple[int, ...] | None = None, seed: in
     """Return the data of `source`, each input reshaped to `shape` where one is given.
 
     `source` is "digits" (scikit-learn's, 8 x 8 pixels), an .npz file with x_train, y_train, x_test and y_test, or a
-    folder with train.npz and test.npz, each with x and y, or images and labels. Bytes become x / 256. A tenth of the
-    training data, chosen by `seed`, becomes the validation data. Raises InputError for any other source.
+    folder with train.npz and test.npz, each with x and y, or images and labels. Bytes become x / 256. The validation
+    data are x_valid and y_valid, or valid.npz, where they are there; otherwise a tenth of the training data, chosen by
+    `seed`. Raises InputError for any other source.
     """
     if str(source) == DIGITS:
         parts = _digits()
@@ -50,8 +52,16 @@ def load_data(source: str | Path, shape: tuple[int, ...] | None = None, seed: in
     else:
         what = f"data {source}"
         parts = _read(Path(source), what)
-    x_train, x_test = (_inputs(x, shape, what) for x in (parts[0], parts[2]))
+    inputs = [_inputs(x, shape, what) for x in parts[::2]]
+    x_train, x_test = inputs[:2]
     y_train, y_test = (_labels(y, len(x), what) for y, x in ((parts[1], x_train), (parts[3], x_test)))
+    for other in inputs[1:]:
+        if other.shape[1:] != x_train.shape[1:]:
+            raise InputError(f"{what}: inputs have the shapes {x_train.shape[1:]} and {other.shape[1:]}, expected one")
+    if len(inputs) == 3:
+        if min(len(one) for one in inputs) == 0:
+            raise InputError(f"{what} must have one item or more to train, to validate and to test on")
+        return Data(x_train, y_train, inputs[2], _labels(parts[5], len(inputs[2]), what), x_test, y_test)
     order = np.random.default_rng(seed).permutation(len(x_train))
     valid, train = np.split(order, [round(len(order) * VALIDATION)])
     if len(valid) == 0 or len(x_test) == 0:
@@ -70,9 +80,11 @@ def _digits() -> tuple[npt.NDArray[Any], ...]:
 
 def _read(source: Path, what: str) -> tuple[npt.NDArray[Any], ...]:
     if not source.is_dir():
-        return _arrays(existing_file(source, "data"), ("x_train", "y_train", "x_test", "y_test"))
+        return _arrays(existing_file(source, "data"), ("x_train", "y_train", "x_test", "y_test"), _VALIDATION)
     parts: list[npt.NDArray[Any]] = []
-    for part in ("train.npz", "test.npz"):
+    for part in ("train.npz", "test.npz", "valid.npz"):
+        if part == "valid.npz" and not (source / part).exists():
+            continue
         path = existing_file(source / part, "data")
         try:
             parts += _arrays(path, ("x", "y"))
@@ -81,8 +93,11 @@ def _read(source: Path, what: str) -> tuple[npt.NDArray[Any], ...]:
     return tuple(parts)
 
 
-def _arrays(path: Path, names: tuple[str, ...]) -> tuple[npt.NDArray[Any], ...]:
+def _arrays(path: Path, names: tuple[str, ...], more: tuple[str, ...] = ()) -> tuple[npt.NDArray[Any], ...]:
+    """Return the arrays `names` of a file, and after them those of `more` where the file has any of these."""
     arrays = read_npz(path, "data")
+    if set(more) & set(arrays):
+        names = (*names, *more)
     if not set(names) <= set(arrays):
         raise InputError(f"data {path} must have the arrays {', '.join(names)}, not {', '.join(arrays) or 'none'}")
     return tuple(arrays[name] for name in names)

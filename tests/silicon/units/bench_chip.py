@@ -44,7 +44,7 @@ async def run_program(dut: HierarchyObject) -> None:
                 return
         raise AssertionError(f"the scan is not complete after {LONGEST_SCAN} cycles")
 
-    await clock(reset=1, host_write=0)
+    await clock(reset=1, host_write=0, host_read=0)
     dut.reset.value = 0
     for word in program:
         dut.host_space.value = int(word["space"])
@@ -52,7 +52,8 @@ async def run_program(dut: HierarchyObject) -> None:
         dut.host_address.value = int(word["address"])
         dut.host_data.value = int.from_bytes(word["data"].tobytes(), "little") & (2 ** len(dut.host_data) - 1)
         if word["operation"] == READ:
-            await HALF_PERIOD
+            await clock(host_read=1)
+            dut.host_read.value = 0
             sums.append(int(dut.host_read_data.value))
             continue
         await clock(host_write=1)

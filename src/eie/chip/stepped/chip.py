@@ -133,13 +133,13 @@ class Chip:
 
     def _run_scan(self, observe: Observer | None) -> Counts:
         """Clock the units until the scan is complete; the completing cycle is cycle 0 of the next scan."""
-        broadcasts = takes = entries = macs = reads = 0
+        broadcasts = takes = entries = macs = reads = loads = 0
         wires: Wires = {}
         while True:
             for unit in self.units:
                 unit.propagate(wires)
             if wires["complete"]:
-                return Counts(0, 0, broadcasts, takes, entries, macs, reads)
+                return Counts(0, 0, broadcasts, takes, entries, macs, reads, loads * self.hardware.n_pe)
             if observe is not None:
                 observe(self.cycle, wires)
             broadcasts += wires["broadcast"]
@@ -147,6 +147,7 @@ class Chip:
             entries += int(np.count_nonzero(wires["entry_valid"]))
             macs += int(np.count_nonzero(wires["weight_valid"] & (wires["weight_code"] != 0)))
             reads += int(np.sum(wires["row_read"]))
+            loads += wires["load_enable"]
             for unit in self.units:
                 unit.update(wires)
             self.cycle += 1

@@ -1,0 +1,310 @@
+// The steps of a plan that multiply with no compressed weights, and recurrent cells around their product.
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "kernels/clones.hpp"
+#include "kernels/plan.hpp"
+
+namespace eie::kernels {
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+// e^x within two units of the last place; what is below the least normal number is next to nothing.
+[[gnu::always_inline]] inline float exponential(float x) {
+  x = x < -87.0f ? -87.0f : x;
+  x = x > 88.0f ? 88.0f : x;
+  constexpr float rounding = 0x1.8p23f;
+  const float shifted = x * 1.44269504f + rounding, n = shifted - rounding;
+  const float r = x - n * 0.693359375f + n * 2.12194440e-4f;  // ln 2 in two parts
+  float p = 1.9875691500e-4f;
+  for (float c : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
+    p = p * r + c;
+  const float mantissa = p * r * r + r + 1;
+  const std::int32_t exponent = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(rounding);
+  return mantissa * std::bit_cast<float>((exponent + 127) << 23);
+}
+
+[[gnu::always_inline]] inline float sigmoid(float x) { return 1 / (1 + exponential(-x)); }
+
+[[gnu::always_inline]] inline float hyperbolic_tangent(float x) {
+  const float z = x * x;
+  float p = -5.70498872745e-3f;
+  for (float c : {2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f, -3.33332819422e-1f}) p = p * z + c;
+  const float near = p * z * x + x, magnitude = x < 0 ? -x : x;
+  const float far = 1 - 2 / (exponential(2 * magnitude) + 1);
+  return magnitude < 0.625f ? near : x < 0 ? -far : far;
+}
+
+EIE_CLONES void rectify(const float* x, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] < 0 ? 0 : x[k];
+}
+EIE_CLONES void sigmoids(const float* x, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] = sigmoid(x[k]);
+}
+EIE_CLONES void tangents(const float* x, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] = hyperbolic_tangent(x[k]);
+}
+EIE_CLONES void exponentials(const float* x, float less, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] = exponential(x[k] - less);
+}
+EIE_CLONES void scale(const float* x, float by, float shift, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] * by + shift;
+}
+EIE_CLONES void add_scaled(const float* x, float by, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] += x[k] * by;
+}
+
+void softmax(const float* x, std::size_t count, bool logarithm, float* y) {
+  const float largest = *std::max_element(x, x + count);
+  exponentials(x, largest, count, y);
+  double sum = 0;
+  for (std::size_t k = 0; k < count; ++k) sum += y[k];
+  if (logarithm) {
+    const float less = static_cast<float>(std::log(sum));
+    for (std::size_t k = 0; k < count; ++k) y[k] = x[k] - largest - less;
+  } else {
+    scale(y, static_cast<float>(1 / sum), 0, count, y);
+  }
+}
+
+class Function final : public Step {
+ public:
+  Function(const std::string& name, std::size_t size) : size_(size) {
+    const char* const names[] = {"relu", "sigmoid", "tanh", "softmax", "log_softmax"};
+    const auto found = std::find(std::begin(names), std::end(names), name);
+    if (found == std::end(names) || size == 0) throw std::invalid_argument("there is no native function " + name);
+    kind_ = static_cast<Kind>(found - std::begin(names));
+  }
+  std::size_t inputs() const override { return size_; }
+  std::size_t outputs() const override { return size_; }
+  bool run(const float* x, std::size_t count, float* y, std::byte*, std::uint64_t*, Pool&) const override {
+    switch (kind_) {
+      case Kind::relu: rectify(x, count * size_, y); break;
+      case Kind::sigmoid: sigmoids(x, count * size_, y); break;
+      case Kind::tanh: tangents(x, count * size_, y); break;
+      default:
+        for (std::size_t i = 0; i < count; ++i)
+          softmax(x + i * size_, size_, kind_ == Kind::log_softmax, y + i * size_);
+    }
+    return true;
+  }
+
+ private:
+  enum class Kind { relu, sigmoid, tanh, softmax, log_softmax };
+  std::size_t size_;
+  Kind kind_;
+};
+
+class Affine final : public Step {
+ public:
+  Affine(std::size_t pixels, std::vector<float> by, std::vector<float> shift)
+      : pixels_(pixels), by_(std::move(by)), shift_(std::move(shift)) {
+    if (pixels == 0 || by_.empty() || by_.size() != shift_.size())
+      throw std::invalid_argument("scales and shifts must be one for each channel");
+  }
+  std::size_t inputs() const override { return pixels_ * by_.size(); }
+  std::size_t outputs() const override { return inputs(); }
+  bool run(const float* x, std::size_t count, float* y, std::byte*, std::uint64_t*, Pool&) const override {
+    for (std::size_t i = 0; i < count; ++i)
+      for (std::size_t c = 0; c < by_.size(); ++c, x += pixels_, y += pixels_) scale(x, by_[c], shift_[c], pixels_, y);
+    return true;
+  }
+
+ private:
+  std::size_t pixels_;
+  std::vector<float> by_, shift_;
+};
+
+struct Largest {
+  static constexpr float nothing = -infinity;
+  static float of(float a, float b) { return a > b ? a : b; }
+};
+struct Sum {
+  static constexpr float nothing = 0;
+  static float of(float a, float b) { return a + b; }
+};
+
+template <class Join>
+[[gnu::always_inline]] inline void join_to(const float* x, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] = Join::of(y[k], x[k]);
+}
+template <class Join>
+[[gnu::always_inline]] inline void join_windows(const float* x, std::size_t kernel, std::size_t stride,
+                                                std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] = x[k * stride];
+  for (std::size_t offset = 1; offset < kernel; ++offset)
+    for (std::size_t k = 0; k < count; ++k) y[k] = Join::of(y[k], x[k * stride + offset]);
+}
+
+// Rows of one channel: those of a window are joined first, then their columns. `row` has room for a padded row.
+template <class Join>
+[[gnu::always_inline]] inline void pool(const float* x, const Side& down, const Side& across, float* row, float* y) {
+  const std::size_t rows = down.places(), columns = across.places();
+  for (std::size_t place = 0; place < rows; ++place, y += columns) {
+    std::fill(row, row + across.size + 2 * across.padding, Join::nothing);
+    const std::size_t from = place * down.stride, end = std::min(from + down.kernel, down.size + down.padding);
+    for (std::size_t k = std::max(from, down.padding); k < end; ++k)
+      join_to<Join>(x + (k - down.padding) * across.size, across.size, row + across.padding);
+    if (across.stride == 1)
+      join_windows<Join>(row, across.kernel, 1, columns, y);
+    else if (across.stride == 2)
+      join_windows<Join>(row, across.kernel, 2, columns, y);
+    else
+      join_windows<Join>(row, across.kernel, across.stride, columns, y);
+  }
+}
+EIE_CLONES void pool_largest(const float* x, const Side& down, const Side& across, float* row, float* y) {
+  pool<Largest>(x, down, across, row, y);
+}
+EIE_CLONES void pool_sum(const float* x, const Side& down, const Side& across, float* row, float* y) {
+  pool<Sum>(x, down, across, row, y);
+}
+
+class Pooling final : public Step {
+ public:
+  Pooling(const Sliding& sliding, bool largest) : sliding_(sliding), largest_(largest) {
+    sliding.check();
+    if (sliding.down.dilation != 1 || sliding.across.dilation != 1)
+      throw std::invalid_argument("a pooling has no dilation");
+  }
+  std::size_t inputs() const override { return sliding_.inputs(); }
+  std::size_t outputs() const override { return sliding_.channels * sliding_.places(); }
+  std::size_t scratch(std::size_t) const override {
+    return sizeof(float) * (sliding_.across.size + 2 * sliding_.across.padding);
+  }
+  bool run(const float* x, std::size_t count, float* y, std::byte* scratch, std::uint64_t*, Pool&) const override {
+    auto* const row = reinterpret_cast<float*>(scratch);
+    const std::size_t pixels = sliding_.down.size * sliding_.across.size, places = sliding_.places();
+    for (std::size_t c = 0; c < count * sliding_.channels; ++c)
+      (largest_ ? pool_largest : pool_sum)(x + c * pixels, sliding_.down, sliding_.across, row, y + c * places);
+    const float window = static_cast<float>(sliding_.down.kernel * sliding_.across.kernel);
+    if (!largest_) scale(y, 1 / window, 0, count * outputs(), y);
+    return true;
+  }
+
+ private:
+  Sliding sliding_;
+  bool largest_;
+};
+
+class Dense final : public Step {
+ public:
+  Dense(const float* weights, std::size_t inputs, std::vector<float> bias, bool relu)
+      : inputs_(inputs), columns_(inputs * bias.size()), bias_(std::move(bias)), relu_(relu) {
+    if (inputs == 0 || bias_.empty()) throw std::invalid_argument("a layer must have inputs and outputs");
+    for (std::size_t r = 0; r < bias_.size(); ++r)
+      for (std::size_t c = 0; c < inputs; ++c) columns_.data()[c * bias_.size() + r] = weights[r * inputs + c];
+  }
+  std::size_t inputs() const override { return inputs_; }
+  std::size_t outputs() const override { return bias_.size(); }
+  bool run(const float* x, std::size_t count, float* y, std::byte*, std::uint64_t*, Pool&) const override {
+    for (std::size_t i = 0; i < count; ++i, x += inputs_, y += outputs()) {
+      std::copy(bias_.begin(), bias_.end(), y);
+      for (std::size_t c = 0; c < inputs_; ++c)
+        if (x[c] != 0) add_scaled(columns_.data() + c * outputs(), x[c], outputs(), y);
+      if (relu_) rectify(y, outputs(), y);
+    }
+    return true;
+  }
+
+ private:
+  std::size_t inputs_;
+  Aligned<float> columns_;  // (inputs, outputs)
+  std::vector<float> bias_;
+  bool relu_;
+};
+
+// One time step of each cell: the sums of four gates to the new state and, for an LSTM, memory.
+EIE_CLONES void lstm(const float* sums, std::size_t hidden, float* memory, float* state) {
+  for (std::size_t k = 0; k < hidden; ++k) {
+    const float in = sigmoid(sums[k]), forget = sigmoid(sums[hidden + k]), out = sigmoid(sums[3 * hidden + k]);
+    memory[k] = forget * memory[k] + in * hyperbolic_tangent(sums[2 * hidden + k]);
+    state[k] = out * hyperbolic_tangent(memory[k]);
+  }
+}
+EIE_CLONES void gru(const float* sums, std::size_t hidden, float* state) {
+  for (std::size_t k = 0; k < hidden; ++k) {
+    const float reset = sigmoid(sums[k]), update = sigmoid(sums[hidden + k]);
+    const float candidate = hyperbolic_tangent(sums[2 * hidden + k] + reset * sums[3 * hidden + k]);
+    state[k] = (1 - update) * candidate + update * state[k];
+  }
+}
+
+class Recurrent final : public Step {
+ public:
+  Recurrent(StepPtr product, bool lstm, std::size_t steps, std::size_t features, bool last_only)
+      : product_(std::move(product)),
+        lstm_(lstm),
+        last_only_(last_only),
+        steps_(steps),
+        features_(features),
+        hidden_(product_->outputs() / 4) {
+    const std::size_t width = product_->inputs();
+    if (steps == 0 || features == 0 || hidden_ == 0 || product_->outputs() % 4 || width < features + hidden_ ||
+        width > features + hidden_ + 1)
+      throw std::invalid_argument("the sizes of a recurrent cell and its product do not fit each other");
+  }
+  std::size_t inputs() const override { return steps_ * features_; }
+  std::size_t outputs() const override { return hidden_ * (last_only_ ? 1 : steps_); }
+  std::size_t layers() const override { return product_->layers(); }
+  std::size_t scratch(std::size_t count) const override {
+    return sizeof(float) * count * (product_->inputs() + product_->outputs() + hidden_);
+  }
+
+  bool run(const float* x, std::size_t count, float* y, std::byte* scratch, std::uint64_t* overflows,
+           Pool& pool) const override {
+    const std::size_t width = product_->inputs(), gates = product_->outputs();
+    auto* const vectors = reinterpret_cast<float*>(scratch);  // (count, width): the step's input, the state, 1
+    float* const sums = vectors + count * width;              // (count, gates)
+    float* const memory = sums + count * gates;               // (count, hidden)
+    std::fill(vectors, memory + count * hidden_, 0.0f);
+    for (std::size_t step = 0; step < steps_; ++step) {
+      for (std::size_t i = 0; i < count; ++i) {
+        float* const vector = vectors + i * width;
+        std::copy_n(x + (i * steps_ + step) * features_, features_, vector);
+        if (width > features_ + hidden_) vector[width - 1] = 1;
+      }
+      if (!product_->run(vectors, count, sums, nullptr, overflows, pool)) return false;
+      for (std::size_t i = 0; i < count; ++i) {
+        float* const state = vectors + i * width + features_;
+        if (lstm_)
+          lstm(sums + i * gates, hidden_, memory + i * hidden_, state);
+        else
+          gru(sums + i * gates, hidden_, state);
+        if (!last_only_)
+          std::copy_n(state, hidden_, y + (i * steps_ + step) * hidden_);
+        else if (step + 1 == steps_)
+          std::copy_n(state, hidden_, y + i * hidden_);
+      }
+    }
+    return true;
+  }
+
+ private:
+  StepPtr product_;  // which needs no scratch of its own
+  bool lstm_, last_only_;
+  std::size_t steps_, features_, hidden_;
+};
+
+}  // namespace
+
+StepPtr make_pooling(const Sliding& sliding, bool largest) { return std::make_unique<Pooling>(sliding, largest); }
+
+StepPtr make_affine(std::size_t pixels, std::vector<float> scale, std::vector<float> shift) {
+  return std::make_unique<Affine>(pixels, std::move(scale), std::move(shift));
+}
+
+StepPtr make_function(const std::string& name, std::size_t size) { return std::make_unique<Function>(name, size); }
+
+StepPtr make_dense(const float* weights, std::size_t inputs, std::vector<float> bias, bool relu) {
+  return std::make_unique<Dense>(weights, inputs, std::move(bias), relu);
+}
+
+StepPtr make_recurrent(StepPtr product, bool lstm, std::size_t steps, std::size_t features, bool last_only) {
+  return std::make_unique<Recurrent>(std::move(product), lstm, steps, features, last_only);
+}
+
+}  // namespace eie::kernels

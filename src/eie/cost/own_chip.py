@@ -1,0 +1,186 @@
+"""A technology from a chip of one's own: its logic as synthesised and measured, memories from CACTI 7.
+
+technology = technology_from([Logic("ArithmUnit", 3267.0, LogicPower(0.31, 0.22, 0.87, 0.05)), ...], activity, ...)
+write_technology(technology, "mine.toml")      # `load_technology`, a space and --technology take it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eie.cost.technology import Action, Activity, Component, Memory, Technology
+from eie.errors import InputError
+from eie.literature import reported
+from eie.support.extras import needed_for
+from eie.support.output_files import atomic_write
+
+__all__ = ["LOGIC_ACTIONS", "Logic", "LogicPower", "technology_from", "write_technology"]
+
+PAPER_GHZ = 0.8
+MEMORIES_FROM, MEMORIES = "cacti-45nm", "itrs-lop, ED2"
+
+# The units of a PE, "between them" its other cells, and a node of the leading non-zero detector; what moves their
+# registers and gates, and the size of the hardware that they grow with.
+LOGIC_ACTIONS: dict[str, Action] = {
+    "Act_queue": "queue_entry",
+    "PtrRead": "ptr_read",
+    "SpmatRead": "spmat_read",
+    "ArithmUnit": "entry",
+    "ActRW": "entry",
+    "between them": "cycle",
+    "LNZD": "cycle",
+}
+GROWS = {"Act_queue": "queue_depth", "ActRW": "register_entries", "ArithmUnit": "arithmetic_units"}
+MEMORY_READS: tuple[tuple[str, Memory, Action, str], ...] = (
+    ("SpmatRead", "spmat", "spmat_read", "one read"),
+    ("PtrRead", "pointer", "ptr_read", "one read of the even bank and one of the odd"),
+    ("ActRW", "activation", "activation_read", "one read"),
+)
+
+
+@dataclass(frozen=True)
+class LogicPower:
+    """mW of one instance in its clock network, registers and combinational cells; `leakage_mw` is part of these."""
+
+    clock_mw: float
+    register_mw: float
+    combinational_mw: float
+    leakage_mw: float
+
+    @property
+    def total_mw(self) -> float:
+        """All of it."""
+        return self.clock_mw + self.register_mw + self.combinational_mw
+
+    @property
+    def dynamic_mw(self) -> dict[str, float]:
+        """Each kind's mW without leakage, which is taken from the kinds in proportion."""
+        share = 1 - self.leakage_mw / self.total_mw if self.total_mw else 0.0
+        kinds = {
+            "clock network": self.clock_mw,
+            "register": self.register_mw,
+            "combinational": self.combinational_mw,
+        }
+        return {kind: mw * share for kind, mw in kinds.items()}
+
+
+@dataclass(frozen=True)
+class Logic:
+    """One unit of `LOGIC_ACTIONS` without its memories: um2 of one instance, and its power where it was measured."""
+
+    unit: str
+    area_um2: float
+    power: LogicPower | None = None
+
+
+def technology_from(
+    logic: Sequence[Logic],
+    activity: Mapping[Action, float],
+    *,
+    name: str,
+    title: str,
+    source: str,
+    activity_source: str,
+    clock_mhz: float,
+    critical_path_ns: float,
+    node_nm: float = 45,
+) -> Technology:
+    """The technology of a chip whose logic was synthesised, and measured at `clock_mhz` while `activity` happened.
+
+    `activity` is how often each action happened per PE and cycle of that run; `source` names library, tools and data.
+    Memories, their areas and their speed are CACTI 7's. The power of a detector node that was not measured is the
+    paper's. The register files are part of ActRW. Raises InputError for a unit that is not in `LOGIC_ACTIONS` or is
+    there twice, an action that the activity does not have, and a power below its leakage.
+    """
+    known = ", ".join(LOGIC_ACTIONS)
+    for unit in logic:
+        if unit.unit not in LOGIC_ACTIONS:
+            raise InputError(f"there is no unit {unit.unit!r} to price; there are {known}")
+        if [one.unit for one in logic].count(unit.unit) > 1:
+            raise InputError(f"unit {unit.unit} is priced twice, expected once")
+        action = LOGIC_ACTIONS[unit.unit]
+        if unit.power is not None and action != "cycle" and not activity.get(action):
+            raise InputError(f"unit {unit.unit} needs how often {action} happened, and the activity has no such count")
+        if unit.power is not None and unit.power.leakage_mw > unit.power.total_mw:
+            raise InputError(f"unit {unit.unit} leaks more than its power, {unit.power}")
+    return Technology(
+        name=name,
+        title=title,
+        node_nm=node_nm,
+        critical_path_ns=critical_path_ns,
+        critical_path_source=source,
+        calibrated_at_mhz=clock_mhz,
+        activity=Activity(
+            source=activity_source,
+            per_cycle={action: rate for action, rate in activity.items() if rate and action != "cycle"},
+        ),
+        memories_from=MEMORIES_FROM,
+        memories=MEMORIES,
+        components=(*_memories(), *(part for unit in logic for part in _parts(unit, source))),
+    )
+
+
+def write_technology(technology: Technology, path: str | Path) -> None:
+    """Write a technology as a TOML file; nothing is left behind when it fails."""
+    with needed_for("writing a technology file"):
+        import tomli_w
+    document = technology.model_dump(mode="json", exclude_defaults=True)
+    with atomic_write(Path(path)) as temporary:
+        temporary.write_text(tomli_w.dumps(document), encoding="utf-8")
+
+
+def _memories() -> Iterator[Component]:
+    for unit, memory, action, what in MEMORY_READS:
+        yield Component(
+            unit=unit,
+            kind="memory",
+            memory=memory,
+            action=action,
+            source=f"CACTI 7, 45 nm, {MEMORIES}: {what}, and leakage",
+            origin="CACTI 7",
+        )
+
+
+def _parts(logic: Logic, source: str) -> Iterator[Component]:
+    """The unit's area and leakage as one component, and its energies by kind."""
+    per = "lnzd_node" if logic.unit == "LNZD" else "pe"
+    grows = GROWS.get(logic.unit)
+    power = logic.power
+    yield Component.model_validate(
+        {
+            "unit": logic.unit,
+            "kind": "cells",
+            "per": per,
+            "area_um2": logic.area_um2,
+            "leakage_mw": 0.0 if power is None else power.leakage_mw,
+            "area_grows_with": grows,
+            "source": source,
+            "origin": "synthesised here",
+        }
+    )
+    if power is None and logic.unit == "LNZD":
+        yield Component(
+            unit=logic.unit,
+            kind="combinational",
+            per="lnzd_node",
+            action="cycle",
+            energy_pj=reported("table2")["lnzd"]["power_mw"] / PAPER_GHZ,
+            source="EIE, arXiv 1602.01528v2, section VI: 0.023 mW at 800 MHz; its power was not measured here",
+            origin="paper",
+        )
+    for kind, mw in {} if power is None else power.dynamic_mw.items():
+        action = "cycle" if kind == "clock network" else LOGIC_ACTIONS[logic.unit]
+        yield Component.model_validate(
+            {
+                "unit": logic.unit,
+                "kind": kind,
+                "per": per,
+                "action": action,
+                "power_mw": mw,
+                "area_grows_with": grows if action == "cycle" else None,
+                "source": source,
+                "origin": "synthesised here",
+            }
+        )

@@ -1,0 +1,165 @@
+"""Ways to the registers and streams of rtl/eie_axi.sv: a simulation of it, or registers mapped into memory."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from eie.errors import InputError, ToolError
+from eie.model.network import Layer, Network
+from eie.model.numerics import Integers
+from eie.program.hardware import Hardware
+from eie.program.lowering import lower
+from eie.silicon.parameters import Parameters
+from eie.silicon.registers import MAP
+from eie.silicon.verilated import build
+
+__all__ = ["Bus", "MappedBus", "SimulatedBus", "StreamBus"]
+
+PORT_BYTES = 4096
+
+Bytes = npt.NDArray[np.uint8]
+
+
+class Bus(Protocol):
+    """Registers of 32 bits, at byte offsets."""
+
+    def read(self, offset: int) -> int:
+        """Return a register. Raises ToolError where the chip refuses it."""
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a register. Raises ToolError where the chip refuses it."""
+
+
+@runtime_checkable
+class StreamBus(Bus, Protocol):
+    """Registers, and a stream each way."""
+
+    def send(self, transfers: Bytes) -> None:
+        """Send a stream, uint8 (transfers, bytes of a transfer); return when the chip has taken all of it."""
+
+    def receive(self, count: int) -> Integers:
+        """Wait for `count` transfers from the chip, and return their low 32 bits, (count,), as signed numbers."""
+
+
+class SimulatedBus:
+    """The chip of `parameters` with its port in Verilator, clocked as far as each access needs.
+
+    The first one with new parameters builds it, which takes a while. Close it, or use it in a `with`. Raises ToolError
+    where a tool is missing or fails.
+    """
+
+    def __init__(self, parameters: Parameters, cache: Path | None = None) -> None:
+        program = build(parameters, cache, top="eie_axi")
+        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    @classmethod
+    def of(cls, network: Network | Layer, hardware: Hardware | None = None) -> SimulatedBus:
+        """Return a chip of `hardware`, its memories large enough for `network`, which must have formats."""
+        network = Network.of(network)
+        hardware = Hardware(n_pe=network.n_pe) if hardware is None else hardware
+        return cls(Parameters.of(lower(network, hardware)))
+
+    def read(self, offset: int) -> int:
+        """Return a register. Raises ToolError where the chip refuses it."""
+        self._ask(b"R", offset)
+        response, value = self._answer(1)[0], self._answer(4)
+        if response:
+            raise ToolError(f"the chip refused the read of {_name(offset)}")
+        return int.from_bytes(value, "little")
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a register. Raises ToolError where the chip refuses it."""
+        self._ask(b"W", offset, value)
+        if self._answer(1)[0]:
+            raise ToolError(f"the chip refused the write of {value} to {_name(offset)}")
+
+    def send(self, transfers: Bytes) -> None:
+        """Send a stream, uint8 (transfers, bytes of a transfer); return when the chip has taken all of it."""
+        self._ask(b"S", len(transfers), more=transfers.tobytes())
+        self._answer(1)
+
+    def receive(self, count: int) -> Integers:
+        """Wait for `count` transfers from the chip, and return their low 32 bits, (count,), as signed numbers."""
+        self._ask(b"G", count)
+        self._answer(1)
+        return np.frombuffer(self._answer(4 * count), "<i4").astype(np.int64)
+
+    def wait_for_interrupt(self, cycles: int) -> bool:
+        """Clock the chip until its interrupt line is high, for at most `cycles` cycles; return whether it is."""
+        self._ask(b"I", cycles)
+        return bool(self._answer(1)[0])
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles since the start, those of the bus included."""
+        self._ask(b"N")
+        return int.from_bytes(self._answer(8), "little")
+
+    def close(self) -> None:
+        """End the simulation."""
+        self._process.kill()
+        self._process.communicate()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the simulation."""
+        self.close()
+
+    def _ask(self, request: bytes, first: int = 0, second: int = 0, more: bytes = b"") -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(request + first.to_bytes(4, "little") + second.to_bytes(4, "little") + more)
+            self._process.stdin.flush()
+        except (BrokenPipeError, ValueError) as error:
+            raise ToolError("the simulated chip has ended") from error
+
+    def _answer(self, size: int) -> bytes:
+        assert self._process.stdout is not None
+        data = self._process.stdout.read(size)
+        if len(data) != size:
+            raise ToolError(f"the simulated chip has ended with exit code {self._process.wait()}")
+        return data
+
+
+class MappedBus:
+    """Registers mapped into memory: `path` is a UIO device, or /dev/mem with the port's address as `base`.
+
+    It has no streams: `eie.device.Device` then moves every word through the register DATA. An access that the chip
+    answers with SLVERR ends the process with SIGBUS on most processors, so the driver asks STATUS before it writes.
+    Raises InputError for a file that cannot be mapped.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], base: int = 0) -> None:
+        if base % mmap.ALLOCATIONGRANULARITY:
+            raise InputError(f"base must be a multiple of {mmap.ALLOCATIONGRANULARITY}, not {base}")
+        try:
+            with open(path, "r+b", buffering=0) as file:
+                mapped = mmap.mmap(file.fileno(), PORT_BYTES, offset=base)
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot map {PORT_BYTES} bytes of registers of {os.fspath(path)}: {error}") from error
+        self._registers = np.frombuffer(mapped, np.uint32)
+
+    def read(self, offset: int) -> int:
+        """Return a register."""
+        return int(self._registers[offset // 4])
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a register."""
+        self._registers[offset // 4] = value
+
+
+def _name(offset: int) -> str:
+    return next((r.name for r in MAP.registers if r.offset == offset), "a register") + f" at {offset:#05x}"

@@ -1,0 +1,226 @@
+"""The driver: runs a network on a chip behind its bus, by the host's steps of its program."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import groupby
+
+import numpy as np
+import numpy.typing as npt
+
+from eie.device.buses import Bus, StreamBus
+from eie.encoding.csc import InterleavedCSC
+from eie.errors import InputError, ToolError
+from eie.model.network import Layer, Network
+from eie.model.numerics import Integers, dequantise
+from eie.program.arithmetic import read_out
+from eie.program.hardware import Hardware
+from eie.program.host import ReadOutputs, host_steps
+from eie.program.lowering import LoweredLayer, as_rows, lower_run
+from eie.silicon.host_words import READ, SCAN, step_words
+from eie.silicon.parameters import Parameters
+from eie.silicon.registers import HEADER, MAP
+
+__all__ = ["Device", "DeviceLayer", "DeviceRun", "Packet", "packets"]
+
+# What a network must have as the chip does; memories may be larger than it needs.
+_THE_SAME = ("value_bits", "accumulator_bits", "code_bits", "index_bits", "entry_bits", "entries_per_row")
+_MOST_WORDS = 2 ** HEADER["COUNT"].bits - 1
+_LONGEST_S = 60.0  # a scan, and a stream
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceLayer:
+    """One layer as the chip ran it: `outputs` in Q(fo) after ReLU, (outputs,), and the cycles of its scans."""
+
+    layer: Layer
+    cycles: int
+    outputs: Integers = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceRun:
+    """A run: every layer's part, the words that went to the chip and came from it, and `outputs`, (outputs,).
+
+    `outputs` are those of the last layer as real numbers, the same as of `InferenceSession(numerics="chip")`.
+    """
+
+    layers: tuple[DeviceLayer, ...]
+    words_written: int
+    words_read: int
+    outputs: npt.NDArray[np.float32] = field(repr=False)
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of all layers' scans."""
+        return sum(layer.cycles for layer in self.layers)
+
+
+@dataclass(frozen=True, eq=False)
+class Packet:
+    """Words that follow each other in a space: from PE `pe`, `address` on; `data`, uint8 (words, bytes), to write.
+
+    By row, the PE counts first, else the address. With `starts`, the last word starts a scan.
+    """
+
+    space: int
+    pe: int
+    address: int
+    by_row: bool
+    reads: bool
+    starts: bool
+    data: npt.NDArray[np.uint8]
+
+    def header(self) -> int:
+        """Return the header of its stream."""
+        values = {"SPACE": self.space, "BY_ROW": self.by_row, "SEND": self.reads, "PE": self.pe}
+        values |= {"COUNT": len(self.data), "ADDRESS": self.address}
+        return sum(HEADER[name].put(int(value)) for name, value in values.items())
+
+
+def packets(words: Sequence[np.ndarray], n_pe: int) -> Iterator[Packet]:
+    """Iterate over the packets of host words, arrays of `word_type`, in order."""
+    for (reads, space), group in groupby(words, lambda some: (some["operation"][0] == READ, some["space"][0])):
+        joined = np.concatenate(list(group))
+        pes, addresses = joined["pe"].astype(np.int64), joined["address"].astype(np.int64)
+        by_row = bool((np.diff(addresses * n_pe + pes) == 1).all())
+        follows = (np.diff(pes) == 0) & (np.diff(addresses) == 1)
+        cuts = np.flatnonzero(~follows & (not by_row)) + 1
+        for part in np.split(joined, cuts):
+            for first in range(0, len(part), _MOST_WORDS):
+                some = part[first : first + _MOST_WORDS]
+                yield Packet(
+                    space=int(space),
+                    pe=int(some["pe"][0]),
+                    address=int(some["address"][0]),
+                    by_row=by_row,
+                    reads=bool(reads),
+                    starts=bool(some["operation"][-1] == SCAN),
+                    data=some["data"],
+                )
+
+
+class Device:
+    """The chip on a bus. Its sizes are read from it.
+
+    Words go as streams where the bus has them, else through the register DATA. Raises ToolError where no chip answers.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
+        identity = self.read("IDENTITY")
+        if identity != MAP.identity:
+            raise ToolError(f"no chip answers: IDENTITY is {identity:#010x}, expected {MAP.identity:#010x}")
+        self.parameters = Parameters(**{one.name: self.read(one.name.upper()) for one in fields(Parameters)})
+
+    def read(self, register: str) -> int:
+        """Return a register, by its name in docs/registers.md."""
+        return self.bus.read(MAP.offset(register))
+
+    def write(self, register: str, value: int) -> None:
+        """Write a register, by its name in docs/registers.md."""
+        self.bus.write(MAP.offset(register), value)
+
+    @property
+    def hardware(self) -> Hardware:
+        """The chip's sizes; a layer that its memories cannot hold is refused."""
+        p = self.parameters
+        return Hardware(
+            n_pe=p.n_pe,
+            queue_depth=p.queue_depth,
+            spmat_width_bits=p.entries_per_row * p.entry_bits,
+            register_entries=p.register_entries,
+            batched=True,
+            strict=True,
+            value_bits=p.value_bits,
+            accumulator_bits=p.accumulator_bits,
+            pointer_bits=p.pointer_bits,
+            pointer_bytes=-(-2 * p.pointer_words * p.pointer_bits // 8),
+            spmat_bytes=p.spmat_rows * p.entries_per_row * p.entry_bits // 8,
+            activation_bytes=p.sram_words * p.value_bits // 8,
+        )
+
+    def run(self, network: Network | Layer | InterleavedCSC, inputs: npt.ArrayLike) -> DeviceRun:
+        """Run a network of linear layers on one input vector of real numbers, (inputs,).
+
+        If it has no Q formats, they are chosen from this input. Raises InputError, before anything is written, where
+        the chip cannot hold it, and ToolError where the chip refuses an access or does not come to an end.
+        """
+        program, activations = lower_run(Network.of(network), inputs, self.hardware)
+        needed = Parameters.of(program)
+        for name in _THE_SAME:
+            if getattr(needed, name) != getattr(self.parameters, name):
+                raise InputError(
+                    f"the network has {name} {getattr(needed, name)}, and the chip {getattr(self.parameters, name)}"
+                )
+        self.write("RESET", 0)
+        written = read = 0
+        ran: list[DeviceLayer] = []
+        for layer, steps in groupby(host_steps(program), lambda step: step.layer):
+            rows = as_rows(layer.places(activations), program.hardware.n_pe)
+            cycles, sums = 0, []
+            for step in steps:
+                words = step_words(step, layer, rows, self.parameters)
+                if not isinstance(step, ReadOutputs):
+                    written += sum(map(len, words))
+                    self._write(list(packets(words, program.hardware.n_pe)))
+                    continue
+                read += sum(map(len, words))
+                sums.append(np.concatenate([self._read(part) for part in packets(words, program.hardware.n_pe)]))
+                cycles += self.read("CYCLES")  # those of the pass: each begins with CLEAR
+            ran.append(self._layer(layer, cycles, np.concatenate(sums)))
+            activations = ran[-1].outputs
+        if self.read("INTERRUPT") & MAP.bit("INTERRUPT", "REFUSED"):
+            raise ToolError("the chip refused a word of a stream: its outputs are not to be trusted")
+        fraction = program.layers[-1].constants.formats.output_fraction
+        outputs = dequantise(ran[-1].outputs, fraction).astype(np.float32)
+        return DeviceRun(tuple(ran), written, read, outputs)
+
+    def _layer(self, layer: LoweredLayer, cycles: int, sums: Integers) -> DeviceLayer:
+        outputs = read_out(layer.outputs(sums), layer.constants.formats, layer.layer.relu)
+        return DeviceLayer(layer.layer, cycles, outputs)
+
+    def _write(self, parts: Sequence[Packet]) -> None:
+        """Write packets in order; a scan may still run when it returns."""
+        if isinstance(self.bus, StreamBus):
+            self.bus.send(np.concatenate([self._transfers(part) for part in parts]))
+            return
+        for part in parts:
+            self._set_cursor(part)
+            for word in part.data:
+                registers = word.view("<u4")
+                for place in range(len(registers) - 1, -1, -1):
+                    self.bus.write(MAP.offset("DATA") + 4 * place, int(registers[place]))
+            if part.starts:
+                self._wait()
+
+    def _read(self, part: Packet) -> Integers:
+        """Return accumulators, when no scan runs any more."""
+        if isinstance(self.bus, StreamBus):
+            self.bus.send(self._transfers(part))
+            return self.bus.receive(len(part.data))
+        self._set_cursor(part)
+        sums = np.array([self.read("DATA") for _ in range(len(part.data))], np.uint32)
+        return sums.view(np.int32).astype(np.int64)
+
+    def _transfers(self, part: Packet) -> npt.NDArray[np.uint8]:
+        width = max(8, 1 << (part.data.shape[1] - 1).bit_length())
+        transfers = np.zeros((1 if part.reads else 1 + len(part.data), width), np.uint8)
+        transfers[0, :8] = np.array([part.header()], "<u8").view(np.uint8)
+        if not part.reads:
+            transfers[1:, : part.data.shape[1]] = part.data
+        return transfers
+
+    def _set_cursor(self, part: Packet) -> None:
+        self.write("CURSOR", part.space | MAP.bit("CURSOR", "BY_ROW") * part.by_row)
+        self.write("CURSOR_PE", part.pe)
+        self.write("CURSOR_ADDRESS", part.address)
+
+    def _wait(self) -> None:
+        """Wait until no scan runs. Raises ToolError if that takes more than a minute."""
+        until = time.monotonic() + _LONGEST_S
+        while self.read("STATUS") & MAP.bit("STATUS", "BUSY"):
+            if time.monotonic() > until:
+                raise ToolError(f"the chip's scan has not come to an end in {_LONGEST_S:g} s")
