@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -223,7 +223,7 @@ def power_command(
                 "gated": found.gated,
                 "sums_compared": found.sums_compared,
                 "units": [
-                    vars(power) | {"total_mw": power.total_mw, "area_um2": power.area_um2} for power in found.units
+                    asdict(power) | {"total_mw": power.total_mw, "area_um2": power.area_um2} for power in found.units
                 ],
             }
         )
@@ -235,7 +235,7 @@ def power_command(
         ("unit", "um2", "clock", "registers", "combinational", "total", "of it leakage", "paper, with SRAM"),
         [
             (
-                *(power.unit, power.area_um2, power.clock_mw, power.register_mw, power.combinational_mw),
+                *(power.unit, power.area_um2, *(cells.power_mw for cells in power.kinds.values())),
                 *(
                     power.total_mw,
                     power.leakage_mw,

@@ -17,7 +17,7 @@ from eie.literature import reported
 from eie.support.extras import needed_for
 from eie.support.output_files import atomic_write
 
-__all__ = ["LOGIC_ACTIONS", "Cells", "Logic", "technology_from", "write_technology"]
+__all__ = ["CLOCK", "LOGIC_ACTIONS", "Cells", "Logic", "technology_from", "write_technology"]
 
 PAPER_GHZ = 0.8
 CLOCK = "clock network"

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from eie.cost.own_chip import CLOCK, Cells
 from eie.cost.technology import Action
 from eie.errors import ToolError
 from eie.model.network import Network
@@ -43,20 +44,33 @@ UNITS = {
 
 @dataclass(frozen=True)
 class UnitPower:
-    """One unit: mW in its clock network, registers and combinational cells; of it leakage; area in um2."""
+    """One unit: how many cells, and area and power of each kind of them, mW with the leakage that is part of it."""
 
     unit: str
     cells: int
-    clock_mw: float
-    register_mw: float
-    combinational_mw: float
-    leakage_mw: float
-    area_um2: float
+    clock: Cells
+    register: Cells
+    combinational: Cells
+
+    @property
+    def kinds(self) -> dict[str, Cells]:
+        """The kinds by the names that a technology file has for them."""
+        return {CLOCK: self.clock, "register": self.register, "combinational": self.combinational}
 
     @property
     def total_mw(self) -> float:
         """All of the unit's power."""
-        return self.clock_mw + self.register_mw + self.combinational_mw
+        return sum(cells.power_mw or 0.0 for cells in self.kinds.values())
+
+    @property
+    def leakage_mw(self) -> float:
+        """What of it flows in a clock that stands."""
+        return sum(cells.leakage_mw for cells in self.kinds.values())
+
+    @property
+    def area_um2(self) -> float:
+        """Area of all cells."""
+        return sum(cells.area_um2 for cells in self.kinds.values())
 
 
 @dataclass(frozen=True)
@@ -167,14 +181,14 @@ def _units(
     place = {net: row for row, net in enumerate(sorted(netlist.nets))}
     energy: dict[tuple[str, str], float] = defaultdict(float)  # fJ by unit and part
     leakage: dict[tuple[str, str], float] = defaultdict(float)  # nW
-    area: dict[str, float] = defaultdict(float)
+    area: dict[tuple[str, str], float] = defaultdict(float)  # um2
     cells: dict[str, int] = defaultdict(int)
     for instance in netlist.instances:
         cell = library.cells[instance.cell]
         kind = "clock" if cell.gates_clock else "register" if cell.sequential else "combinational"
         cells[instance.unit] += 1
         leakage[instance.unit, kind] += cell.leakage
-        area[instance.unit] += cell.area
+        area[instance.unit, kind] += cell.area
         outputs = []
         for name, net in instance.pins.items():
             pin = cell.pins[name]
@@ -200,18 +214,11 @@ def _units(
             if pin.clock and not pin.output and net >= 0 and net not in driven:
                 energy[instance.unit, "clock"] += 0.5 * pin.capacitance * library.voltage**2 * int(toggles[place[net]])
 
-    def milliwatts(unit: str, part: str) -> float:
-        return energy[unit, part] / duration_ns * 1e-3 + leakage[unit, part] * 1e-6  # fJ/ns is uW
+    def part(unit: str, kind: str) -> Cells:
+        leaked = leakage[unit, kind] * 1e-6
+        return Cells(area[unit, kind], energy[unit, kind] / duration_ns * 1e-3 + leaked, leaked)  # fJ/ns is uW
 
     return tuple(
-        UnitPower(
-            name,
-            cells[unit],
-            milliwatts(unit, "clock"),
-            milliwatts(unit, "register"),
-            milliwatts(unit, "combinational"),
-            sum(leakage[unit, part] for part in ("clock", "register", "combinational")) * 1e-6,
-            area[unit],
-        )
+        UnitPower(name, cells[unit], part(unit, "clock"), part(unit, "register"), part(unit, "combinational"))
         for unit, name in UNITS.items()
     )

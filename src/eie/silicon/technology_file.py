@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eie.cost import Technology
-from eie.cost.own_chip import Logic, LogicPower, technology_from
+from eie.cost.own_chip import Cells, Logic, technology_from
 from eie.errors import ToolError
 from eie.silicon.memory_cells import MEMORIES
 from eie.silicon.power import PePower
@@ -31,16 +31,9 @@ def technology_of(
     """
     if found.delay_ns is None:
         raise ToolError("a technology file needs the longest path: install OpenSTA, Debian's opensta")
-    logic = [
-        Logic(
-            PAPER_UNITS.get(unit.unit, unit.unit),
-            unit.area_um2,
-            LogicPower(unit.clock_mw, unit.register_mw, unit.combinational_mw, unit.leakage_mw),
-        )
-        for unit in found.units
-    ]
+    logic = [Logic(PAPER_UNITS.get(unit.unit, unit.unit), unit.kinds) for unit in found.units]
     return technology_from(
-        [*logic, Logic("LNZD", node.area_um2)],
+        [*logic, Logic("LNZD", {"combinational": Cells(node.area_um2)})],
         {action: times / found.cycles for action, times in found.happened.items()},
         name=name,
         title=f"Logic synthesised here with {library} at {found.voltage:g} V, memories from CACTI 7",
