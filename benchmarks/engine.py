@@ -1,8 +1,9 @@
 """The engine beside every peer that is installed, on the nine layers: measured, and written as tables and a chart.
 
-    python benchmarks/engine.py [--threads 1] [--seconds 2] [--layers Alex-6,NT-LSTM]
+    python benchmarks/engine.py [--threads 1] [--seconds 2] [--layers Alex-6,NT-LSTM] [--numerics int8]
 
-Writes benchmarks/results/engine-1-thread.md and .svg, or engine-2-threads.md and .svg, and so on.
+Writes benchmarks/results/engine-1-thread.md and .svg, or engine-2-threads.md and .svg, and so on; other numerics than
+int16 have their name in it: engine-int8-1-thread.md. benchmarks/with_deepsparse runs it beside DeepSparse and OpenVINO.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
+from eie.engine import NUMERICS
 from eie.paper.study import real_layer
 from eie.peers.libraries import available, set_threads
 from eie.peers.measure import Measurement, Settings, bandwidth_gb_per_s, measure_layer
@@ -27,18 +29,20 @@ CHIP_ALEXNET_US = 30.3 + 12.2 + 9.9  # the paper's Table IV, the row EIE: actual
 def report(
     measurements: Sequence[Measurement],
     stacks: Sequence[StackMeasurement],
-    threads: int,
+    settings: Settings,
     bandwidth: float,
     notes: Sequence[str],
 ) -> str:
     """Return everything measured as Markdown."""
     ours = {m.layer: m for m in measurements if m.contender == measurements[0].contender}
     bounds = limits(measurements, bandwidth)
+    threads = settings.threads
     lines = [
         f"# M x V on compressed layers, batch 1, {threads} thread{'s' if threads > 1 else ''}",
         "",
-        f"Measured on {processor()}. Contenders take turns; medians, quartiles in brackets. Warm: the same weights "
-        "again and again; rotated: copies in turn, so that they come from memory.",
+        f"Measured on {processor()}; ours in {settings.numerics}. Contenders take turns; medians, quartiles in "
+        "brackets. Warm: the same weights again and again; rotated: copies in turn, so that they come from memory. "
+        "*Wrong*: an error that the peer's number format does not explain; such a time counts in no mean.",
         "",
         "| geometric mean of its time over ours | warm | rotated |",
         "| --- | ---: | ---: |",
@@ -71,7 +75,7 @@ def report(
         *(
             f"| {m.layer} | {m.contender} | {_with_quartiles(m.warm_us, m.warm_quartiles_us)} | "
             f"{_with_quartiles(m.rotated_us, m.rotated_quartiles_us)} | {m.warm_us / ours[m.layer].warm_us:.1f} | "
-            f"{m.rotated_us / ours[m.layer].rotated_us:.1f} | {m.error:.1e} |"
+            f"{m.rotated_us / ours[m.layer].rotated_us:.1f} | {m.error:.1e}{' **wrong**' if m.wrong else ''} |"
             for m in measurements
         ),
         "",
@@ -86,10 +90,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--numerics", default="int16", choices=NUMERICS, help="ours")
     parser.add_argument("--layers", default=",".join(benchmarks()))
     parser.add_argument("--data", type=Path, help="folder of the authors' simulator streams: adds the real Alex-8")
     arguments = parser.parse_args()
-    settings = Settings(threads=arguments.threads, seconds=arguments.seconds)
+    settings = Settings(arguments.threads, arguments.seconds, arguments.numerics)
     set_threads(settings.threads)
     peers, missing = available()
     bandwidth = bandwidth_gb_per_s()
@@ -103,8 +108,9 @@ def main() -> None:
         measured, failed = measure_layer(layer, peers, settings)
         measurements += measured
         notes += [f"failed: {text}" for text in failed]
-    name = f"engine-{settings.threads}-thread{'s' if settings.threads > 1 else ''}"
-    text = report(measurements, stacks, settings.threads, bandwidth, notes)
+    numerics = "" if settings.numerics == "int16" else f"{settings.numerics}-"
+    name = f"engine-{numerics}{settings.threads}-thread{'s' if settings.threads > 1 else ''}"
+    text = report(measurements, stacks, settings, bandwidth, notes)
     with atomic_write(RESULTS / f"{name}.md") as temporary:
         temporary.write_text(text)
     with atomic_write(RESULTS / f"{name}.svg") as temporary:

@@ -62,7 +62,8 @@ def main() -> None:
         )
 
     best = _native.instruction_set()
-    sets = ["portable", "avx2", "avx512"][: ["portable", "avx2", "avx512"].index(best) + 1]
+    names = ["portable", "avx2", "avx512"]
+    sets = names[: names.index(best) + 1] if best in names else names[:1]
     fast = interleaved(
         {f"recurrence alone, {instruction_set}": recurrence(instruction_set) for instruction_set in sets}
         | {"of which the call: the same without a broadcast": recurrence(best, 0)},

@@ -2,7 +2,13 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <stdexcept>
+
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 namespace eie {
 namespace {
@@ -15,34 +21,42 @@ InstructionSet supported() {
       __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vnni"))
     return InstructionSet::avx512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return InstructionSet::avx2;
+#elif defined(__aarch64__) && defined(__linux__)
+  return getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? InstructionSet::dotprod : InstructionSet::neon;
+#elif defined(__aarch64__) && defined(__APPLE__)
+  return InstructionSet::dotprod;  // every Apple processor that macOS runs on
+#elif defined(__aarch64__)
+  return InstructionSet::neon;
 #endif
   return InstructionSet::portable;
 }
 
+constexpr const char* names[] = {"portable", "neon", "dotprod", "avx2", "avx512"};
+
 InstructionSet parse(const std::string& name) {
-  for (InstructionSet set : {InstructionSet::portable, InstructionSet::avx2, InstructionSet::avx512})
-    if (name == name_of(set)) return set;
-  throw std::invalid_argument("the instruction set must be portable, avx2 or avx512, not " + name);
+  const auto* found = std::find(std::begin(names), std::end(names), name);
+  if (found == std::end(names))
+    throw std::invalid_argument("the instruction set must be portable, neon, dotprod, avx2 or avx512, not " + name);
+  return static_cast<InstructionSet>(found - std::begin(names));
+}
+
+// `has`, but no more than `most` where that is of the same architecture; no set where it is of one that comes before.
+InstructionSet capped(InstructionSet has, InstructionSet most) {
+  return has >= InstructionSet::avx2 && most < InstructionSet::avx2 ? InstructionSet::portable : std::min(has, most);
 }
 
 }  // namespace
 
-const char* name_of(InstructionSet set) {
-  switch (set) {
-    case InstructionSet::avx512: return "avx512";
-    case InstructionSet::avx2: return "avx2";
-    default: return "portable";
-  }
-}
+const char* name_of(InstructionSet set) { return names[static_cast<int>(set)]; }
 
 InstructionSet best_instruction_set() {
   const char* cap = std::getenv("EIE_INSTRUCTION_SET");
-  return cap && *cap ? std::min(supported(), parse(cap)) : supported();
+  return cap && *cap ? capped(supported(), parse(cap)) : supported();
 }
 
 InstructionSet instruction_set_up_to(const std::string& name) {
   const InstructionSet best = best_instruction_set();
-  return name.empty() ? best : std::min(best, parse(name));
+  return name.empty() ? best : capped(best, parse(name));
 }
 
 }  // namespace eie

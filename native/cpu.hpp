@@ -5,12 +5,13 @@
 
 namespace eie {
 
-enum class InstructionSet { portable, avx2, avx512 };
+// Those of ARM64, then those of x86-64; each has what those of its architecture before it have.
+enum class InstructionSet { portable, neon, dotprod, avx2, avx512 };
 
 // The best that this processor has and the environment variable EIE_INSTRUCTION_SET allows.
 InstructionSet best_instruction_set();
 
-// The same, further capped by `name`: "portable", "avx2", "avx512", or "" for no cap.
+// The same, further capped by `name`: "portable", "neon", "dotprod", "avx2", "avx512", or "" for no cap.
 // Throws std::invalid_argument for any other name.
 InstructionSet instruction_set_up_to(const std::string& name);
 

@@ -210,4 +210,4 @@ def test_scans_that_lead_outside_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^33 PEs do not fit durations of 32 lanes$"):
         _native.schedule(durations, columns, gaps, 33, 8, 0, "")
     with pytest.raises(ValueError, match=r"^column 5 is not one of the 5 inputs$"):
-        _native.traffic(matrix.pointers, columns + np.uint32(1), 8)
+        _native.traffic(matrix.pointers.T.copy(), columns + np.uint32(1), 8)

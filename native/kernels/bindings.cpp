@@ -7,6 +7,7 @@
 #include "rows.hpp"
 
 #include <nanobind/stl/array.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -92,12 +93,26 @@ std::size_t add_pooling(Plan& plan, const Sizes& sources, std::array<std::size_t
   return plan.add(kernels::make_pooling(sliding(image, kernel, stride, padding, {1, 1}), largest), sources);
 }
 
-std::size_t add_affine(Plan& plan, const Sizes& sources, std::size_t pixels, Vector<float> scale, Vector<float> shift) {
-  return plan.add(kernels::make_affine(pixels, copy(scale), copy(shift)), sources);
+std::size_t add_affine(Plan& plan, const Sizes& sources, std::size_t rows, std::size_t pixels, Vector<float> scale,
+                       Vector<float> shift) {
+  return plan.add(kernels::make_affine(rows, pixels, copy(scale), copy(shift)), sources);
 }
 
-std::size_t add_function(Plan& plan, const Sizes& sources, const std::string& name, std::size_t size) {
-  return plan.add(kernels::make_function(name, size), sources);
+std::size_t add_function(Plan& plan, const Sizes& sources, const std::string& name, std::size_t size,
+                         std::size_t rows) {
+  return plan.add(kernels::make_function(name, size, rows), sources);
+}
+
+std::size_t add_combination(Plan& plan, const Sizes& sources, std::size_t size, std::size_t terms, bool sum) {
+  return plan.add(kernels::make_combination(size, terms, sum), sources);
+}
+
+std::size_t add_gather(Plan& plan, const Sizes& sources, std::size_t size, Vector<std::int32_t> index) {
+  return plan.add(kernels::make_gather(size, copy(index)), sources);
+}
+
+std::size_t add_rows(Plan& plan, const Sizes& sources, std::size_t rows, Network& network) {
+  return plan.add(kernels::make_rows(kernels::make_layers(network), rows), sources);
 }
 
 std::size_t add_layers(Plan& plan, const Sizes& sources, Network& network) {
@@ -111,6 +126,11 @@ kernels::StepPtr dense(Matrix<float> weights, Vector<float> bias, bool relu) {
 
 std::size_t add_dense(Plan& plan, const Sizes& sources, Matrix<float> weights, Vector<float> bias, bool relu) {
   return plan.add(dense(weights, bias, relu), sources);
+}
+
+std::size_t add_dense_rows(Plan& plan, const Sizes& sources, std::size_t rows, Matrix<float> weights,
+                           Vector<float> bias, bool relu) {
+  return plan.add(kernels::make_rows(dense(weights, bias, relu), rows), sources);
 }
 
 std::size_t add_recurrent(Plan& plan, const Sizes& sources, bool lstm, std::size_t steps, std::size_t features,
@@ -146,14 +166,16 @@ std::size_t run_plan(Plan& plan, const std::vector<Input>& x, const std::vector<
 }
 
 // Vectors or batches of them; Python has checked the shapes, but memory is not left to Python.
-bool run(Network& network, Input x, Output y, Counts overflows) {
+// No counts are needed where no sum can overflow.
+bool run(Network& network, Input x, Output y, std::optional<Counts> overflows) {
   if (network.layers() == 0) throw std::invalid_argument("the network has no layers");
   const std::size_t count = x.size() / network.inputs();
   if (x.size() != count * network.inputs() || y.size() != count * network.outputs() ||
-      overflows.size() != network.layers())
+      (overflows ? overflows->size() != network.layers() : network.counts_overflows()))
     throw std::invalid_argument("inputs, outputs and overflow counts do not fit the network");
+  std::uint64_t* const counts = overflows ? overflows->data() : nullptr;
   nb::gil_scoped_release release;
-  return network.run(x.data(), count, y.data(), overflows.data());
+  return network.run(x.data(), count, y.data(), counts);
 }
 
 }  // namespace
@@ -167,11 +189,12 @@ void bind_kernels(nb::module_& m) {
       .def_ro("few_below", &LayerReport::few_below)
       .def_ro("measured", &LayerReport::measured);
   nb::class_<Network>(m, "Network")
+      .def("use_threads", &Network::use_threads, "threads"_a)
       .def("add_layer", &add_layer, "inputs"_a, "starts"_a, "columns"_a, "codes"_a, "code_bits"_a, "codebook"_a,
            "chip_codebook"_a, "int8_codebook"_a, "int8_unit"_a, "bias"_a, "chip_bias"_a, "relu"_a,
            "activation_fraction"_a, "output_fraction"_a, "value_bits"_a, "accumulator_bits"_a, "kernel"_a, "activity"_a,
            "most_bytes"_a)
-      .def("run", &run, "x"_a.noconvert(), "y"_a.noconvert(), "overflows"_a.noconvert());
+      .def("run", &run, "x"_a.noconvert(), "y"_a.noconvert(), "overflows"_a.noconvert().none());
   nb::class_<Plan>(m, "Plan")
       .def(nb::init<Sizes, std::size_t>(), "inputs"_a, "threads"_a)
       .def("add_layers", &add_layers, "sources"_a, "network"_a, nb::keep_alive<1, 3>())
@@ -180,16 +203,22 @@ void bind_kernels(nb::module_& m) {
            "chip_bias"_a, "relu"_a, "activation_fraction"_a, "output_fraction"_a, "value_bits"_a, "accumulator_bits"_a,
            "most_numbers"_a)
       .def("add_pooling", &add_pooling, "sources"_a, "image"_a, "kernel"_a, "stride"_a, "padding"_a, "largest"_a)
-      .def("add_affine", &add_affine, "sources"_a, "pixels"_a, "scale"_a, "shift"_a)
-      .def("add_function", &add_function, "sources"_a, "name"_a, "size"_a)
+      .def("add_affine", &add_affine, "sources"_a, "rows"_a, "pixels"_a, "scale"_a, "shift"_a)
+      .def("add_function", &add_function, "sources"_a, "name"_a, "size"_a, "rows"_a)
+      .def("add_combination", &add_combination, "sources"_a, "size"_a, "terms"_a, "sum"_a)
+      .def("add_gather", &add_gather, "sources"_a, "size"_a, "index"_a)
+      .def("add_rows", &add_rows, "sources"_a, "rows"_a, "network"_a, nb::keep_alive<1, 4>())
+      .def("add_dense_rows", &add_dense_rows, "sources"_a, "rows"_a, "weights"_a, "bias"_a, "relu"_a)
       .def("add_dense", &add_dense, "sources"_a, "weights"_a, "bias"_a, "relu"_a)
       .def("add_recurrent", &add_recurrent, "sources"_a, "lstm"_a, "steps"_a, "features"_a, "last_only"_a, "network"_a,
            nb::keep_alive<1, 7>())
       .def("add_dense_recurrent", &add_dense_recurrent, "sources"_a, "lstm"_a, "steps"_a, "features"_a, "last_only"_a,
            "weights"_a, "bias"_a)
+      .def("use_threads", &Plan::use_threads, "threads"_a)
       .def_prop_ro("layers", &Plan::layers)
       .def("finish", &Plan::finish, "outputs"_a, "most_bytes"_a)
       .def("run", &run_plan, "x"_a, "y"_a, "overflows"_a.noconvert());
+  m.def("function_names", &kernels::function_names);
   m.attr("PLAN_DONE") = Plan::done;
   m.attr("PLAN_BAD_INPUT") = Plan::bad_input;
   m.def("make_network", &kernels::make_network, "numerics"_a, "threads"_a);

@@ -31,6 +31,9 @@ std::vector<Candidate<A>> candidates() {
        [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_avx512<A>(rows, book); }},
       {"window-avx2", InstructionSet::avx2, true,
        [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_avx2<A>(rows, book); }},
+#elif defined(__aarch64__)
+      {"window-neon", std::is_same_v<A, Int8> ? InstructionSet::dotprod : InstructionSet::neon, true,
+       [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_neon<A>(rows, book); }},
 #endif
       {"columns", InstructionSet::portable, false, make_columns<A>}};
   if constexpr (std::is_same_v<A, Int8>) {

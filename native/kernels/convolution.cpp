@@ -59,7 +59,10 @@ class Convolution final : public Step {
   }
 
  private:
-  std::size_t image_bytes() const { return lines(image_.size() * sizeof(typename A::Activation) * 2); }
+  std::size_t image_bytes() const {
+    constexpr std::size_t most = std::is_same_v<A, Int8> ? sizeof(std::int16_t) : sizeof(typename A::Activation);
+    return lines(image_.size() * most);
+  }
 
   TapRowsOf<A> tap_rows(const Filters& filters) {
     TapRowsOf<A> rows;

@@ -102,4 +102,10 @@ KernelPtr<A> make_window_avx512(const Rows& rows, const Codebook& codebook);
 template <>
 KernelPtr<Int8> make_window_avx512<Int8>(const Rows& rows, const Codebook& codebook);  // window_int8_avx512.cpp
 
+// window_neon.cpp. The processor must have NEON, for Int8 its dot product too, and fits_window(rows) hold.
+template <class A>
+KernelPtr<A> make_window_neon(const Rows& rows, const Codebook& codebook);
+template <>
+KernelPtr<Int8> make_window_neon<Int8>(const Rows& rows, const Codebook& codebook);  // window_int8_neon.cpp
+
 }  // namespace eie::kernels

@@ -130,6 +130,8 @@ class NetworkOf final : public Network {
   std::size_t inputs() const override { return layers_.front().inputs; }
   std::size_t outputs() const override { return layers_.back().outputs; }
   std::size_t layers() const override { return layers_.size(); }
+  bool counts_overflows() const override { return std::is_same_v<A, Chip>; }
+  void use_threads(std::size_t threads) override { pool_.use(threads); }
 
   bool run(const float* x, std::size_t count, float* y, std::uint64_t* overflows) override {
     // Room for one input is a sixteenth of room for a batch, which counts where a layer has millions of inputs.

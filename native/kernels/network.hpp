@@ -42,12 +42,15 @@ class Network {
   virtual LayerReport add(const Rows& rows, const Codebook& codebook, LayerSettings settings, const std::string& kernel,
                           const Limits& limits) = 0;
   // x: (count, inputs of the first layer), y: (count, outputs of the last), row by row.
-  // overflows[l] grows by the outputs of layer l that the accumulator could not hold (Chip only).
+  // overflows[l] grows by the outputs of layer l that the accumulator could not hold; only Chip needs any.
   // Returns false, y being unspecified, where some x is not finite.
   virtual bool run(const float* x, std::size_t count, float* y, std::uint64_t* overflows) = 0;
   virtual std::size_t inputs() const = 0;
   virtual std::size_t outputs() const = 0;
   virtual std::size_t layers() const = 0;
+  virtual bool counts_overflows() const = 0;
+  // From now on at most so many threads share a call.
+  virtual void use_threads(std::size_t threads) = 0;
 };
 
 // numerics: "int16", "int8", "chip" or "float32". Throws std::invalid_argument for another.

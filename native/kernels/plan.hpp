@@ -55,6 +55,9 @@ class Plan {
   std::size_t run(const std::vector<const float*>& x, std::size_t count, const std::vector<float*>& y,
                   std::uint64_t* overflows);
 
+  // From now on at most so many threads share a call, but for the networks of linear layers, which have their own.
+  void use_threads(std::size_t threads) { pool_.use(threads); }
+
   bool finished() const { return finished_; }
   std::size_t layers() const { return layers_; }
   std::size_t bytes(std::size_t count) const;  // that a call with so many vectors works in
@@ -110,10 +113,18 @@ StepPtr make_convolution(const std::string& numerics, const Sliding& sliding, co
 
 // The largest number of each window, or the mean, with zeros as padding.
 StepPtr make_pooling(const Sliding& sliding, bool largest);
-// scale * x + shift for each channel of `pixels` numbers.
-StepPtr make_affine(std::size_t pixels, std::vector<float> scale, std::vector<float> shift);
-// "relu", "sigmoid", "tanh", "softmax" or "log_softmax" of `size` numbers; throws std::invalid_argument for another.
-StepPtr make_function(const std::string& name, std::size_t size);
+// scale * x + shift for each channel of `pixels` numbers, for each of `rows` such parts.
+StepPtr make_affine(std::size_t rows, std::size_t pixels, std::vector<float> scale, std::vector<float> shift);
+// One of function_names() of `size` numbers, those of `rows` parts each by themselves; throws std::invalid_argument for
+// another.
+StepPtr make_function(const std::string& name, std::size_t size, std::size_t rows);
+std::vector<std::string> function_names();
+// The sum, or the product, of `terms` vectors of `size` numbers, from the first to the last.
+StepPtr make_combination(std::size_t size, std::size_t terms, bool sum);
+// Output k is number index[k] of `size`, or 0 where that is -1. Throws std::invalid_argument for another.
+StepPtr make_gather(std::size_t size, std::vector<std::int32_t> index);
+// `product`, which needs no scratch, of each of `rows` vectors.
+StepPtr make_rows(StepPtr product, std::size_t rows);
 // An LSTM or a GRU over `steps` inputs of `features` numbers (src/eie/steps/recurrent.py); `product` makes the sums of a
 // step's gates. Throws std::invalid_argument where the sizes do not fit.
 StepPtr make_recurrent(StepPtr product, bool lstm, std::size_t steps, std::size_t features, bool last_only);

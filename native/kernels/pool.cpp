@@ -54,7 +54,7 @@ class Pool::Crew {
 
   bool of_this_process() const { return forks_ == forks(); }
 
-  void run(Call call, void* context) {
+  void run(Call call, void* context, std::size_t threads) {
     const std::unique_lock in_use(in_use_, std::try_to_lock);
     if (!in_use) {
       call(context, 0);
@@ -62,6 +62,7 @@ class Pool::Crew {
     }
     call_ = call;
     context_ = context;
+    used_ = threads;
     open_ = true;
     {
       std::lock_guard lock(sleep_);
@@ -87,7 +88,7 @@ class Pool::Crew {
       if (stop_) return;
       seen = jobs_;
       ++inside_;
-      if (open_) call_(context_, thread);
+      if (open_ && thread < used_) call_(context_, thread);
       --inside_;
     }
   }
@@ -100,6 +101,7 @@ class Pool::Crew {
   std::atomic<bool> open_{false};       // helpers may enter the job
   std::atomic<std::size_t> inside_{0};  // helpers that are about to look whether they may, or have
   std::atomic<bool> stop_{false};
+  std::atomic<std::size_t> used_{0};    // threads that may enter the job
   Call call_ = nullptr;
   void* context_ = nullptr;
   std::vector<std::thread> workers_;
@@ -123,6 +125,6 @@ Pool::Crew* Pool::crew() {
   return crew_.compare_exchange_strong(found, own.get()) ? own.release() : found;
 }
 
-void Pool::run_with_helpers(Call call, void* context) { crew()->run(call, context); }
+void Pool::run_with_helpers(Call call, void* context) { crew()->run(call, context, used_); }
 
 }  // namespace eie::kernels

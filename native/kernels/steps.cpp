@@ -27,7 +27,7 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
   return mantissa * std::bit_cast<float>((exponent + 127) << 23);
 }
 
-[[gnu::always_inline]] inline float sigmoid(float x) { return 1 / (1 + exponential(-x)); }
+[[gnu::always_inline]] inline float sigmoid(float x) { return x < -87.0f ? 0 : 1 / (1 + exponential(-x)); }
 
 [[gnu::always_inline]] inline float hyperbolic_tangent(float x) {
   const float z = x * x;
@@ -47,11 +47,36 @@ EIE_CLONES void sigmoids(const float* x, std::size_t count, float* y) {
 EIE_CLONES void tangents(const float* x, std::size_t count, float* y) {
   for (std::size_t k = 0; k < count; ++k) y[k] = hyperbolic_tangent(x[k]);
 }
+EIE_CLONES void silus(const float* x, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] * sigmoid(x[k]);
+}
+[[gnu::always_inline]] inline float clip(float x) {
+  x = x < 0 ? 0 : x;
+  return x > 6 ? 6 : x;
+}
+EIE_CLONES void clips(const float* x, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] = clip(x[k]);
+}
+EIE_CLONES void hard_sigmoids(const float* x, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] = clip(x[k] + 3) / 6;
+}
+EIE_CLONES void hard_silus(const float* x, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] * (clip(x[k] + 3) / 6);
+}
+EIE_CLONES void add(const float* x, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] += x[k];
+}
+EIE_CLONES void multiply(const float* x, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] *= x[k];
+}
 EIE_CLONES void exponentials(const float* x, float less, std::size_t count, float* y) {
   for (std::size_t k = 0; k < count; ++k) y[k] = exponential(x[k] - less);
 }
 EIE_CLONES void scale(const float* x, float by, float shift, std::size_t count, float* y) {
   for (std::size_t k = 0; k < count; ++k) y[k] = x[k] * by + shift;
+}
+EIE_CLONES void scale_each(const float* x, const float* by, const float* shift, std::size_t count, float* y) {
+  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] * by[k] + shift[k];
 }
 EIE_CLONES void add_scaled(const float* x, float by, std::size_t count, float* y) {
   for (std::size_t k = 0; k < count; ++k) y[k] += x[k] * by;
@@ -70,51 +95,130 @@ void softmax(const float* x, std::size_t count, bool logarithm, float* y) {
   }
 }
 
+// The functions of one number, by name.
+struct Named {
+  const char* name;
+  void (*of)(const float* x, std::size_t count, float* y);  // none: a softmax
+};
+constexpr Named functions[] = {{"relu", rectify},         {"sigmoid", sigmoids}, {"tanh", tangents},
+                               {"silu", silus},           {"relu6", clips},      {"hardsigmoid", hard_sigmoids},
+                               {"hardswish", hard_silus}, {"softmax", nullptr},  {"log_softmax", nullptr}};
+
 class Function final : public Step {
  public:
-  Function(const std::string& name, std::size_t size) : size_(size) {
-    const char* const names[] = {"relu", "sigmoid", "tanh", "softmax", "log_softmax"};
-    const auto found = std::find(std::begin(names), std::end(names), name);
-    if (found == std::end(names) || size == 0) throw std::invalid_argument("there is no native function " + name);
-    kind_ = static_cast<Kind>(found - std::begin(names));
+  Function(const std::string& name, std::size_t size, std::size_t rows)
+      : size_(size), rows_(rows), logarithm_(name == "log_softmax") {
+    const auto* const found =
+        std::find_if(std::begin(functions), std::end(functions), [&](const Named& one) { return name == one.name; });
+    if (found == std::end(functions)) throw std::invalid_argument("there is no native function " + name);
+    if (size == 0 || rows == 0 || size % rows)
+      throw std::invalid_argument("the function " + name + " must have rows that divide its numbers");
+    of_ = found->of;
   }
   std::size_t inputs() const override { return size_; }
   std::size_t outputs() const override { return size_; }
   bool run(const float* x, std::size_t count, float* y, std::byte*, std::uint64_t*, Pool&) const override {
-    switch (kind_) {
-      case Kind::relu: rectify(x, count * size_, y); break;
-      case Kind::sigmoid: sigmoids(x, count * size_, y); break;
-      case Kind::tanh: tangents(x, count * size_, y); break;
-      default:
-        for (std::size_t i = 0; i < count; ++i)
-          softmax(x + i * size_, size_, kind_ == Kind::log_softmax, y + i * size_);
+    const std::size_t row = size_ / rows_;
+    if (of_)
+      of_(x, count * size_, y);
+    else
+      for (std::size_t i = 0; i < count * rows_; ++i) softmax(x + i * row, row, logarithm_, y + i * row);
+    return true;
+  }
+
+ private:
+  std::size_t size_, rows_;
+  bool logarithm_;
+  void (*of_)(const float*, std::size_t, float*);
+};
+
+class Combination final : public Step {
+ public:
+  Combination(std::size_t size, std::size_t terms, bool sum) : size_(size), terms_(terms), sum_(sum) {
+    if (size == 0 || terms == 0 || size > (std::size_t{1} << 24) || terms > (std::size_t{1} << 24))
+      throw std::invalid_argument("a sum must have terms of 1 or more numbers");
+  }
+  std::size_t inputs() const override { return size_ * terms_; }
+  std::size_t outputs() const override { return size_; }
+  bool run(const float* x, std::size_t count, float* y, std::byte*, std::uint64_t*, Pool&) const override {
+    for (std::size_t i = 0; i < count; ++i, y += size_) {
+      std::copy_n(x, size_, y);
+      x += size_;
+      for (std::size_t term = 1; term < terms_; ++term, x += size_) (sum_ ? add : multiply)(x, size_, y);
     }
     return true;
   }
 
  private:
-  enum class Kind { relu, sigmoid, tanh, softmax, log_softmax };
-  std::size_t size_;
-  Kind kind_;
+  std::size_t size_, terms_;
+  bool sum_;
 };
 
-class Affine final : public Step {
+class Gather final : public Step {
  public:
-  Affine(std::size_t pixels, std::vector<float> by, std::vector<float> shift)
-      : pixels_(pixels), by_(std::move(by)), shift_(std::move(shift)) {
-    if (pixels == 0 || by_.empty() || by_.size() != shift_.size())
-      throw std::invalid_argument("scales and shifts must be one for each channel");
+  Gather(std::size_t size, std::vector<std::int32_t> index) : size_(size), index_(std::move(index)) {
+    for (std::int32_t place : index_)
+      if (place < -1 || place >= static_cast<std::int64_t>(size))
+        throw std::invalid_argument("place " + std::to_string(place) + " is not one of " + std::to_string(size));
+    if (size == 0 || index_.empty()) throw std::invalid_argument("an index must have places");
   }
-  std::size_t inputs() const override { return pixels_ * by_.size(); }
-  std::size_t outputs() const override { return inputs(); }
+  std::size_t inputs() const override { return size_; }
+  std::size_t outputs() const override { return index_.size(); }
   bool run(const float* x, std::size_t count, float* y, std::byte*, std::uint64_t*, Pool&) const override {
-    for (std::size_t i = 0; i < count; ++i)
-      for (std::size_t c = 0; c < by_.size(); ++c, x += pixels_, y += pixels_) scale(x, by_[c], shift_[c], pixels_, y);
+    for (std::size_t i = 0; i < count; ++i, x += size_)
+      for (std::int32_t place : index_) *y++ = place < 0 ? 0 : x[place];
     return true;
   }
 
  private:
-  std::size_t pixels_;
+  std::size_t size_;
+  std::vector<std::int32_t> index_;
+};
+
+class Rowwise final : public Step {
+ public:
+  Rowwise(StepPtr product, std::size_t rows) : product_(std::move(product)), rows_(rows) {
+    if (rows == 0 || rows > (std::size_t{1} << 24)) throw std::invalid_argument("there must be a row or more");
+  }
+  std::size_t inputs() const override { return rows_ * product_->inputs(); }
+  std::size_t outputs() const override { return rows_ * product_->outputs(); }
+  std::size_t layers() const override { return product_->layers(); }
+  bool checks() const override { return product_->checks(); }
+  bool run(const float* x, std::size_t count, float* y, std::byte* scratch, std::uint64_t* overflows,
+           Pool& pool) const override {
+    return product_->run(x, rows_ * count, y, scratch, overflows, pool);
+  }
+
+ private:
+  StepPtr product_;
+  std::size_t rows_;
+};
+
+class Affine final : public Step {
+ public:
+  Affine(std::size_t rows, std::size_t pixels, std::vector<float> by, std::vector<float> shift)
+      : rows_(rows), pixels_(pixels), by_(std::move(by)), shift_(std::move(shift)) {
+    constexpr std::size_t most = std::size_t{1} << 24;
+    if (rows == 0 || rows > most || pixels == 0 || pixels > most || by_.empty() || by_.size() != shift_.size())
+      throw std::invalid_argument("scales and shifts must be one for each channel");
+  }
+  std::size_t inputs() const override { return rows_ * pixels_ * by_.size(); }
+  std::size_t outputs() const override { return inputs(); }
+  bool run(const float* x, std::size_t count, float* y, std::byte*, std::uint64_t*, Pool&) const override {
+    for (std::size_t i = 0; i < count * rows_; ++i) {
+      if (pixels_ == 1) {
+        scale_each(x, by_.data(), shift_.data(), by_.size(), y);
+        x += by_.size();
+        y += by_.size();
+        continue;
+      }
+      for (std::size_t c = 0; c < by_.size(); ++c, x += pixels_, y += pixels_) scale(x, by_[c], shift_[c], pixels_, y);
+    }
+    return true;
+  }
+
+ private:
+  std::size_t rows_, pixels_;
   std::vector<float> by_, shift_;
 };
 
@@ -293,11 +397,29 @@ class Recurrent final : public Step {
 
 StepPtr make_pooling(const Sliding& sliding, bool largest) { return std::make_unique<Pooling>(sliding, largest); }
 
-StepPtr make_affine(std::size_t pixels, std::vector<float> scale, std::vector<float> shift) {
-  return std::make_unique<Affine>(pixels, std::move(scale), std::move(shift));
+StepPtr make_affine(std::size_t rows, std::size_t pixels, std::vector<float> scale, std::vector<float> shift) {
+  return std::make_unique<Affine>(rows, pixels, std::move(scale), std::move(shift));
 }
 
-StepPtr make_function(const std::string& name, std::size_t size) { return std::make_unique<Function>(name, size); }
+StepPtr make_function(const std::string& name, std::size_t size, std::size_t rows) {
+  return std::make_unique<Function>(name, size, rows);
+}
+
+std::vector<std::string> function_names() {
+  std::vector<std::string> names;
+  for (const Named& one : functions) names.emplace_back(one.name);
+  return names;
+}
+
+StepPtr make_combination(std::size_t size, std::size_t terms, bool sum) {
+  return std::make_unique<Combination>(size, terms, sum);
+}
+
+StepPtr make_gather(std::size_t size, std::vector<std::int32_t> index) {
+  return std::make_unique<Gather>(size, std::move(index));
+}
+
+StepPtr make_rows(StepPtr product, std::size_t rows) { return std::make_unique<Rowwise>(std::move(product), rows); }
 
 StepPtr make_dense(const float* weights, std::size_t inputs, std::vector<float> bias, bool relu) {
   return std::make_unique<Dense>(weights, inputs, std::move(bias), relu);

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <type_traits>
 
 #include "kernels/aligned.hpp"
@@ -147,6 +148,62 @@ struct Window {
     const double magnitudes = largest > 0 ? std::max(1.0, largest_sum / largest) : 1;
     const double room = 2147483647.0 / Int16::largest_activation - 0.5 * steps_per_sum * Layout::geometry.slots;
     return static_cast<int>(std::min(32767.0, std::floor(room / magnitudes)));
+  }
+};
+
+// What the window kernels share: they differ in a step's layout and in the loop over steps. `subtracted` (Int8) is what
+// that loop takes off every activation, to have a byte that its multiply instruction takes.
+template <class A, class Layout, std::int32_t subtracted = 0>
+class WindowKernel : public Kernel<A> {
+ public:
+  WindowKernel(const Rows& rows, const Codebook& codebook) : window_(rows, codebook.values) {
+    weights_ = weights_of<A>(codebook, 16, window_.largest_weight(codebook.values), this->weight_unit_);
+    if constexpr (std::is_same_v<A, Int8>) weight_sums_ = window_.weight_sums(rows, weights_);
+  }
+
+  std::size_t parts() const override { return window_.tiles.size(); }
+  std::size_t bytes(std::size_t part) const override {
+    const std::size_t sums = std::is_same_v<A, Int8> ? Layout::geometry.rows * sizeof weight_sums_[0] : 0;
+    return window_.bytes(window_.tiles[part]) + sums;
+  }
+
+ protected:
+  // Hands on `lanes`, the sums of the tile's steps, after adding its stragglers and, in Int8, setting right what
+  // activations are counted from: `subtracted` in the steps, x.zero in truth.
+  void finish(const Tile& tile, const Input<A>& x, typename A::Sum* lanes, typename A::Sum* sums) const {
+    window_.template add_stragglers<A>(tile, x.values, weights_.data(), lanes, subtracted);
+    if constexpr (std::is_same_v<A, Int8>) {
+      const std::int32_t* weight_sums = weight_sums_.data() + tile.first_lane;
+      if (const std::int32_t off = subtracted - x.zero)
+        for (std::size_t lane = 0; lane < Layout::geometry.rows; ++lane) lanes[lane] += off * weight_sums[lane];
+    }
+    window_.store(tile, lanes, sums);
+  }
+
+  Window<Layout> window_;
+  std::vector<typename A::Weight> weights_;  // by code
+  std::vector<std::int32_t> weight_sums_;    // by lane, Int8 only
+};
+
+// A window kernel that takes inputs one by one: from the second on, a tile is in the cache. `multiply_steps` adds what
+// a tile's steps give for one input: (slots, window starts, steps, activations, weights, lanes).
+template <class A, class Layout, auto multiply_steps, std::int32_t subtracted = 0>
+class WindowOneByOne final : public WindowKernel<A, Layout, subtracted> {
+  using WindowKernel<A, Layout, subtracted>::WindowKernel;
+
+  void multiply(const Input<A>* x, std::size_t batch, std::size_t first, std::size_t end,
+                typename A::Sum* const* sums) const override {
+    const Window<Layout>& window = this->window_;
+    for (std::size_t part = first; part < end; ++part) {
+      const Tile& tile = window.tiles[part];
+      window.prefetch(part);
+      for (std::size_t i = 0; i < batch; ++i) {
+        alignas(64) typename A::Sum lanes[Layout::geometry.rows] = {};
+        multiply_steps(window.slots.data() + tile.slots, window.first.data() + tile.first_step, tile.steps, x[i].values,
+                       this->weights_.data(), lanes);
+        this->finish(tile, x[i], lanes, sums[i]);
+      }
+    }
   }
 };
 

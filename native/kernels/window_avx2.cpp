@@ -136,48 +136,18 @@ void multiply_float_steps(const std::uint8_t* slots, const std::uint32_t* first,
   }
 }
 
-template <class A>
-class WindowAvx2 final : public Kernel<A> {
- public:
-  WindowAvx2(const Rows& rows, const Codebook& codebook) : window_(rows, codebook.values) {
-    weights_ = weights_of<A>(codebook, 16, window_.largest_weight(codebook.values), this->weight_unit_);
-  }
-
-  std::size_t parts() const override { return window_.tiles.size(); }
-  std::size_t bytes(std::size_t part) const override { return window_.bytes(window_.tiles[part]); }
-
-  void multiply(const Input<A>* x, std::size_t batch, std::size_t first, std::size_t end,
-                typename A::Sum* const* sums) const override {
-    for (std::size_t part = first; part < end; ++part) {
-      const Tile& tile = window_.tiles[part];
-      window_.prefetch(part);
-      for (std::size_t i = 0; i < batch; ++i) {  // from the second on, the tile is in the cache
-        alignas(64) typename A::Sum lanes[Layout::geometry.rows] = {};
-        const std::uint8_t* slots = window_.slots.data() + tile.slots;
-        const std::uint32_t* starts = window_.first.data() + tile.first_step;
-        if constexpr (std::is_same_v<A, Float32>)
-          multiply_float_steps(slots, starts, tile.steps, x[i].values, weights_.data(), lanes);
-        else
-          multiply_steps<A>(slots, starts, tile.steps, x[i].values, weights_.data(), lanes);
-        window_.template add_stragglers<A>(tile, x[i].values, weights_.data(), lanes);
-        window_.store(tile, lanes, sums[i]);
-      }
-    }
-  }
-
- private:
-  Window<Layout> window_;
-  std::vector<typename A::Weight> weights_;  // by code
-};
-
 }  // namespace
+
+template <>
+KernelPtr<Float32> make_window_avx2(const Rows& rows, const Codebook& codebook) {
+  return std::make_unique<WindowOneByOne<Float32, Layout, multiply_float_steps>>(rows, codebook);
+}
 
 template <class A>
 KernelPtr<A> make_window_avx2(const Rows& rows, const Codebook& codebook) {
-  return std::make_unique<WindowAvx2<A>>(rows, codebook);
+  return std::make_unique<WindowOneByOne<A, Layout, multiply_steps<A>>>(rows, codebook);
 }
 
-template KernelPtr<Float32> make_window_avx2(const Rows&, const Codebook&);
 template KernelPtr<Int16> make_window_avx2(const Rows&, const Codebook&);
 template KernelPtr<Chip> make_window_avx2(const Rows&, const Codebook&);
 

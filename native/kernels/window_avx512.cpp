@@ -165,47 +165,33 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
 }
 
 template <class A>
-class WindowAvx512 final : public Kernel<A> {
- public:
-  WindowAvx512(const Rows& rows, const Codebook& codebook) : window_(rows, codebook.values) {
-    weights_ = weights_of<A>(codebook, 16, window_.largest_weight(codebook.values), this->weight_unit_);
-  }
-
-  std::size_t parts() const override { return window_.tiles.size(); }
-  std::size_t bytes(std::size_t part) const override { return window_.bytes(window_.tiles[part]); }
+class WindowAvx512 final : public WindowKernel<A, LayoutOf<A>> {
+  using WindowKernel<A, LayoutOf<A>>::WindowKernel;
+  using Sum = typename A::Sum;
 
   void multiply(const Input<A>* x, std::size_t batch, std::size_t first, std::size_t end,
-                typename A::Sum* const* sums) const override {
+                Sum* const* sums) const override {
     for (std::size_t part = first; part < end; ++part) {
-      window_.prefetch(part);
-      in_fours(batch, [&](auto inputs, std::size_t i) { multiply_tile<inputs>(window_.tiles[part], x + i, sums + i); });
+      this->window_.prefetch(part);
+      in_fours(batch,
+               [&](auto inputs, std::size_t i) { multiply_tile<inputs>(this->window_.tiles[part], x + i, sums + i); });
     }
   }
-
- private:
-  using Sum = typename A::Sum;
 
   // Inputs share the 16 accumulators, so the tile is gone through as often as there are inputs, a part of its rows each
   // time; from the second time on it is in the cache.
   template <std::size_t batch>
   void multiply_tile(const Tile& tile, const Input<A>* x, Sum* const* sums) const {
     alignas(64) Sum lanes[batch][Layout::geometry.rows] = {};
+    const auto& window = this->window_;
     [&]<std::size_t... pass>(std::index_sequence<pass...>) {
-      (multiply_steps<A, batch, pass * pairs_of_tile / batch>(window_.slots.data() + tile.slots,
-                                                              window_.first.data() + tile.first_step, tile.steps, x,
-                                                              weights_.data(), lanes),
+      (multiply_steps<A, batch, pass * pairs_of_tile / batch>(window.slots.data() + tile.slots,
+                                                              window.first.data() + tile.first_step, tile.steps, x,
+                                                              this->weights_.data(), lanes),
        ...);
     }(std::make_index_sequence<batch>());
-    for (std::size_t i = 0; i < batch; ++i) finish(tile, x[i].values, lanes[i], sums[i]);
+    for (std::size_t i = 0; i < batch; ++i) this->finish(tile, x[i], lanes[i], sums[i]);
   }
-
-  void finish(const Tile& tile, const typename A::Activation* x, Sum* lanes, Sum* sums) const {
-    window_.template add_stragglers<A>(tile, x, weights_.data(), lanes);
-    window_.store(tile, lanes, sums);
-  }
-
-  Window<LayoutOf<A>> window_;
-  std::vector<typename A::Weight> weights_;  // by code
 };
 
 }  // namespace

@@ -5,7 +5,7 @@
 // to them: 127 x 127 x 2 fits. What 127 x the row's weights takes away is added at the end.
 #include <immintrin.h>
 
-#include "kernels/window_int8.hpp"
+#include "kernels/window.hpp"
 
 namespace eie::kernels {
 namespace {
@@ -53,29 +53,11 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
     _mm256_store_si256(reinterpret_cast<__m256i*>(lanes + 8 * k), sum[k]);
 }
 
-class WindowInt8Avx2 final : public WindowInt8<Layout, Int8::signed_zero> {
-  using WindowInt8::WindowInt8;
-
-  void multiply(const Input<Int8>* x, std::size_t batch, std::size_t first, std::size_t end,
-                std::int32_t* const* sums) const override {
-    for (std::size_t part = first; part < end; ++part) {
-      const Tile& tile = window_.tiles[part];
-      window_.prefetch(part);
-      for (std::size_t i = 0; i < batch; ++i) {  // from the second on, the tile is in the cache
-        alignas(32) std::int32_t lanes[Layout::geometry.rows];
-        multiply_steps(window_.slots.data() + tile.slots, window_.first.data() + tile.first_step, tile.steps,
-                       x[i].values, weights_.data(), lanes);
-        finish(tile, x[i], lanes, sums[i]);
-      }
-    }
-  }
-};
-
 }  // namespace
 
 template <>
 KernelPtr<Int8> make_window_avx2<Int8>(const Rows& rows, const Codebook& codebook) {
-  return std::make_unique<WindowInt8Avx2>(rows, codebook);
+  return std::make_unique<WindowOneByOne<Int8, Layout, multiply_steps, Int8::signed_zero>>(rows, codebook);
 }
 
 }  // namespace eie::kernels

@@ -10,7 +10,7 @@
 
 #include <utility>
 
-#include "kernels/window_int8.hpp"
+#include "kernels/window.hpp"
 
 namespace eie::kernels {
 namespace {
@@ -74,8 +74,8 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
     _mm512_store_si512(lanes[k / groups] + (first_group + k % groups) * 16, sum[k / groups][k % groups]);
 }
 
-class WindowInt8Avx512 final : public WindowInt8<Layout, 0> {
-  using WindowInt8::WindowInt8;
+class WindowInt8Avx512 final : public WindowKernel<Int8, Layout> {
+  using WindowKernel::WindowKernel;
 
   void multiply(const Input<Int8>* x, std::size_t batch, std::size_t first, std::size_t end,
                 std::int32_t* const* sums) const override {

@@ -217,42 +217,42 @@ nb::tuple schedule(Matrix<Duration> durations, Vector<std::uint32_t> columns, Ve
                         to_numpy(std::move(enter), {scan.broadcasts, n_pe}));
 }
 
+// Per PE. 32 bits are enough: columns ascend, so no count exceeds the last pointer or the number of columns.
 struct Traffic {
-  std::vector<std::int64_t> reads, issued, empty;  // per PE
+  std::vector<std::uint32_t> reads, issued, empty;
 };
 
-// `row_of` gives the memory row that an entry lies in.
+// `row_of` gives the memory row that an entry lies in. PEs are side by side, so that the compiler takes several at once.
 template <class RowOf>
 void count_traffic(Matrix<std::uint32_t> pointers, Vector<std::uint32_t> columns, RowOf row_of, Traffic& traffic) {
-  const std::size_t n_pe = pointers.shape(0), stride = pointers.shape(1), broadcasts = columns.shape(0);
-  for (std::size_t pe = 0; pe < n_pe; ++pe) {
-    const std::uint32_t* pointer = pointers.data() + pe * stride;
-    std::int64_t reads = 0, issued = 0, empty = 0;
-    std::uint32_t row_after = 0;  // rows below it were read; columns come in order, so none is read again
-    for (std::size_t k = 0; k < broadcasts; ++k) {
-      const std::uint32_t first = pointer[columns.data()[k]], end = pointer[columns.data()[k] + 1];
-      issued += end - first;
-      if (end == first) {
-        ++empty;
-        continue;
-      }
-      const std::uint32_t end_row = row_of(end - 1) + 1;
-      reads += end_row - std::max(row_after, row_of(first));
-      row_after = end_row;
+  const std::size_t n_pe = pointers.shape(1), broadcasts = columns.shape(0);
+  std::vector<std::uint32_t> row_after(n_pe);  // rows below it were read; columns ascend, so none is read again
+  std::uint32_t* const after = row_after.data();
+  std::uint32_t* const reads = traffic.reads.data();
+  std::uint32_t* const issued = traffic.issued.data();
+  std::uint32_t* const empty = traffic.empty.data();
+  for (std::size_t k = 0; k < broadcasts; ++k) {
+    const std::uint32_t *const first = pointers.data() + columns.data()[k] * n_pe, *const end = first + n_pe;
+    for (std::size_t pe = 0; pe < n_pe; ++pe) {
+      const std::uint32_t entries = end[pe] - first[pe], some = entries ? ~0u : 0u;
+      const std::uint32_t first_row = row_of(first[pe]), end_row = row_of(end[pe] - 1) + 1;
+      const std::uint32_t read = after[pe] == first_row + 1 ? 1u : 0u;  // the row in the buffer is the first one needed
+      issued[pe] += entries;
+      empty[pe] += some + 1;
+      reads[pe] += (end_row - first_row - read) & some;
+      after[pe] = (end_row & some) | (after[pe] & ~some);
     }
-    traffic.reads[pe] = reads;
-    traffic.issued[pe] = issued;
-    traffic.empty[pe] = empty;
   }
 }
 
-// Per PE, for the columns broadcast: weight-memory rows read, entries issued, columns without an entry.
+// Per PE, for the columns broadcast: weight-memory rows read, entries issued, columns without an entry. `pointers` are
+// by column: (columns + 1, PEs).
 nb::tuple traffic(Matrix<std::uint32_t> pointers, Vector<std::uint32_t> columns, std::uint32_t entries_per_row) {
-  if (entries_per_row < 1 || pointers.shape(1) < 1)
+  if (entries_per_row < 1 || pointers.shape(0) < 1)
     throw std::invalid_argument("entries per row and pointers must be at least 1");
-  check_columns(columns, pointers.shape(1) - 1);
-  const std::size_t n_pe = pointers.shape(0);
-  Traffic counted{std::vector<std::int64_t>(n_pe), std::vector<std::int64_t>(n_pe), std::vector<std::int64_t>(n_pe)};
+  check_columns(columns, pointers.shape(0) - 1);
+  const std::size_t n_pe = pointers.shape(1);
+  Traffic counted{std::vector<std::uint32_t>(n_pe), std::vector<std::uint32_t>(n_pe), std::vector<std::uint32_t>(n_pe)};
   {
     nb::gil_scoped_release release;
     if (std::has_single_bit(entries_per_row)) {  // divisions are most of the time otherwise
@@ -262,8 +262,10 @@ nb::tuple traffic(Matrix<std::uint32_t> pointers, Vector<std::uint32_t> columns,
       count_traffic(pointers, columns, [=](std::uint32_t entry) { return entry / entries_per_row; }, counted);
     }
   }
-  return nb::make_tuple(to_numpy(std::move(counted.reads), {n_pe}), to_numpy(std::move(counted.issued), {n_pe}),
-                        to_numpy(std::move(counted.empty), {n_pe}));
+  const auto wide = [n_pe](const std::vector<std::uint32_t>& counts) {
+    return to_numpy(std::vector<std::int64_t>(counts.begin(), counts.end()), {n_pe});
+  };
+  return nb::make_tuple(wide(counted.reads), wide(counted.issued), wide(counted.empty));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 """Types of the native module; each function's meaning is told where Python calls it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -66,6 +68,7 @@ class LayerReport:
     measured: list[tuple[str, float]]
 
 class Network:
+    def use_threads(self, threads: int) -> None: ...
     def add_layer(
         self,
         inputs: int,
@@ -89,7 +92,7 @@ class Network:
         most_bytes: int,
     ) -> LayerReport: ...
     def run(
-        self, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], overflows: npt.NDArray[np.uint64]
+        self, x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], overflows: npt.NDArray[np.uint64] | None
     ) -> bool: ...
 
 Pair = tuple[int, int]
@@ -97,6 +100,7 @@ Sources = list[int]
 
 class Plan:
     layers: int
+    def use_threads(self, threads: int) -> None: ...
     def __init__(self, inputs: list[int], threads: int) -> None: ...
     def add_layers(self, sources: Sources, network: Network) -> int: ...
     def add_convolution(
@@ -127,9 +131,15 @@ class Plan:
         self, sources: Sources, image: tuple[int, int, int], kernel: Pair, stride: Pair, padding: Pair, largest: bool
     ) -> int: ...
     def add_affine(
-        self, sources: Sources, pixels: int, scale: npt.NDArray[np.float32], shift: npt.NDArray[np.float32]
+        self, sources: Sources, rows: int, pixels: int, scale: npt.NDArray[np.float32], shift: npt.NDArray[np.float32]
     ) -> int: ...
-    def add_function(self, sources: Sources, name: str, size: int) -> int: ...
+    def add_function(self, sources: Sources, name: str, size: int, rows: int) -> int: ...
+    def add_combination(self, sources: Sources, size: int, terms: int, sum: bool) -> int: ...
+    def add_gather(self, sources: Sources, size: int, index: npt.NDArray[np.signedinteger]) -> int: ...
+    def add_rows(self, sources: Sources, rows: int, network: Network) -> int: ...
+    def add_dense_rows(
+        self, sources: Sources, rows: int, weights: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], relu: bool
+    ) -> int: ...
     def add_dense(
         self, sources: Sources, weights: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], relu: bool
     ) -> int: ...
@@ -149,10 +159,12 @@ class Plan:
     def finish(self, outputs: list[int], most_bytes: int) -> None: ...
     def run(
         self,
-        x: list[npt.NDArray[np.float32]],
-        y: list[npt.NDArray[np.float32]],
+        x: Sequence[npt.NDArray[np.float32]],
+        y: Sequence[npt.NDArray[np.float32]],
         overflows: npt.NDArray[np.uint64],
     ) -> int: ...
+
+def function_names() -> list[str]: ...
 
 PLAN_DONE: int
 PLAN_BAD_INPUT: int

@@ -12,7 +12,7 @@ with needed_for("eie.compress"):
     from eie.pytorch.compressor import Compression, Compressor, Stage
     from eie.pytorch.pipeline import compress_
     from eie.pytorch.pruning import Mask, cubic_density, global_masks, magnitude_mask
-    from eie.pytorch.recipe import Recipe, read_recipe
+    from eie.pytorch.recipe import Recipe, read_recipe, ready_recipes
     from eie.pytorch.sharing import Shared
     from eie.pytorch.training import Training, accuracy, finetune
 
@@ -34,4 +34,5 @@ __all__ = [
     "global_masks",
     "magnitude_mask",
     "read_recipe",
+    "ready_recipes",
 ]

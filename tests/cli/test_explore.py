@@ -52,6 +52,18 @@ def test_a_sweep_has_a_report_of_its_own(tmp_path: Path) -> None:
     assert page.count('<div class="chart"') == 2
 
 
+def test_designs_that_share_no_layer_have_no_front(tmp_path: Path) -> None:
+    """Each design ran on a layer of its own: the table and the report are there, and say that there is no front."""
+    space = tmp_path / "space.toml"
+    runs = '[{ layer = "NT-LSTM", n_pe = 8 }, { layer = "NT-We", n_pe = 16 }]'
+    space.write_text(f'name = "s"\nstrategy = "list"\nlayers = ["NT-LSTM", "NT-We"]\nruns = {runs}\n')
+    ran = run(app, ["explore", str(space), "--out", str(tmp_path / "out"), "--workers", "1"])
+    assert ran.exit_code == 0
+    assert "No configuration was run on every layer" in ran.stdout
+    assert "No design was run on every layer" in (tmp_path / "out" / "report.html").read_text()
+    assert not (tmp_path / "out" / "front.svg").exists()
+
+
 def test_an_unknown_space_lists_the_ready_ones(tmp_path: Path) -> None:
     """One sentence; nothing is made."""
     ran = run(app, ["explore", "nowhere", "--out", str(tmp_path / "out")])

@@ -11,6 +11,7 @@ from eie.cost.energy import lnzd_nodes
 from eie.encoding.csc import encode
 from eie.errors import InputError
 from eie.literature import reported
+from eie.program.host import HostWords
 from eie.workloads.layers import generate
 
 PAPER = load_technology("eie-paper-45nm")
@@ -28,7 +29,7 @@ def steady_state(n_pe: int = 64) -> Simulation:
         entries_issued=round(n_pe * cycles * rate["entry"]),
         spmat_reads=round(n_pe * cycles * rate["spmat_read"]),
     )  # fmt: skip
-    return Simulation(Hardware(n_pe=n_pe), cycles, counts, none, none, none, none)
+    return Simulation(Hardware(n_pe=n_pe), cycles, counts, HostWords(0, 0, 0, 0, 0), none, none, none, none)
 
 
 def test_table_2s_logic_and_areas_come_back_at_the_activity_they_were_calibrated_at() -> None:

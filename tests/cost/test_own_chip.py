@@ -7,17 +7,24 @@ import pytest
 
 import eie
 from eie.chip import Hardware, simulate
-from eie.cost import Logic, LogicPower, Technology, cost, load_technology, technology_from, write_technology
+from eie.cost import Cells, Logic, Technology, cost, load_technology, technology_from, write_technology
 from eie.errors import InputError
 from eie.workloads.layers import generate
 
-POWERS = {
-    "Act_queue": LogicPower(0.10, 0.05, 0.05, 0.02),
-    "PtrRead": LogicPower(0.10, 0.02, 0.03, 0.01),
-    "SpmatRead": LogicPower(0.20, 0.10, 0.10, 0.01),
-    "ArithmUnit": LogicPower(0.10, 0.30, 0.80, 0.05),
-    "ActRW": LogicPower(0.50, 0.20, 0.20, 0.20),
-    "between them": LogicPower(0.0, 0.0, 0.01, 0.005),
+
+def cells(clock: float, register: float, combinational: float, leakage: float) -> dict[str, Cells]:
+    """A unit of 1,000 um2 with these powers, a third of the leakage in each kind."""
+    kinds = {"clock network": clock, "register": register, "combinational": combinational}
+    return {kind: Cells(1000 / 3, mw, min(leakage / 3, mw)) for kind, mw in kinds.items()}
+
+
+UNITS = {
+    "Act_queue": cells(0.10, 0.05, 0.05, 0.02),
+    "PtrRead": cells(0.10, 0.02, 0.03, 0.01),
+    "SpmatRead": cells(0.20, 0.10, 0.10, 0.01),
+    "ArithmUnit": cells(0.10, 0.30, 0.80, 0.05),
+    "ActRW": cells(0.50, 0.20, 0.20, 0.20),
+    "between them": cells(0.01, 0.01, 0.01, 0.005),
 }
 
 
@@ -39,7 +46,7 @@ def ours(**changed: object) -> Technology:
         "critical_path_ns": 1.2,
     }
     return technology_from(
-        [*(Logic(unit, 1000.0, power) for unit, power in POWERS.items()), Logic("LNZD", 123.0)],
+        [*(Logic(unit, kinds) for unit, kinds in UNITS.items()), Logic("LNZD", {"combinational": Cells(123.0)})],
         **(settings | changed),  # type: ignore[arg-type]
     )
 
@@ -51,11 +58,11 @@ RUN = simulate(eie.encode(LAYER.codes, LAYER.codebook), LAYER.activations)
 def test_the_power_measured_comes_back_at_the_activity_it_was_measured_at() -> None:
     """Each unit's logic takes per PE what was measured, leakage included; areas are those synthesised."""
     made = cost(RUN, ours()).split("unit")
-    for unit, power in POWERS.items():
+    for unit, kinds in UNITS.items():
         logic = [part for part in made[unit].parts if part.origin == "synthesised here"]
         energy_pj = sum(part.energy_pj + part.leakage_pj for part in logic)
         assert energy_pj / 1000 / RUN.latency_us / 64 == pytest.approx(
-            power.clock_mw + power.register_mw + power.combinational_mw
+            sum(one.power_mw or 0.0 for one in kinds.values())
         )
         assert sum(part.area_um2 for part in logic) == pytest.approx(64 * 1000)
 
@@ -97,10 +104,10 @@ def test_queues_registers_and_multipliers_follow_their_sizes() -> None:
 @pytest.mark.parametrize(
     ("logic", "changed", "sentence"),
     [
-        ([Logic("Alu", 1.0)], {}, "no unit 'Alu' to price; there are Act_queue"),
-        ([Logic("LNZD", 1.0), Logic("LNZD", 1.0)], {}, "unit LNZD is priced twice"),
-        ([Logic("ActRW", 1.0, POWERS["ActRW"])], {"activity": {"ptr_read": 0.2}}, "ActRW needs how often entry"),
-        ([Logic("ActRW", 1.0, LogicPower(0.1, 0.0, 0.0, 0.2))], {}, "unit ActRW leaks more than its power"),
+        ([Logic("Alu", {})], {}, "no unit 'Alu' to price; there are Act_queue"),
+        ([Logic("LNZD", {}), Logic("LNZD", {})], {}, "unit LNZD is priced twice"),
+        ([Logic("ActRW", UNITS["ActRW"])], {"activity": {"ptr_read": 0.2}}, "ActRW needs how often entry"),
+        ([Logic("ActRW", {"register": Cells(1.0, 0.1, 0.2)})], {}, "unit ActRW, register, leaks more than its power"),
     ],
 )
 def test_what_cannot_be_priced_is_refused(logic: list[Logic], changed: dict[str, object], sentence: str) -> None:

@@ -111,12 +111,13 @@ std::string run_plan(std::mt19937& draw, const char* numerics, std::size_t threa
   std::size_t value =
       plan.add(make_convolution(numerics, sliding, given, std::move(settings), 1 << 20, kernel, bytes), {0});
   const std::size_t pixels = sliding.places();
-  value = plan.add(make_affine(pixels, std::vector<float>(filters, 0.5f), std::vector<float>(filters, 1.0f)), {value});
+  value =
+      plan.add(make_affine(1, pixels, std::vector<float>(filters, 0.5f), std::vector<float>(filters, 1.0f)), {value});
   const Sliding pooled{filters, {sliding.down.places(), 1, 2}, {sliding.across.places(), 1, 3}};
   const std::size_t first = plan.add(make_pooling(pooled, true), {value});
   const std::size_t second = plan.add(make_pooling(pooled, false), {value});
   const std::size_t size = filters * pooled.places();
-  value = plan.add(make_function("relu", 2 * size), {first, second});
+  value = plan.add(make_function("relu", 2 * size, 1), {first, second});
   std::vector<float> matrix(3 * 2 * size, 0.25f);
   const std::size_t last = plan.add(make_dense(matrix.data(), 2 * size, {1, 2, 3}, true), {value});
   plan.finish({value, last}, 1 << 24);
@@ -142,7 +143,7 @@ void run_cells(std::mt19937& draw) {
     StepPtr dense = make_dense(matrix.data(), 2 * hidden, std::vector<float>(4 * hidden, 0.5f), false);
     value = plan.add(make_recurrent(std::move(dense), lstm, steps, hidden, true), {value});
     for (const char* name : {"sigmoid", "tanh", "softmax", "log_softmax"})
-      value = plan.add(make_function(name, hidden), {value});
+      value = plan.add(make_function(name, hidden, 1), {value});
     plan.finish({value}, 1 << 20);
     std::vector<float> x(3 * steps * features), y(3 * hidden);
     for (float& number : x) number = static_cast<float>(draw() % 200) / 16 - 6;

@@ -1,4 +1,4 @@
-"""Builds the engine's C++ without Python, with a compiler and options of one's own, around `networks.cpp`."""
+"""Builds the engine's C++ without Python, with a compiler and options of one's own, around a program of this folder."""
 
 from __future__ import annotations
 
@@ -20,15 +20,20 @@ def sources() -> dict[Path, list[str]]:
     return {NATIVE.parent / path: flags.get(path, []) for path in named if not path.endswith("bindings.cpp")}
 
 
-def build(folder: Path, compiler: str, options: list[str], *, x86: bool) -> Path:
-    """Return the program that runs random networks through every kernel, those for x86-64 left out unless `x86`."""
-    for_all = {source: flags for source, flags in sources().items() if not any(flag.startswith("-m") for flag in flags)}
-    jobs = sources() if x86 else for_all
+def build(
+    folder: Path, compiler: str, options: list[str], architecture: str = "x86_64", program: str = "networks"
+) -> Path:
+    """Return the program of that name with every kernel of `architecture`, x86_64 or aarch64.
+
+    `networks` runs random networks through all of them, `one_layer` what it is given.
+    """
+    of_the_other = {"x86_64": "_neon", "aarch64": "_avx"}[architecture]
+    jobs = {source: flags for source, flags in sources().items() if of_the_other not in source.stem}
     command = [compiler, "-std=c++20", "-ffp-contract=off", "-I", str(NATIVE), *options]
     objects = []
-    for source, flags in (jobs | {Path(__file__).with_name("networks.cpp"): []}).items():
+    for source, flags in (jobs | {Path(__file__).with_name(f"{program}.cpp"): []}).items():
         objects.append(str(folder / f"{source.stem}.o"))
         subprocess.run([*command, *flags, "-c", str(source), "-o", objects[-1]], check=True)
-    program = folder / "networks"
-    subprocess.run([*command, *objects, "-o", str(program), "-pthread"], check=True)
-    return program
+    built = folder / program
+    subprocess.run([*command, *objects, "-o", str(built), "-pthread"], check=True)
+    return built

@@ -35,7 +35,7 @@ def test_kernels_run_clean(sanitizers: str, runs: int, tmp_path: Path) -> None:
     if compiler is None or os.uname().machine != "x86_64":
         pytest.skip("needs a C++ compiler on x86-64")
     checks = ["-O2"] if sanitizers == "none" else ["-O1", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]
-    program = build(tmp_path, compiler, ["-g", *checks], x86=True)
+    program = build(tmp_path, compiler, ["-g", *checks])
     finished = subprocess.run([str(program), str(runs)], capture_output=True, text=True, timeout=900, check=False)
     assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-6000:]
     *lines, ran, disturbed = finished.stdout.splitlines()

@@ -119,6 +119,41 @@ def test_other_number_types_are_taken() -> None:
         np.testing.assert_array_equal(session.run(same), expected)
 
 
+@pytest.mark.parametrize(("seconds", "threads"), [([4, 3, 2.9], 2), ([1, 2, 3], 1), ([3, 2, 1], 3), ([1, 1, 1], 1)])
+def test_a_session_takes_as_many_threads_as_help(
+    monkeypatch: pytest.MonkeyPatch, seconds: list[float], threads: int
+) -> None:
+    """The fewest of those about as quick as the quickest; outputs do not depend on it."""
+    rng = np.random.default_rng(6)
+    network, inputs = random_network(rng, (40, 300, 20)), random_inputs(rng, 3, 40)
+    turns: list[float] = []
+
+    def measured(call) -> float:
+        call()
+        turns.append(seconds[len(turns) % 3])
+        return turns[-1]
+
+    monkeypatch.setattr("eie.engine.session._cores", lambda: 3)  # 1, 2 and 3 are tried
+    monkeypatch.setattr("eie.engine.session._seconds", measured)
+    session = InferenceSession(network, numerics="int8", threads=None)
+    assert session.threads == threads
+    assert len(turns) >= 3
+    np.testing.assert_array_equal(session.run(inputs), InferenceSession(network, numerics="int8").run(inputs))
+
+
+def test_vectors_that_are_not_contiguous_are_taken() -> None:
+    """As a copy; what is not finite is named there, too."""
+    rng = np.random.default_rng(6)
+    session = InferenceSession(random_network(rng, (4, 3)))
+    apart = np.zeros(8, np.float32)
+    apart[::2] = [1, 2, 0, -3]
+    np.testing.assert_array_equal(session.run(apart[::2]), session.run(np.array([1, 2, 0, -3], np.float32)))
+    apart[4] = np.inf
+    for vector in (apart[::2], apart[::2].copy()):
+        with pytest.raises(InputError, match=r"^inputs must be finite, but number 2 of input 0 is inf$"):
+            session.run(vector)
+
+
 def test_all_zero_inputs_give_the_bias() -> None:
     """Zeros have no largest value to scale by; the outputs are the bias alone."""
     layer = random_layer(np.random.default_rng(7), 20, 30, bias=True)
@@ -164,8 +199,8 @@ def test_chip_numerics_of_any_width(value_bits: int, accumulator_bits: int) -> N
     ("arguments", "message"),
     [
         ({"numerics": "int4"}, "numerics must be int16, int8, chip or float32, not int4"),
-        ({"threads": 0}, "threads must be an integer from 1 to 256, not 0"),
-        ({"threads": 1.5}, "threads must be an integer from 1 to 256, not 1.5"),
+        ({"threads": 0}, "threads must be an integer from 1 to 256, or None, not 0"),
+        ({"threads": 1.5}, "threads must be an integer from 1 to 256, or None, not 1.5"),
         (
             {"numerics": "chip"},
             "layer layer0 has no fixed-point formats: choose them with eie.calibrate(network, inputs)",

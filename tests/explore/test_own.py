@@ -120,6 +120,9 @@ def test_weights_of_ones_own_and_several_inputs(tmp_path: Path, kind: str) -> No
     times = [eie.simulate(matrix, one).latency_us for one in INPUTS]
     assert (row["vectors"], row["latency_us"]) == (4, pytest.approx(np.mean(times)))
     assert (row["latency_us_deviation"], row["latency_us_most"]) == (pytest.approx(np.std(times)), max(times))
+    np.save(tmp_path / "x.npy", INPUTS[:2])
+    with pytest.raises(InputError, match="holds runs of another version, technology or layer"):
+        explore(load_space(space(tmp_path, text)), tmp_path / "out", workers=1)
 
 
 def test_a_generated_layer_has_further_inputs(tmp_path: Path) -> None:
@@ -163,15 +166,17 @@ def test_weights_that_do_not_fit_come_from_the_memory_that_is_swept(tmp_path: Pa
     weight_density = 0.3
     activation_density = 0.2
     [parameters]
-    n_pe = [4]
+    n_pe = [4, 32]
     external_memory = ["none", "lpddr4"]
     """
     points = load_space(space(tmp_path, text))
     table = explore(points, tmp_path / "out", workers=1)
+    small, table = table.head(2), table.tail(2)
     assert table.select("external_memory", "holds", "fits").rows() == [("none", False, False), ("lpddr4", False, True)]
+    assert small["fits"].to_list() == [False, False]  # 5,000 activations a PE: these have no place outside
     layer = points.generated_layers[0].read()
-    matrix = eie.encode(layer.codes, np.arange(16) / 16, n_pe=4)
-    one = stream_matrix(matrix, layer.vectors[0], Hardware(n_pe=4), load_external_memory("lpddr4"))
+    matrix = eie.encode(layer.codes, np.arange(16) / 16, n_pe=32)
+    one = stream_matrix(matrix, layer.vectors[0], Hardware(n_pe=32), load_external_memory("lpddr4"))
     assert isinstance(one, Stream)
     assert table["external_bytes"].to_list() == [0, one.read_bytes]
     assert table["latency_us"][1] == pytest.approx(one.latency_us, abs=1 / 800)

@@ -47,6 +47,20 @@ def test_a_peer_that_fails_is_named_with_its_reason() -> None:
     assert failed == ["Unlucky on small: out of luck"]
 
 
+def test_a_peer_that_is_wrong_is_shown_as_wrong() -> None:
+    """An error beyond the peer's number format, or NaN, is marked, and counts in no mean."""
+
+    def with_product(value: float) -> Peer:
+        return Peer(
+            f"Gives {value}", "none", 4, False, lambda w, x, threads: lambda: np.full(len(w), value, np.float32)
+        )
+
+    peers = [SCIPY, with_product(0), with_product(float("nan"))]
+    measured, _ = measure_layer(layer(), peers, Settings(seconds=0.02))
+    assert [m.wrong for m in measured] == [False, False, True, True]
+    assert list(geometric_means(measured)) == ["SciPy sparse CSR"]
+
+
 def test_geometric_means_and_limits() -> None:
     """Ratios are per layer, their mean is geometric; the limit is bytes over bandwidth."""
 

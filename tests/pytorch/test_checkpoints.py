@@ -70,7 +70,7 @@ def state_of(how: str, model: Model, masks: dict[str, torch.Tensor]) -> dict[str
 
 
 @pytest.mark.parametrize("how", ["zeros", "prune", "parametrize", "hooks", "wrapped"])
-@pytest.mark.parametrize("file", ["state.pt", "model.safetensors"])
+@pytest.mark.parametrize("file", ["state.pt", "old.pt", "model.safetensors"])
 def test_one_line_to_a_running_model(how: str, file: str, tmp_path: Path) -> None:
     """Whoever pruned, the loaded model has the masked weights, all compressed, into a model that had no memory."""
     model, masks = masked()
@@ -80,7 +80,7 @@ def test_one_line_to_a_running_model(how: str, file: str, tmp_path: Path) -> Non
         if how in ("hooks", "wrapped"):
             module.weight.data *= mask
     if file.endswith(".pt"):
-        torch.save(state, tmp_path / file)
+        torch.save(state, tmp_path / file, _use_new_zipfile_serialization=file != "old.pt")
     else:
         safetensors.torch.save_file(state, tmp_path / file)
     with torch.device("meta"):

@@ -198,6 +198,18 @@ def test_ties_that_cannot_be_kept_are_refused() -> None:
         eie.compress_(model)
 
 
+def test_a_recurrent_layer_whose_weights_are_anothers() -> None:
+    """It would become one matrix of its own: refused, and the model is as it was."""
+    model = nn.ModuleDict({"a": nn.LSTMCell(3, 4), "b": nn.LSTMCell(3, 4), "fc": nn.Linear(4, 2)})
+    model["b"].weight_hh = model["a"].weight_hh
+    with pytest.raises(InputError) as error:
+        eie.compress_(model)
+    assert str(error.value) == (
+        "a.weight_hh is also b.weight_hh, but is compressed in another form: give each its own weights"
+    )
+    assert type(model["a"]) is nn.LSTMCell
+
+
 def test_what_is_not_to_be_compressed_is_left_alone() -> None:
     """A recurrent layer that is left keeps its class and its weights; the network has it in float32."""
 
@@ -233,3 +245,31 @@ def test_refusals() -> None:
     with pytest.raises(InputError) as error:
         eie.compress_(mlp(), recipe(train={"epochs": 1}), Data(x, y, x, y, x, y))
     assert str(error.value) == "the data have the label 4, but the model has 4 outputs, from 0"
+
+
+@pytest.mark.parametrize("prunes", [True, False])
+def test_mixed_precision_trains(prunes: bool) -> None:
+    """Under autocast the products run in bfloat16; masks, centroids and their gradients stay float32."""
+    torch.manual_seed(0)
+    model: Any = mlp()
+    compressor = Compressor(model, recipe(prune={"density": 0.4}))
+    compressor.prune(1.0)
+    if not prunes:
+        compressor.share()
+    x = torch.randn(64, 12)
+    y = (x[:, 0] > 0).long() + 2 * (x[:, 1] > 0).long()
+    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
+    losses = []
+    for _ in range(30):
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = model(x)
+            loss = nn.functional.cross_entropy(outputs, y)
+        assert outputs.dtype == torch.bfloat16
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.9 * losses[0]
+    assert model.fc1.weight.dtype == torch.float32
+    assert kept(model.fc1) == round(0.4 * 360)
+    compressor.encode()

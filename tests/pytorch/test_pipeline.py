@@ -15,6 +15,7 @@ import eie
 from eie.compress import Recipe, Training, accuracy, compress_, finetune
 from eie.errors import InputError, Interrupted
 from eie.pytorch.pipeline import discard_checkpoints
+from eie.pytorch.training import Progress
 from eie.workloads.data import Data, load_data
 
 
@@ -179,7 +180,7 @@ def test_refusals(data: Data) -> None:
     with pytest.raises(InputError) as error:
         compress_(nn.Sequential(nn.ReLU()))
     assert str(error.value) == (
-        "the model has no layer that can be compressed: no linear one, no convolution without groups"
+        "the model has no layer that can be compressed: no linear, recurrent or convolutional one"
     )
     broken = mlp()
     broken.fc1.weight.data[0, 0] = float("nan")
@@ -260,14 +261,14 @@ class Twice(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the sum."""
-        return self.a(x) + self.b(x)
+        return self.a(x).cumsum(1) + self.b(x)
 
 
-def test_no_chain_is_told_before_the_training(data: Data) -> None:
-    """With `chain` the model is refused before training; without, its layers are compressed."""
+def test_what_cannot_run_is_told_before_the_training(data: Data) -> None:
+    """With `chain` a model that no network can be is refused before; without, its layers are compressed."""
     with pytest.raises(InputError) as error:
         compress_(Twice(), recipe(layers={}), data, chain=True)
-    assert str(error.value) == "the model is not a chain: b takes x, expected a alone"
+    assert str(error.value).startswith("cumsum is a cumsum, which a network cannot hold: ")
     done = compress_(Twice(), Recipe())
     assert set(done.layers) == {"a", "b"}
 
@@ -289,3 +290,26 @@ def test_only_ones_own_checkpoints_are_removed(data: Data, tmp_path: Path) -> No
     discard_checkpoints(tmp_path)
     assert not tmp_path.exists()
     discard_checkpoints(tmp_path)
+
+
+def test_a_training_is_watched(data: Data) -> None:
+    """Each stage tells how far it is, to its end, in place of a line per epoch; any loss trains."""
+    seen: list[Progress] = []
+    lines: list[str] = []
+    called = 0
+
+    def loss(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        nonlocal called
+        called += 1
+        return nn.functional.multi_margin_loss(outputs, labels)
+
+    short = recipe(train={"epochs": 2}, prune={"epochs": 2}, finetune={"epochs": 1}, layers={})
+    compress_(mlp(), short, data, log=lines.append, watch=seen.append, loss=loss)
+    assert called == len(seen) - 3
+    for stage in ("train", "prune", "finetune"):
+        dones = [one.done for one in seen if one.stage == stage]
+        assert dones == sorted(dones)
+        assert (dones[0], dones[-1]) == (0, 1)
+    assert seen[-1].last is not None
+    assert (seen[-1].epochs, seen[-1].last.number) == (1, 1)
+    assert not [line for line in lines if line.startswith("epoch ")]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import torch
+from pydantic import BaseModel
+from torch import nn
 
-from eie.compress import read_recipe
+from eie.compress import Training, compress_, finetune, read_recipe, ready_recipes
 from eie.errors import InputError
+from eie.pytorch.recipe import Encode, Finetune, LayerRecipe, Numbers, Prune, Recipe, Share, Train
+from eie.workloads.data import load_data
 
 RECIPE = """
 name = "lenet"
@@ -65,3 +71,62 @@ def test_a_recipe_of_another_model(tmp_path: Path) -> None:
     assert str(error.value) == (
         "the recipe has a layer 'fc3' and the model has none of that name: did you mean 'fc2'?; its layers are fc1, fc2"
     )
+
+
+def test_every_entry_is_in_the_reference() -> None:
+    """The page has every entry with its default, and none that is not there."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "recipe.md").read_text(encoding="utf-8")
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
+    found: dict[str, dict[str, str]] = {"": {}}
+    table = ""
+    for name, default, *_ in cells[2:]:
+        if name.startswith("**"):
+            table = name.strip("*`[]")
+            found[table] = {}
+        else:
+            found[table][name.strip("`")] = default.strip("`")
+    train = set(Train.model_fields)
+    tables = {"train": Train, "prune": Prune, "share": Share, "finetune": Finetune, "encode": Encode}
+    models: dict[str, type[BaseModel]] = {"": Recipe, **tables, "numbers": Numbers, "layers.NAME": LayerRecipe}
+    assert set(found) == set(models)
+    for table, model in models.items():
+        fields = {name: field.default for name, field in model.model_fields.items()}
+        if table == "":
+            fields = {name: value for name, value in fields.items() if name in ("name", "seed", "input_shape")}
+        elif table in ("prune", "finetune"):
+            fields = {name: value for name, value in fields.items() if name not in train}
+        shown = {name: "none" if value is None else json.dumps(value) for name, value in fields.items()}
+        assert found[table] == shown
+
+
+def test_recipes_to_start_from() -> None:
+    """Each is read by its name; another name is refused with those there are."""
+    assert ready_recipes() == ("cnn", "language-model", "mlp", "transformer")
+    assert [read_recipe(name).name for name in ready_recipes()] == list(ready_recipes())
+    with pytest.raises(InputError) as error:
+        read_recipe("rnn")
+    assert str(error.value) == (
+        "no recipe is named rnn; there are cnn, language-model, mlp, transformer, or a path to a .toml"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "most"), [("mlp", 0.02), ("cnn", 0.02)])
+def test_a_ready_recipe_on_the_digits(name: str, most: float) -> None:
+    """A trained network comes out with the density that the recipe says, and loses little."""
+    data = load_data("digits")
+    torch.manual_seed(0)
+    model: nn.Module = nn.Sequential(nn.Linear(64, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10))
+    if name == "cnn":
+        data = load_data("digits", (1, 8, 8))
+        model = nn.Sequential(
+            *(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Flatten(), nn.Linear(512, 64), nn.ReLU(), nn.Linear(64, 10)),
+        )
+    finetune(model, data, Training(epochs=30))
+    done = compress_(model, read_recipe(name), data)
+    first, last = done.stages[0], done.stages[-1]
+    assert last.kept / last.weights == pytest.approx(read_recipe(name).pruning.density, abs=1e-3)
+    assert first.test_accuracy is not None
+    assert last.test_accuracy is not None
+    assert last.test_accuracy > first.test_accuracy - most

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eie
+from eie.engine.plan import together
 from eie.engine.saturation import saturation
 from eie.errors import InputError
 from eie.model.network import Batch, Network, Step
@@ -32,6 +33,7 @@ from eie.steps import (
     Sum,
 )
 from eie.steps.gather import ZERO, Strides, strided
+from eie.storage.sizes import layer_size
 from networks import graph_network
 from strategies import examples
 
@@ -42,6 +44,27 @@ def in_float64(what: Step | Network, vectors: Batch) -> Batch:
 
 def normal(*shape: int) -> np.ndarray:
     return np.random.default_rng(sum(shape)).normal(size=shape)
+
+
+def test_grouped_layers_count_only_their_groups() -> None:
+    """A block of weights per group: the same outputs dense and compressed, and no weight counted that cannot be."""
+    rng = np.random.default_rng(1)
+    blocks = rng.integers(1, 4, (3, 2, 4)).astype(np.uint8)
+    codes = np.zeros((3, 2, 3, 4), np.uint8)
+    codes[np.arange(3), :, np.arange(3)] = blocks
+    codebook = np.array([0, 1, -2, 3], np.float32)
+    layer = eie.Layer("fc", eie.encode(codes.reshape(6, 12), codebook, n_pe=2), groups=3)
+    dense = Dense("fc", codebook[blocks].reshape(6, 4), np.zeros(6, np.float32), groups=3)
+    x = rng.normal(size=(2, 12))
+    assert np.allclose(in_float64(layer, x), in_float64(dense, x))
+    assert np.allclose(in_float64(layer, x), x @ layer.matrix.dense().T)
+    assert (layer_size(layer).weights, layer_size(layer).kept) == (24, 24)
+    with pytest.raises(InputError) as error:
+        eie.Layer("fc", eie.encode(np.ones((6, 12), np.uint8), codebook, n_pe=2), groups=3)
+    assert str(error.value) == "layer fc: row 0 has a weight in column 4, outside its group of 3"
+    with pytest.raises(InputError) as error:
+        eie.Layer("fc", layer.matrix, groups=5)
+    assert str(error.value) == "layer fc: its 6 outputs and 12 inputs must be equal groups, not 5"
 
 
 def test_sums_and_products_are_numbers() -> None:
@@ -200,7 +223,7 @@ def test_linear_layers_that_branch_are_no_native_chain() -> None:
     steps = (layer("a", 4, 3), layer("b", 5, 4), layer("c", 4, 5), Sum("sum", 4), layer("d", 2, 4), layer("e", 2, 2))
     network = Network(steps, sources=((-1,), (0,), (1,), (0, 2), (3,), (4,)))
     session = eie.InferenceSession(network, numerics="float32")
-    assert [len(getattr(stage, "plan", ())) for stage in session._stages] == [1, 2, 0, 2]
+    assert together(network, range(6)) == [[0], [1, 2], [3], [4, 5]]
     x = rng.normal(size=(5, 3))
     assert np.allclose(session.run(x), in_float64(network, x), atol=1e-4)
     calibrated = eie.calibrate(network, x)

@@ -12,7 +12,10 @@ from eie.errors import InputError
 from eie.program.hardware import Hardware
 from eie.program.lowering import Pass, passes_of
 
-__all__ = ["Requirement", "capacity", "require_capacity"]
+__all__ = ["WEIGHT_MEMORIES", "Requirement", "capacity", "pass_needs", "require_capacity"]
+
+# The requirements that the weights and their pointers make, and no vector.
+WEIGHT_MEMORIES = ("pointer memory", "pointer range", "weight memory")
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,14 @@ def require_capacity(passes: Sequence[Pass], hardware: Hardware, name: str = "th
 
 def _largest(passes: Sequence[Pass], hardware: Hardware) -> tuple[Requirement, ...]:
     """Return the largest requirement of any pass for each memory: the host refills the memories for each pass."""
-    needs = [_needs(part, hardware) for part in passes]
+    needs = [pass_needs(part, hardware) for part in passes]
     return tuple(
         max(requirements, key=lambda requirement: requirement.needed) for requirements in zip(*needs, strict=True)
     )
 
 
-def _needs(part: Pass, hardware: Hardware) -> tuple[Requirement, ...]:
+def pass_needs(part: Pass, hardware: Hardware) -> tuple[Requirement, ...]:
+    """Return what one pass needs of each memory."""
     matrix = part.matrix
     slices = np.diff(matrix.slice_starts)
     fullest = int(slices.argmax())

@@ -269,7 +269,7 @@ def simulate_pass(
         broadcast.append(timed.columns)
     columns = broadcast[0] if len(broadcast) == 1 else np.concatenate(broadcast)
     entries_per_row = hardware.entries_per_row(matrix.code_bits + matrix.index_bits)
-    reads, issued, empty = _native.traffic(matrix.pointers, columns, entries_per_row)
+    reads, issued, empty = _native.traffic(prepared.pointers, columns, entries_per_row)
     busy = issued
     if hardware.arithmetic_units > 1:
         busy = prepared.durations[columns, : matrix.n_pe].sum(axis=0, dtype=np.int64) - empty
@@ -294,6 +294,7 @@ class Workload(NamedTuple):
     durations: npt.NDArray[np.uint8] | npt.NDArray[np.uint32]  # (inputs, lanes) cycles, 1 or more; lanes >= n_pe
     weights: npt.NDArray[np.int64]  # (inputs,) entries that are not padding, all PEs
     nnz: int  # their sum
+    pointers: npt.NDArray[np.uint32]  # (inputs + 1, n_pe), those of the matrix by column
 
 
 _workloads: WeakKeyDictionary[InterleavedCSC, dict[int, Workload]] = WeakKeyDictionary()
@@ -308,7 +309,8 @@ def workload(matrix: InterleavedCSC, arithmetic_units: int = 1) -> Workload:
     if arithmetic_units not in known:
         matrix.validate()
         durations, weights = _native.workload(matrix.entries, matrix.pointers, matrix.code_bits, arithmetic_units)
-        known[arithmetic_units] = Workload(sealed(durations), sealed(weights), int(weights.sum()))
+        by_column = sealed(np.ascontiguousarray(matrix.pointers.T))
+        known[arithmetic_units] = Workload(sealed(durations), sealed(weights), int(weights.sum()), by_column)
     return known[arithmetic_units]
 
 

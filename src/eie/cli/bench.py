@@ -121,7 +121,7 @@ def command(
         row: list[object] = [m.layer, m.contender, m.warm_us, _range(m.warm_quartiles_us), m.warm_us / best.warm_us]
         if rotate:
             row += [m.rotated_us, _range(m.rotated_quartiles_us), m.rotated_us / best.rotated_us]
-        rows.append([*row, m.bytes_read, m.error])
+        rows.append([*row, m.bytes_read, f"{m.error:.1e}, wrong" if m.wrong else m.error])
     columns = ["layer", "contender", "warm, us", "quartiles", "/ ours"]
     columns += ["rotated, us", "quartiles", "/ ours"] if rotate else []
     print_table(f"Measured on {processor()}, {threads} thread(s), batch 1", [*columns, "bytes read", "error"], rows)

@@ -10,6 +10,7 @@ import typer
 
 from eie.cli.inspect import size_table
 from eie.cli.output import JsonOption, log, print_json, print_table, result
+from eie.cli.training_bar import training_bar
 from eie.engine import InferenceSession
 from eie.engine.accuracy import accuracies
 from eie.engine.saturation import saturation
@@ -48,7 +49,7 @@ def command(
     ] = None,
     recipe: Annotated[
         Path | None,
-        typer.Option(help="What to do, as TOML; by default no weight is pruned, and 4 bits each share 15 values."),
+        typer.Option(help="A .toml file, or mlp, cnn, transformer, language-model; by default 4-bit sharing alone."),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Trained weights for a factory's model: .safetensors, .npz or .pt.")
@@ -79,14 +80,16 @@ def command(
     found = None if data is None else load_data(data, steps.input_shape, steps.seed)
     folder = checkpoints or output.with_name(f"{output.name}.checkpoints")
     dense_us = None if found is None else one_input_us(trained, found.x_test[:1], TIMED_CALLS)
-    done = compress_(
-        trained,
-        steps,
-        found,
-        checkpoints=None if found is None else folder,
-        chain=True,
-        log=lambda line: log.print(line, style="dim"),
-    )
+    with training_bar() as watch:
+        done = compress_(
+            trained,
+            steps,
+            found,
+            checkpoints=None if found is None else folder,
+            chain=True,
+            log=lambda line: log.print(line, style="dim"),
+            watch=watch,
+        )
     if done.stages[-1].kept == done.stages[-1].weights:
         log.print(
             "note: nothing is pruned, since the weights have no zeros and the recipe gives no density", style="yellow"

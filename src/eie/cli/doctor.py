@@ -28,7 +28,8 @@ def command(as_json: JsonOption = False) -> None:
     """Print the processor, its instruction sets and kernels, and the fastest kernel for each density.
 
     Kernels are measured on a layer of 1024 x 2048, as on every layer that a session loads. EIE_KERNEL forces one
-    for all layers, EIE_INSTRUCTION_SET (portable, avx2, avx512) excludes kernels that need more.
+    for all layers, EIE_INSTRUCTION_SET (portable, avx2, avx512; on ARM64 portable, neon, dotprod) excludes kernels
+    that need more.
     """
     facts = {
         "eie": eie.__version__,

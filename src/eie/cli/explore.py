@@ -46,7 +46,7 @@ def command(
         table = explore(points, out, workers=workers, scheduler=scheduler, progress=progress)
     seconds = time.perf_counter() - started
     every, fitting = pareto_front(table), pareto_front(table, fitting=True)
-    for kind in ("html", "svg"):
+    for kind in ("html", "svg") if every.height else ():
         write_chart(front_chart(every), out / f"front.{kind}", "front")
     sweep_report(points, table, every, fitting).write(out / "report.html")
     if as_json:
@@ -66,7 +66,11 @@ def command(
         kept = out / ("pareto-fits.csv" if fitting.height else "pareto.csv")
         result.print(f"The first {SHOWN} of {front.height}; all are in {kept}.")
     if not fitting.height:
-        result.print("No configuration fits: its memories do not hold every layer, or cannot be read in every cycle.")
+        result.print(
+            "No configuration fits: its memories do not hold every layer, or cannot be read in every cycle."
+            if every.height
+            else "No configuration was run on every layer, so that there is no front."
+        )
     result.print(
         f"{table.height} runs in {seconds:.1f} s: {out / 'runs.parquet'}, {out / 'runs.csv'}, {out / 'report.html'}"
     )

@@ -11,13 +11,13 @@ import numpy.typing as npt
 import typer
 
 from eie.chip import Hardware, LayerSimulation, Simulation, capacity
+from eie.chip.memories import WEIGHT_MEMORIES
 from eie.chip.trace import Window, activity, event_count, write_chrome, write_fst, write_timeline, write_vcd
 from eie.chip.trace.chrome import BYTES_PER_EVENT
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.cli.played import Played, document, play, spreads
 from eie.cost import (
     Cost,
-    ExternalMemory,
     Stream,
     external_memories,
     load_external_memory,
@@ -118,7 +118,7 @@ def command(
     if len(batch) > 1 and (trace is not None or timeline is not None):
         raise InputError(f"a trace or timeline shows one input, but {inputs} holds {len(batch)}: give one of them")
     played = play(network, batch, hardware, priced, memory)
-    _notes(played, hardware, memory)
+    _notes(played, hardware)
     vector, layers, total = batch[0], played[0].layers, played[0].cost
     if trace is not None:
         _write_trace(trace, layers, network, vector, hardware, window)
@@ -168,10 +168,11 @@ def command(
         result.print(f"All {len(layers)} layers: {played[0].latency_us:.2f} us ({kind})")
 
 
-def _notes(played: list[Played], hardware: Hardware, memory: ExternalMemory | None) -> None:
+def _notes(played: list[Played], hardware: Hardware) -> None:
     for layer in played[0].layers:
+        outside = WEIGHT_MEMORIES if layer.layer.name in played[0].streams else ()
         for requirement in capacity(layer.layer.matrix, hardware):
-            if not requirement.fits and memory is None:
+            if not requirement.fits and requirement.memory not in outside:
                 log.print(f"note: layer {layer.layer.name} would not fit the chip: {requirement}", style="yellow")
     for name in (layer.layer.name for layer in played[0].layers):
         overflows = sum(one.overflows for run in played for one in run.layers if one.layer.name == name)

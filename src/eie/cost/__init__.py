@@ -12,16 +12,16 @@ from eie.cost.external import (
     streamed_layers,
 )
 from eie.cost.memory import MemoryFigures, MemorySet
-from eie.cost.own_chip import LOGIC_ACTIONS, Logic, LogicPower, technology_from, write_technology
+from eie.cost.own_chip import LOGIC_ACTIONS, Cells, Logic, technology_from, write_technology
 from eie.cost.technology import Component, Technology, load_technology, technologies
 
 __all__ = [
     "LOGIC_ACTIONS",
+    "Cells",
     "Component",
     "Cost",
     "ExternalMemory",
     "Logic",
-    "LogicPower",
     "MemoryFigures",
     "MemorySet",
     "Part",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cache
 from importlib.resources import files
 from math import ceil
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from eie.chip import Simulation
+from eie.chip.memories import WEIGHT_MEMORIES, pass_needs
 from eie.chip.timing import place_matrix, simulate_passes
 from eie.cost.energy import Cost, Part, cost, price_list
 from eie.cost.technology import Technology
@@ -40,6 +42,9 @@ __all__ = [
     "stream_matrix",
     "streamed_layers",
 ]
+
+
+SHARED = ("pointer memory", "weight memory")  # layers lie in them side by side
 
 
 class ExternalMemory(BaseModel):
@@ -149,18 +154,17 @@ def streamed_layers(layers: Sequence[Sequence[Pass]], hardware: Hardware) -> lis
     A layer is kept where the entries and pointers of all its passes fit every PE beside those of the layers kept before
     it.
     """
-    pointers = hardware.pointer_bytes * 8 // hardware.pointer_bits
-    room, most_entries = hardware.spmat_bytes, 2**hardware.pointer_bits - 1
+    free = dict.fromkeys(SHARED, Fraction(1))  # of each memory, the share that no layer has taken
     streamed = []
     for passes in layers:
-        matrix = passes[0].matrix
-        entry_bytes = -(-(matrix.code_bits + matrix.index_bits) // 8)
-        entries = int(np.sum([np.diff(part.matrix.slice_starts) for part in passes], axis=0).max())
-        needed = len(passes) * (matrix.inputs + 1)
-        kept = needed <= pointers and entries <= most_entries and entries * entry_bytes <= room
+        needed = dict.fromkeys(WEIGHT_MEMORIES, 0)
+        available = {}
+        for need in (need for part in passes for need in pass_needs(part, hardware) if need.memory in needed):
+            needed[need.memory] += need.needed
+            available[need.memory] = need.available
+        kept = all(needed[name] <= available[name] * free.get(name, 1) for name in WEIGHT_MEMORIES)
         if kept:
-            pointers -= needed
-            room -= entries * entry_bytes
+            free = {name: free[name] - Fraction(needed[name], max(available[name], 1)) for name in SHARED}
         streamed.append(not kept)
     return streamed
 

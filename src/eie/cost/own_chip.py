@@ -1,6 +1,6 @@
 """A technology from a chip of one's own: its logic as synthesised and measured, memories from CACTI 7.
 
-technology = technology_from([Logic("ArithmUnit", 3267.0, LogicPower(0.31, 0.22, 0.87, 0.05)), ...], activity, ...)
+technology = technology_from([Logic("ArithmUnit", {"register": Cells(1200.0, 0.22, 0.02), ...}), ...], activity, ...)
 write_technology(technology, "mine.toml")      # `load_technology`, a space and --technology take it
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from eie.cost.technology import Action, Activity, Component, Memory, Technology
 from eie.errors import InputError
@@ -16,9 +17,10 @@ from eie.literature import reported
 from eie.support.extras import needed_for
 from eie.support.output_files import atomic_write
 
-__all__ = ["LOGIC_ACTIONS", "Logic", "LogicPower", "technology_from", "write_technology"]
+__all__ = ["LOGIC_ACTIONS", "Cells", "Logic", "technology_from", "write_technology"]
 
 PAPER_GHZ = 0.8
+CLOCK = "clock network"
 MEMORIES_FROM, MEMORIES = "cacti-45nm", "itrs-lop, ED2"
 
 # The units of a PE, "between them" its other cells, and a node of the leading non-zero detector; what moves their
@@ -32,7 +34,11 @@ LOGIC_ACTIONS: dict[str, Action] = {
     "between them": "cycle",
     "LNZD": "cycle",
 }
-GROWS = {"Act_queue": "queue_depth", "ActRW": "register_entries", "ArithmUnit": "arithmetic_units"}
+GROWS: dict[str, Literal["queue_depth", "register_entries", "arithmetic_units"]] = {
+    "Act_queue": "queue_depth",
+    "ActRW": "register_entries",
+    "ArithmUnit": "arithmetic_units",
+}
 MEMORY_READS: tuple[tuple[str, Memory, Action, str], ...] = (
     ("SpmatRead", "spmat", "spmat_read", "one read"),
     ("PtrRead", "pointer", "ptr_read", "one read of the even bank and one of the odd"),
@@ -41,38 +47,20 @@ MEMORY_READS: tuple[tuple[str, Memory, Action, str], ...] = (
 
 
 @dataclass(frozen=True)
-class LogicPower:
-    """mW of one instance in its clock network, registers and combinational cells; `leakage_mw` is part of these."""
+class Cells:
+    """One kind of a unit's cells: um2 of one instance, and mW where they were measured, of which `leakage_mw`."""
 
-    clock_mw: float
-    register_mw: float
-    combinational_mw: float
-    leakage_mw: float
-
-    @property
-    def total_mw(self) -> float:
-        """All of it."""
-        return self.clock_mw + self.register_mw + self.combinational_mw
-
-    @property
-    def dynamic_mw(self) -> dict[str, float]:
-        """Each kind's mW without leakage, which is taken from the kinds in proportion."""
-        share = 1 - self.leakage_mw / self.total_mw if self.total_mw else 0.0
-        kinds = {
-            "clock network": self.clock_mw,
-            "register": self.register_mw,
-            "combinational": self.combinational_mw,
-        }
-        return {kind: mw * share for kind, mw in kinds.items()}
+    area_um2: float
+    power_mw: float | None = None
+    leakage_mw: float = 0.0
 
 
 @dataclass(frozen=True)
 class Logic:
-    """One unit of `LOGIC_ACTIONS` without its memories: um2 of one instance, and its power where it was measured."""
+    """One unit of `LOGIC_ACTIONS` without its memories: its cells by kind, such as "clock network" and "register"."""
 
     unit: str
-    area_um2: float
-    power: LogicPower | None = None
+    kinds: Mapping[str, Cells]
 
 
 def technology_from(
@@ -94,17 +82,19 @@ def technology_from(
     paper's. The register files are part of ActRW. Raises InputError for a unit that is not in `LOGIC_ACTIONS` or is
     there twice, an action that the activity does not have, and a power below its leakage.
     """
-    known = ", ".join(LOGIC_ACTIONS)
     for unit in logic:
         if unit.unit not in LOGIC_ACTIONS:
-            raise InputError(f"there is no unit {unit.unit!r} to price; there are {known}")
+            raise InputError(f"there is no unit {unit.unit!r} to price; there are {', '.join(LOGIC_ACTIONS)}")
         if [one.unit for one in logic].count(unit.unit) > 1:
             raise InputError(f"unit {unit.unit} is priced twice, expected once")
-        action = LOGIC_ACTIONS[unit.unit]
-        if unit.power is not None and action != "cycle" and not activity.get(action):
-            raise InputError(f"unit {unit.unit} needs how often {action} happened, and the activity has no such count")
-        if unit.power is not None and unit.power.leakage_mw > unit.power.total_mw:
-            raise InputError(f"unit {unit.unit} leaks more than its power, {unit.power}")
+        for kind, cells in unit.kinds.items():
+            action = _action(unit.unit, kind)
+            if cells.power_mw is not None and action != "cycle" and not activity.get(action):
+                raise InputError(
+                    f"unit {unit.unit} needs how often {action} happened, and the activity has no such count"
+                )
+            if cells.power_mw is not None and cells.leakage_mw > cells.power_mw:
+                raise InputError(f"unit {unit.unit}, {kind}, leaks more than its power, {cells}")
     return Technology(
         name=name,
         title=title,
@@ -143,24 +133,29 @@ def _memories() -> Iterator[Component]:
         )
 
 
+def _action(unit: str, kind: str) -> Action:
+    """What moves a unit's cells of that kind: the clock its network, else the unit's own action."""
+    return "cycle" if kind == CLOCK else LOGIC_ACTIONS[unit]
+
+
 def _parts(logic: Logic, source: str) -> Iterator[Component]:
-    """The unit's area and leakage as one component, and its energies by kind."""
-    per = "lnzd_node" if logic.unit == "LNZD" else "pe"
-    grows = GROWS.get(logic.unit)
-    power = logic.power
-    yield Component.model_validate(
-        {
-            "unit": logic.unit,
-            "kind": "cells",
-            "per": per,
-            "area_um2": logic.area_um2,
-            "leakage_mw": 0.0 if power is None else power.leakage_mw,
-            "area_grows_with": grows,
-            "source": source,
-            "origin": "synthesised here",
-        }
-    )
-    if power is None and logic.unit == "LNZD":
+    """Each kind's area, leakage and energy; the paper's energy for a detector node that was not measured."""
+    per: Literal["pe", "lnzd_node"] = "lnzd_node" if logic.unit == "LNZD" else "pe"
+    for kind, cells in logic.kinds.items():
+        measured = cells.power_mw is not None
+        yield Component(
+            unit=logic.unit,
+            kind=kind,
+            per=per,
+            action=_action(logic.unit, kind) if measured else None,
+            power_mw=None if cells.power_mw is None else cells.power_mw - cells.leakage_mw,
+            area_um2=cells.area_um2,
+            leakage_mw=cells.leakage_mw,
+            area_grows_with=GROWS.get(logic.unit),
+            source=source,
+            origin="synthesised here",
+        )
+    if logic.unit == "LNZD" and all(cells.power_mw is None for cells in logic.kinds.values()):
         yield Component(
             unit=logic.unit,
             kind="combinational",
@@ -169,18 +164,4 @@ def _parts(logic: Logic, source: str) -> Iterator[Component]:
             energy_pj=reported("table2")["lnzd"]["power_mw"] / PAPER_GHZ,
             source="EIE, arXiv 1602.01528v2, section VI: 0.023 mW at 800 MHz; its power was not measured here",
             origin="paper",
-        )
-    for kind, mw in {} if power is None else power.dynamic_mw.items():
-        action = "cycle" if kind == "clock network" else LOGIC_ACTIONS[logic.unit]
-        yield Component.model_validate(
-            {
-                "unit": logic.unit,
-                "kind": kind,
-                "per": per,
-                "action": action,
-                "power_mw": mw,
-                "area_grows_with": grows if action == "cycle" else None,
-                "source": source,
-                "origin": "synthesised here",
-            }
         )

@@ -1,7 +1,8 @@
-"""Consecutive steps of a network in native code: one call from the first one's inputs to the last one's outputs."""
+"""Consecutive steps of a network in native code: one call from what they read to what is read of them."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,13 +12,14 @@ import eie._native as _native
 from eie.encoding import csc
 from eie.engine.chain import Chain, LayerPlan, arguments_of, check_chip_formats, warn_of_overflows
 from eie.errors import InputError
-from eie.model.network import Layer, Step
-from eie.steps import Activation, Affine, Convolution, Dense, Pooling, Recurrent
+from eie.model.network import NETWORK_INPUT, Layer, Network, Step
+from eie.steps import Activation, Affine, Convolution, Dense, Gather, Pooling, Product, Recurrent, Rows, Sum
 
-__all__ = ["FUNCTIONS", "Plan", "is_native"]
+__all__ = ["Plan", "is_native", "together"]
 
-FUNCTIONS = ("relu", "sigmoid", "tanh", "softmax", "log_softmax")  # native/kernels/steps.cpp
 _MOST_CHIP_TAPS = 2**15  # of a filter: its sum fits 32 bits
+
+_FUNCTIONS = frozenset(_native.function_names())
 
 Floats = npt.NDArray[np.float32]
 
@@ -27,80 +29,117 @@ def is_native(step: Step, numerics: str) -> bool:
 
     In `chip` that is only so where native code gives the very bits that NumPy does.
     """
+    if isinstance(step, Pooling) and step.window.dilation != (1, 1):
+        return False
     match step:
-        case Layer() | Affine(rows=1) | Pooling(kind="max") | Activation(function="relu"):
+        case Layer() | Affine() | Sum() | Product() | Gather() | Pooling(kind="max") | Activation(function="relu"):
             return True
         case Convolution(product=Layer() as layer) if numerics == "chip":
             return int(np.diff(layer.matrix.rows.starts).max()) <= _MOST_CHIP_TAPS
-        case Activation(rows=1, function=function):
-            return numerics != "chip" and function in FUNCTIONS
-        case Dense() | Convolution() | Recurrent() | Pooling():
-            return numerics != "chip"
-    return False
+        case Rows(product=Layer()):
+            return True
+        case Activation():
+            return numerics != "chip" and step.function in _FUNCTIONS
+        case Dense():
+            return numerics != "chip" and step.groups == 1
+    return numerics != "chip" and isinstance(step, Convolution | Pooling | Recurrent | Rows)
 
 
 class Plan:
-    """`steps`, each one's outputs the next one's inputs; all of them `is_native`.
+    """Steps `numbers` of `network`, which follow each other and all are native.
 
     `chain_of` makes the native code of linear layers in a row; `most_bytes` gives what a layer's weights may take.
+    `reads` are the steps before these whose outputs they read, NETWORK_INPUT among them; `gives` those of theirs that
+    are read after them, or the network's last, and `lengths` how many numbers these have.
     """
 
     def __init__(
         self,
-        steps: Sequence[Step],
+        network: Network,
+        numbers: Sequence[int],
         numerics: str,
         threads: int,
         chain_of: Callable[[list[Layer]], Chain],
         most_bytes: Callable[[Layer], int],
     ) -> None:
-        self.inputs, self.outputs = steps[0].inputs, steps[-1].outputs
-        self._numerics, self._chain_of, self._most_bytes = numerics, chain_of, most_bytes
-        self._native = _native.Plan([self.inputs], threads)
+        steps, first, end = network.steps, numbers[0], numbers[-1] + 1
+        after = {source for sources in network.reads[end:] for source in sources}
+        self.name = steps[first].name
+        self.reads = tuple(sorted({source for k in numbers for source in network.reads[k] if source < first}))
+        self.gives = tuple(k for k in numbers if k in after or k == len(steps) - 1)
+        self.lengths = tuple(steps[k].outputs for k in self.gives)
+        self._chains: list[Chain] = []
+
+        def kept_chain_of(layers: list[Layer]) -> Chain:
+            self._chains.append(chain_of(layers))
+            return self._chains[-1]
+
+        self._numerics, self._chain_of, self._most_bytes = numerics, kept_chain_of, most_bytes
+        self._native = _native.Plan([_length(network, source) for source in self.reads], threads)
         self._names: list[str] = []  # of the steps of the native plan
         plans: list[LayerPlan] = []
-        value = 0
-        waiting: list[Layer] = []  # linear layers in a row, which become one step
-        for step in [*map(_simplest, steps), None]:
-            if isinstance(step, Layer):
-                waiting.append(step)
-                continue
-            if waiting:
-                chain = chain_of(waiting)
-                plans += chain.plan
-                value = self._native.add_layers([value], chain.native)
-                self._names.append(waiting[0].name)
-                waiting = []
-            if step is not None:
-                value, found = self._add(step, value)
-                plans += found
-                self._names.append(step.name)
+        values = {source: value for value, source in enumerate(self.reads)}
+        runs = together(network, numbers)
+        for run in runs:
+            sources = [values[source] for source in network.reads[run[0]]]
+            simple = [_simplest(steps[k]) for k in run]
+            layers = [step for step in simple if isinstance(step, Layer)]
+            if layers:
+                chain = kept_chain_of(layers)
+                value, found = self._native.add_layers(sources, chain.native), chain.plan
+            else:
+                value, found = self._add(simple[0], sources)
+            values[run[-1]] = value
+            plans += found
+            self._names.append(simple[0].name)
         self.plan = tuple(plans)
+        # A chain alone is called directly.
+        self._chain = chain if len(runs) == 1 and layers and len(network.reads[numbers[0]]) == 1 else None
+        # What to call with a vector, its outputs and None where that is all that there is to do.
+        self.quick = self._chain.native.run if self._chain is not None and numerics != "chip" else None
         try:
-            self._native.finish([value], csc.MAX_BYTES)
+            self._native.finish([values[k] for k in self.gives], csc.MAX_BYTES)
         except ValueError as error:
-            raise InputError(f"network with {steps[0].name}: {error}") from error
+            raise InputError(f"network with {self.name}: {error}") from error
 
-    def run(self, vectors: Floats, out: Floats) -> bool:
-        """Write the outputs for `vectors`, (batch, inputs) or (inputs,), to `out`; return whether all were finite.
+    def run(self, vectors: Sequence[Floats], out: Sequence[Floats]) -> bool:
+        """Write what the steps give for `vectors`, what they read, to `out`; return whether all were finite.
 
-        Raises InputError where numbers on the way overflowed.
+        Each is (batch, length) or (length,). Raises InputError where numbers on the way overflowed.
         """
+        if self._chain is not None:
+            return self._chain.run(vectors[0], out[0])
         overflows = np.zeros(self._native.layers, np.uint64)
-        done = self._native.run([vectors], [out], overflows)
-        if done == _native.PLAN_BAD_INPUT or (done != _native.PLAN_DONE and not np.isfinite(vectors).all()):
-            return False
+        done = self._native.run(vectors, out, overflows)
         if done != _native.PLAN_DONE:
+            if done == _native.PLAN_BAD_INPUT or not all(np.isfinite(vector).all() for vector in vectors):
+                return False
             raise InputError(f"the inputs of layer {self._names[done]} overflowed: some are NaN or infinite")
         if self._numerics == "chip":  # only its sums can wrap
             warn_of_overflows(self.plan, overflows)
         return True
 
-    def _add(self, step: Step, value: int) -> tuple[int, tuple[LayerPlan, ...]]:
+    def use_threads(self, threads: int) -> None:
+        """Let at most `threads` threads share a call from now on."""
+        self._native.use_threads(threads)
+        for chain in self._chains:
+            chain.native.use_threads(threads)
+
+    def _add(self, step: Step, sources: list[int]) -> tuple[int, tuple[LayerPlan, ...]]:
         """Add one step; return the number of its value and how its layers run."""
-        native, sources = self._native, [value]
+        native = self._native
         match step:
             case Convolution():
-                return self._add_convolution(step, value)
+                return self._add_convolution(step, sources)
+            case Rows(product=Layer() as layer):
+                chain = self._chain_of([layer])
+                return native.add_rows(sources, step.rows, chain.native), chain.plan
+            case Rows(product=Dense() as dense):
+                return native.add_dense_rows(sources, step.rows, dense.weights, dense.bias, dense.relu), ()
+            case Sum() | Product():
+                return native.add_combination(sources, step.size, step.terms, isinstance(step, Sum)), ()
+            case Gather():
+                return native.add_gather(sources, step.size, step.index), ()
             case Recurrent(product=Layer() as layer):
                 chain = self._chain_of([layer])
                 cell = (step.cell == "lstm", step.steps, step.features, step.last_only)
@@ -112,14 +151,14 @@ class Plan:
                 sizes = ((image.channels, image.height, image.width), window.kernel, window.stride, window.padding)
                 return native.add_pooling(sources, *sizes, step.kind == "max"), ()
             case Affine():
-                return native.add_affine(sources, step.pixels, step.scale, step.shift), ()
+                return native.add_affine(sources, step.rows, step.pixels, step.scale, step.shift), ()
             case Activation():
-                return native.add_function(sources, step.function, step.size), ()
+                return native.add_function(sources, step.function, step.size, step.rows), ()
             case Dense():
                 return native.add_dense(sources, step.weights, step.bias, step.relu), ()
         raise TypeError(type(step))
 
-    def _add_convolution(self, step: Convolution, value: int) -> tuple[int, tuple[LayerPlan, ...]]:
+    def _add_convolution(self, step: Convolution, sources: list[int]) -> tuple[int, tuple[LayerPlan, ...]]:
         image, window, product = step.image, step.window, step.product
         reals, integers = np.zeros(0, np.float32), np.zeros(0, np.int16)
         if isinstance(product, Layer):
@@ -139,17 +178,18 @@ class Plan:
             numerics, unit, chip_bias, settings = "float32", 1.0, np.zeros(0, np.int64), (0, 0, 16, 24)
             rows, places = np.nonzero(product.weights)
             starts = np.searchsorted(rows, np.arange(product.outputs + 1)).astype(np.int64)
-            columns, reals = places.astype(np.uint32), product.weights[rows, places]
+            first = rows * product.groups // product.outputs * product.weights.shape[1]  # of the row's group
+            columns, reals = (first + places).astype(np.uint32), product.weights[rows, places]
         try:
             value, kernel, size = self._native.add_convolution(
-                [value],
+                sources,
                 numerics,
                 (image.channels, image.height, image.width),
                 window.kernel,
                 window.stride,
                 window.padding,
-                (1, 1),
-                1,
+                window.dilation,
+                1,  # a group: what is outside those of the product has no weight
                 starts,
                 columns,
                 reals,
@@ -173,11 +213,24 @@ class Plan:
         return value, (LayerPlan(product.name, kernel, size, len(columns), {}),)
 
 
+def _length(network: Network, source: int) -> int:
+    return network.inputs if source == NETWORK_INPUT else network.steps[source].outputs
+
+
+def together(network: Network, numbers: Sequence[int]) -> list[list[int]]:
+    """Return the steps, by number, as runs: linear layers of which each alone reads the one before are one run."""
+    readers = Counter(source for sources in network.reads for source in sources)
+    runs: dict[int, list[int]] = {}  # by the last number
+    for number in numbers:
+        before = network.layer_before(number)
+        run = runs.pop(before) if before in runs and readers[before] == 1 else []
+        runs[number] = [*run, number]
+    return sorted(runs.values())
+
+
 def _simplest(step: Step) -> Step:
     """Return a convolution whose window is the whole image as its product, any other step as it is."""
-    if isinstance(step, Convolution) and (step.window.kernel, step.window.padding) == (
-        (step.image.height, step.image.width),
-        (0, 0),
-    ):
-        return step.product
-    return step
+    if not isinstance(step, Convolution) or (isinstance(step.product, Dense) and step.product.groups > 1):
+        return step
+    whole = (step.image.height, step.image.width), (0, 0)
+    return step.product if (step.window.kernel, step.window.padding) == whole else step

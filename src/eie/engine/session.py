@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter
+import time
+import warnings
+from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from eie.encoding.csc import InterleavedCSC
 from eie.engine.chain import UNLIMITED, AccumulatorOverflow, Chain, LayerPlan, numbers_in
 from eie.engine.plan import Plan, is_native
 from eie.errors import InputError
-from eie.model.network import NETWORK_INPUT, Batch, Layer, Network, Reads, Step, flow
+from eie.model.network import NETWORK_INPUT, Batch, Layer, Network
 from eie.model.reference import input_batch
 from eie.storage import load
 
@@ -28,6 +31,11 @@ KERNELS = tuple(_native.kernel_names())  # of this build; native/kernels/README.
 _STAGED_BATCH = 256  # inputs at a time: a convolution's windows take many times the memory of its image
 _STAGED_BYTES = 2**28
 
+_MOST_THREADS = 16  # that are tried where the session chooses
+_ROUNDS, _MOST_SECONDS = 20, 0.1  # of trying
+
+_FLOAT32 = np.dtype(np.float32)
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -37,7 +45,8 @@ class InferenceSession:
     `network` is a network, a layer, a matrix or the path of a model file, encoded for any number of PEs. `numerics` is
     `int16` (16-bit integers, scales chosen per call; the default), `int8` (the same with 8 bits; `eie.engine.int8` has
     its formulas), `chip` (the chip's arithmetic, bit for bit; needs a calibrated network) or `float32`. `threads` is
-    how many threads share a call; with 1 none is started. `kernel` forces one of KERNELS for every layer; otherwise the
+    how many threads share a call; with 1 none is started, with None as many as make a vector's way through the network
+    quicker, which is measured here. `kernel` forces one of KERNELS for every layer; otherwise the
     environment variable EIE_KERNEL does, and otherwise each layer gets the one measured fastest. Convolutions have a
     kernel of their own, and with `int16` and `int8` one scale for the whole image. Kernels round `int16`
     weights differently, so two such sessions can differ within that accuracy; `int8` and `chip` give the same bits
@@ -57,15 +66,16 @@ class InferenceSession:
         network: Network | Layer | InterleavedCSC | str | Path,
         *,
         numerics: str = "int16",
-        threads: int = 1,
+        threads: int | None = 1,
         kernel: str | None = None,
         activity: tuple[float, float] = (0.0, 1.0),
         weight_bytes: int | None = None,
     ) -> None:
         if numerics not in NUMERICS:
             raise InputError(f"numerics must be {', '.join(NUMERICS[:-1])} or {NUMERICS[-1]}, not {numerics}")
-        if not isinstance(threads, int) or not 1 <= threads <= 256:
-            raise InputError(f"threads must be an integer from 1 to 256, not {threads!r}")
+        if threads is not None and (not isinstance(threads, int) or not 1 <= threads <= 256):
+            raise InputError(f"threads must be an integer from 1 to 256, or None, not {threads!r}")
+        choose_threads, threads = threads is None, min(_MOST_THREADS, _cores()) if threads is None else threads
         self.network = load(network) if isinstance(network, str | Path) else Network.of(network)
         least, most = activity
         if not 0 <= least <= most <= 1:
@@ -75,7 +85,7 @@ class InferenceSession:
         self.numerics = numerics
         self.threads = threads
         forced = kernel or os.environ.get("EIE_KERNEL", "")
-        self._stages: list[Chain | Plan | Step] = []
+        self._stages: list[Plan | int] = []  # an integer is a step that runs in NumPy
         self._inner: dict[str, Chain] = {}  # those of the layers of steps that run in NumPy, by name
         # What a layout takes grows with the weights, and a little with the rows and columns.
         numbers = sum(numbers_in(layer) for layer in self.network.layers)
@@ -87,24 +97,30 @@ class InferenceSession:
         def most_bytes(layer: Layer) -> int:
             return UNLIMITED if bytes_per_number is None else int(bytes_per_number * numbers_in(layer))
 
+        steps = self.network.steps
         plans: list[LayerPlan] = []
-        runs, self._reads = _stages(self.network, numerics)
-        for run in runs:
-            steps = [self.network.steps[number] for number in run]
-            if not is_native(steps[0], numerics):
-                self._stages += steps
-                for layer in steps[0].layers:
+        for native, run in groupby(range(len(steps)), lambda number: is_native(steps[number], numerics)):
+            if native:
+                stage = Plan(self.network, list(run), numerics, threads, chain_of, most_bytes)
+                self._stages.append(stage)
+                plans += stage.plan
+                continue
+            for number in run:
+                self._stages.append(number)
+                for layer in steps[number].layers:
                     self._inner[layer.name] = chain_of([layer])
                     plans += self._inner[layer.name].plan
-                continue
-            layers = [step for step in steps if isinstance(step, Layer)]
-            all_linear = len(layers) == len(steps)
-            stage = chain_of(layers) if all_linear else Plan(steps, numerics, threads, chain_of, most_bytes)
-            self._stages.append(stage)
-            plans += stage.plan
         self.plan = tuple(plans)
+        last = {value: k for k, stage in enumerate(self._stages) for value in self._reads(stage)}
+        self._leaving = [[value for value in last if last[value] == k] for k in range(len(self._stages))]
         self._staged = max(1, min(_STAGED_BATCH, _STAGED_BYTES // (4 * self.network.working_values)))
         self._inputs, self._outputs = self.network.inputs, self.network.outputs
+        self._shape = (self._inputs,)
+        only = self._stages[0] if len(self._stages) == 1 else None
+        self._quick = only.quick if isinstance(only, Plan) else None
+        if choose_threads and threads > 1:
+            self.threads = self._fastest(threads)
+            self._use_threads(self.threads)
 
     def run(self, inputs: npt.ArrayLike, out: Floats | None = None) -> Floats:
         """Return the network's float32 outputs, (outputs,) for an input vector or (batch, outputs) for a batch.
@@ -113,6 +129,21 @@ class InferenceSession:
         With `out`, a C-contiguous float32 array of the outputs' shape, the result is written there and returned.
         Native code allocates nothing after the first call.
         """
+        # One vector through linear layers, as quick as can be: a small layer takes no longer than these lines.
+        quick = self._quick
+        if (
+            quick is not None
+            and out is None
+            and type(inputs) is np.ndarray
+            and inputs.dtype is _FLOAT32
+            and inputs.shape == self._shape
+        ):
+            outputs = np.empty(self._outputs, np.float32)
+            try:
+                if quick(inputs, outputs, None):
+                    return outputs
+            except TypeError:  # not contiguous
+                pass
         if np.ndim(inputs) > 2:
             inputs = self._as_vectors(np.asarray(inputs))
         if isinstance(inputs, np.ndarray) and inputs.dtype == np.float32 and inputs.flags.c_contiguous:
@@ -129,8 +160,8 @@ class InferenceSession:
         elif out.dtype != np.float32 or out.shape != shape or not (out.flags.c_contiguous and out.flags.writeable):
             given = f"{out.dtype} of shape {out.shape}"
             raise InputError(f"out must be a writable, contiguous float32 array of shape {shape}, not {given}")
-        if len(self._stages) == 1 and isinstance(self._stages[0], Chain | Plan):
-            if not self._stages[0].run(array, out):
+        if len(self._stages) == 1 and isinstance(self._stages[0], Plan):
+            if not self._stages[0].run([array], [out]):
                 input_batch(array, self._inputs)  # names the first that is NaN or infinite
             return out
         input_batch(array, self._inputs)
@@ -141,7 +172,7 @@ class InferenceSession:
 
     def _as_vectors(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return a batch of images, or of anything else of the right size, as (batch, inputs)."""
-        image = getattr(self.network.steps[0], "image", None)
+        image = getattr(self.network.steps[0], "image", None) if len(self.network.reads[0]) == 1 else None
         expected = f"({self._inputs},) or (batch, {self._inputs})"
         fits = math.prod(batch.shape[1:]) == self._inputs
         if image is not None:
@@ -152,42 +183,69 @@ class InferenceSession:
             raise InputError(f"inputs must have shape {expected}, not {batch.shape}")
         return batch.reshape(len(batch), -1)
 
-    def _run_stages(self, vectors: Floats) -> Floats:
-        return flow(self._reads, vectors, self._run_stage).astype(np.float32, copy=False)
+    def _use_threads(self, threads: int) -> None:
+        for stage in self._stages:
+            if isinstance(stage, Plan):
+                stage.use_threads(threads)
+        for chain in self._inner.values():
+            chain.native.use_threads(threads)
 
-    def _run_stage(self, number: int, vectors: Batch) -> Batch:
-        stage = self._stages[number]
-        if isinstance(stage, Chain | Plan):
-            return _run_native(stage, vectors)
-        return stage.run(vectors, self._multiply).astype(np.float32, copy=False)
+    def _fastest(self, most: int) -> int:
+        """Return how many threads to use, of 1, 2, 4 and so on up to `most`: the fewest within a tenth of the best."""
+        vector = np.zeros(self._inputs, np.float32)
+        vector[::3] = 1  # a third of the inputs active, whole numbers
+        try:
+            self.run(vector)
+        except InputError:  # of a lookup, say, that has no entry 1
+            vector[:] = 0
+        candidates: list[int] = [*(2**k for k in range(most.bit_length()) if 2**k < most), most]
+        best = dict.fromkeys(candidates, math.inf)
+        end = time.perf_counter() + _MOST_SECONDS
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AccumulatorOverflow)
+            for done in range(_ROUNDS):  # in turns: the processor is seldom ours alone
+                if done and time.perf_counter() > end:
+                    break
+                for threads in candidates:
+                    self._use_threads(threads)
+                    self.run(vector)
+                    best[threads] = min(best[threads], _seconds(lambda: self.run(vector)))
+        return min(threads for threads in candidates if best[threads] <= 1.1 * min(best.values()))
+
+    def _run_stages(self, vectors: Floats) -> Floats:
+        """Run the stages in order; values are kept by the number of the step that made them."""
+        kept: dict[int, Floats] = {NETWORK_INPUT: vectors}
+        for stage, leaving in zip(self._stages, self._leaving, strict=True):
+            read = [kept[value] for value in self._reads(stage)]
+            for value in leaving:
+                del kept[value]
+            if isinstance(stage, Plan):
+                results = [np.empty((len(vectors), length), np.float32) for length in stage.lengths]
+                if not stage.run(read, results):
+                    raise InputError(f"the inputs of {stage.name} overflowed: some are NaN or infinite")
+                kept.update(zip(stage.gives, results, strict=True))
+                continue
+            together = read[0] if len(read) == 1 else np.concatenate(read, axis=1)
+            result = self.network.steps[stage].run(together, self._multiply)
+            kept[stage] = np.ascontiguousarray(result, np.float32)
+        return kept[len(self.network.steps) - 1]
+
+    def _reads(self, stage: Plan | int) -> tuple[int, ...]:
+        return stage.reads if isinstance(stage, Plan) else self.network.reads[stage]
 
     def _multiply(self, layer: Layer, vectors: Batch) -> Batch:
-        return _run_native(self._inner[layer.name], vectors)
+        chain = self._inner[layer.name]
+        outputs = np.empty((len(vectors), chain.outputs), np.float32)
+        if not chain.run(np.ascontiguousarray(vectors, np.float32), outputs):
+            raise InputError(f"the inputs of layer {layer.name} overflowed: some are NaN or infinite")
+        return outputs
 
 
-def _stages(network: Network, numerics: str) -> tuple[list[list[int]], Reads]:
-    """Return the steps that run together, by number, and which of these stages each reads.
-
-    Native steps each of which reads the one before alone, and is all that reads it, are one stage; any other step is
-    one by itself.
-    """
-    readers = Counter(source for sources in network.reads for source in sources)
-    native = [is_native(step, numerics) for step in network]
-    stages: list[list[int]] = []
-    stage_of = {NETWORK_INPUT: NETWORK_INPUT}
-    for number, sources in enumerate(network.reads):
-        before = sources[0]
-        if before != NETWORK_INPUT and len(sources) == 1 == readers[before] and native[before] and native[number]:
-            stage_of[number] = stage_of[before]
-            stages[stage_of[number]].append(number)
-        else:
-            stage_of[number] = len(stages)
-            stages.append([number])
-    return stages, tuple(tuple(stage_of[source] for source in network.reads[stage[0]]) for stage in stages)
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
-def _run_native(stage: Chain | Plan, vectors: Batch) -> Floats:
-    outputs = np.empty((len(vectors), stage.outputs), np.float32)
-    if not stage.run(np.ascontiguousarray(vectors, np.float32), outputs):
-        raise InputError(f"the inputs of layer {stage.plan[0].name} overflowed: some are NaN or infinite")
-    return outputs
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -32,7 +32,7 @@ class Journal:
             "eie": eie.__version__,
             "technology": f"{technology.name}, {_digest(technology.model_dump_json())}",
             "own_layers": _digest(*(layer.model_dump_json() for layer in space.own_layers.values())),
-            "files": _digest(space.files_digest()),
+            "files": _digest(*(sha256(path.read_bytes()).hexdigest() for path in space.files())),
         }
         if path.exists():
             self._read()

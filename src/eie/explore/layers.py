@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +37,7 @@ __all__ = [
     "SweptLayer",
     "WeightLayer",
     "WholeNetwork",
+    "files_of",
     "layer_data",
 ]
 
@@ -74,6 +76,14 @@ class _Own(BaseModel):
 
 
 PATHS = ("model", "weights", "activations", "inputs")
+
+
+def files_of(layer: _Own) -> Iterator[Path]:
+    """The files that a layer is read from."""
+    for name in PATHS:
+        path = getattr(layer, name, None)
+        if isinstance(path, str):
+            yield Path(path)
 
 
 class GeneratedLayer(_Own):

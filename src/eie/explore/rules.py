@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,7 +9,7 @@ from eie.errors import InputError
 from eie.program.rules import BalancedRows, InOrderScan, RoundRobin, RowAssignment, ScanRule
 from eie.support.python_files import module_from
 
-__all__ = ["IN_ORDER", "assignment", "beside", "digest", "scan_rule"]
+__all__ = ["IN_ORDER", "assignment", "beside", "files_of", "scan_rule"]
 
 ASSIGNMENTS: dict[str, RowAssignment] = {"round robin": RoundRobin(), "by load": BalancedRows()}
 IN_ORDER = "in order"
@@ -41,10 +40,9 @@ def beside(name: object, folder: Path) -> object:
     return name
 
 
-def digest(names: list[str]) -> str:
-    """What tells the files of these rules from other ones; "" where no rule comes from a file."""
-    files = sorted({name.rpartition(":")[0] for name in names if ".py:" in name})
-    return sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()[:16] if files else ""
+def files_of(names: list[str]) -> list[Path]:
+    """The files that these rules come from."""
+    return [Path(name.rpartition(":")[0]) for name in names if ".py:" in name]
 
 
 def _own(parameter: str, name: object, kind: type[Rule], expected: str) -> Rule:

@@ -49,8 +49,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from eie.chip import Hardware
 from eie.cost import ExternalMemory, Technology, load_external_memory, load_technology
 from eie.errors import InputError
-from eie.explore.layers import BENCHMARK_NAMES, GeneratedLayer, ModelLayer, OwnLayer, WeightLayer, WholeNetwork
-from eie.explore.rules import IN_ORDER, assignment, beside, digest, scan_rule
+from eie.explore.layers import (
+    BENCHMARK_NAMES,
+    GeneratedLayer,
+    ModelLayer,
+    OwnLayer,
+    WeightLayer,
+    WholeNetwork,
+    files_of,
+)
+from eie.explore.rules import IN_ORDER, assignment, beside, scan_rule
+from eie.explore.rules import files_of as files_of_rules
 from eie.support.toml import parse_toml, read_toml
 
 __all__ = ["PARAMETERS", "Run", "Space", "load_space", "ready_spaces"]
@@ -198,14 +207,13 @@ class Space(BaseModel):
         names = dict.fromkeys(run.external_memory for run in runs if run.external_memory != NO_MEMORY)
         return {name: load_external_memory(name) for name in names}
 
-    def files_digest(self) -> str:
-        """What tells the files that the parameters name from others, so that no old run is taken for a new one."""
+    def files(self) -> list[Path]:
+        """The files that layers, rules and external memories are read from, those that are there, each once."""
         points = [*self.run_list, *({name: value} for name, values in self.parameters.items() for value in values)]
-        memories = {
-            str(point["external_memory"]) for point in points if point.get("external_memory", NO_MEMORY) != NO_MEMORY
-        }
         rules = [str(point[name]) for point in points for name in ("row_assignment", "scan_rule") if name in point]
-        return digest(rules) + "".join(load_external_memory(name).model_dump_json() for name in sorted(memories))
+        memories = [Path(str(point["external_memory"])) for point in points if "external_memory" in point]
+        own = [file for layer in self._own for file in files_of(layer)]
+        return sorted({path for path in (*own, *files_of_rules(rules), *memories) if path.is_file()})
 
     @property
     def _grid_size(self) -> int:

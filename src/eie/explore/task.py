@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eie.chip import Simulation, capacity, simulate
+from eie.chip.memories import WEIGHT_MEMORIES
 from eie.chip.spread import Spread
 from eie.cost import Cost, ExternalMemory, Stream, Technology, cost_with_streams, stream_matrix
 from eie.encoding.csc import InterleavedCSC
@@ -32,8 +33,8 @@ class Task:
         """A row per run: parameters, then what was simulated, then what was modelled; units are in the names.
 
         Over several input vectors every number is their mean, beside the deviation and the most of the time. `holds`
-        tells whether the memories hold the layer, `fits` whether it runs: they hold it or an external memory does, and
-        they can be read in every cycle.
+        tells whether the memories hold the layer, `fits` whether it runs: they hold it, or all but its weights, which
+        an external memory has; and they can be read in every cycle.
         """
         first = self.runs[0]
         layer = layer_data(first.layer, self.layer)
@@ -42,7 +43,7 @@ class Task:
         for run in self.runs:
             memory = self.memories.get(run.external_memory)
             played = [_play(matrix, vector, run, memory, self.technology) for vector in layer.vectors]
-            holds = all(need.fits for need in capacity(matrix, run.hardware))
+            short = {need.memory for need in capacity(matrix, run.hardware) if not need.fits}
             outside = isinstance(played[0][0], Stream)
             time = Spread.of([cost.latency_us for _, cost in played])
             rows.append(
@@ -53,9 +54,9 @@ class Task:
                     "latency_us_deviation": time.deviation,
                     "latency_us_most": time.most,
                     "real_work": matrix.nnz / max(matrix.n_entries, 1),
-                    "holds": holds,
+                    "holds": not short,
                     "slowest_memory_ns": played[0][1].slowest_memory_ns,
-                    "fits": (holds or outside) and played[0][1].keeps_clock,
+                    "fits": short <= set(WEIGHT_MEMORIES if outside else ()) and played[0][1].keeps_clock,
                 }
             )
         return rows

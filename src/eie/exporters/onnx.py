@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from eie.errors import InputError
-from eie.model.network import Layer, Network, Step
-from eie.steps import Activation, Affine, Convolution, Dense, Image, Pooling
+from eie.exporters.state_dict import weights_of
+from eie.model.network import NETWORK_INPUT, Layer, Network, Step
+from eie.steps import Activation, Affine, Convolution, Dense, Image, Pooling, Product, Sum
 from eie.support.extras import needed_for
 from eie.support.names import unique_name
 from eie.support.output_files import atomic_write
@@ -38,11 +39,15 @@ def onnx_model(network: Network) -> Any:
 
     The input is (batch, inputs), or (batch, channels, height, width) where the first step takes an image.
     """
+    if network.sources is not None:
+        raise InputError(f"network {network.name} is no chain of steps, which is not written to ONNX")
     first = getattr(network.steps[0], "image", None)
     shape = [network.inputs] if first is None else [first.channels, first.height, first.width]
     writer = _Writer(first)
-    for step in network:
+    for step, sources in zip(network, network.reads, strict=True):
+        writer.read(step, sources)
         writer.add(step)
+        writer.values.append((writer.last, writer.image))
     floats = onnx.TensorProto.FLOAT
     graph = onnx.helper.make_graph(
         [*writer.nodes, onnx.helper.make_node("Flatten" if writer.image else "Identity", [writer.last], ["output"])],
@@ -73,39 +78,66 @@ class _Writer:
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
         self.last = "input"
+        self.values: list[tuple[str, Image | None]] = []  # of the steps written
+        self._input = self.last, image
         self._taken = {"input", "output"}  # names of values, tensors and nodes
+
+    def read(self, step: Step, sources: tuple[int, ...]) -> None:
+        """Make what `step` reads the last value: that of its source, or all of several as one vector."""
+        given = [self._input if source == NETWORK_INPUT else self.values[source] for source in sources]
+        parts = []
+        for self.last, self.image in given:
+            if len(given) > 1:
+                self._as_vector(step.name)
+            parts.append(self.last)
+        if len(parts) > 1:
+            self.last, others = parts[0], parts[1:]
+            self._node("Concat", f"{step.name}.inputs", *others, axis=1)
 
     def add(self, step: Step) -> None:
         match step:
-            case Layer() | Dense():
+            case Layer(groups=1) | Dense(groups=1):
                 self._as_vector(step.name)
                 self._node("Gemm", step.name, *self._weights(step, step.name), transB=1)
                 self._relu(step.relu)
             case Convolution():
                 self._as_image(step.name, step.image)
-                kernel = (step.image.channels, *step.window.kernel)
+                groups = step.product.groups
+                kernel = (step.image.channels // groups, *step.window.kernel)
                 tensors = self._weights(step.product, step.name, kernel)
-                self._node("Conv", step.name, *tensors, **_window(step))
+                self._node("Conv", step.name, *tensors, group=groups, **_window(step))
                 self._relu(step.product.relu)
                 self.image = step.image_out
             case Pooling():
                 self._as_image(step.name, step.image)
                 if step.kind == "max":
                     self._node("MaxPool", step.name, **_window(step))
+                elif step.window.dilation != (1, 1):
+                    raise InputError(f"{step.name} is an average pooling with dilation, which is not written to ONNX")
                 else:
                     self._node("AveragePool", step.name, count_include_pad=1, **_window(step))
                 self.image = step.image_out
-            case Activation():
+            case Activation(rows=1) if step.function in _ACTIVATIONS:
                 arguments = {"axis": 1} if "softmax" in step.function else {}
                 if arguments:
                     self._as_vector(step.name)
                 self._node(_ACTIVATIONS[step.function], step.name, **arguments)
-            case Affine() if self.image and (self.image.channels, self.image.size) == (step.scale.size, step.inputs):
+            case Affine(rows=1) if self.image and (self.image.channels, self.image.size) == (
+                step.scale.size,
+                step.inputs,
+            ):
                 ones, zeros = np.ones_like(step.scale), np.zeros_like(step.scale)
                 facts = {"scale": step.scale, "shift": step.shift, "mean": zeros, "variance": ones}
                 names = [self._tensor(f"{step.name}.{what}", array) for what, array in facts.items()]
                 self._node("BatchNormalization", step.name, *names, epsilon=0.0)
-            case Affine():
+            case Sum() | Product():
+                self._as_vector(step.name)
+                self._reshape(step.name, [-1, step.terms, step.size])
+                if isinstance(step, Sum):
+                    self._node("ReduceSum", step.name, self._tensor(f"{step.name}.axis", np.array([1])), keepdims=0)
+                else:
+                    self._node("ReduceProd", step.name, axes=[1], keepdims=0)
+            case Affine(rows=1):
                 self._as_vector(step.name)
                 self._reshape(step.name, [-1, step.scale.size, step.pixels])
                 self._node("Mul", f"{step.name}.scale", self._tensor(f"{step.name}.scale", step.scale[:, None]))
@@ -115,7 +147,7 @@ class _Writer:
                 raise InputError(f"{step.name} is a {type(step).__name__}, which is not written to ONNX")
 
     def _weights(self, product: Layer | Dense, name: str, kernel: tuple[int, ...] = ()) -> list[str]:
-        weights = product.matrix.dense() if isinstance(product, Layer) else product.weights
+        weights = weights_of(product)
         names = [self._tensor(f"{name}.weight", weights.reshape(len(weights), *kernel) if kernel else weights)]
         if product.bias is not None:
             names.append(self._tensor(f"{name}.bias", product.bias))
@@ -159,4 +191,5 @@ class _Writer:
 
 def _window(step: Convolution | Pooling) -> dict[str, Any]:
     window = step.window
-    return {"kernel_shape": window.kernel, "strides": window.stride, "pads": window.padding * 2}
+    facts: dict[str, Any] = {"kernel_shape": window.kernel, "strides": window.stride, "pads": window.padding * 2}
+    return facts if window.dilation == (1, 1) else facts | {"dilations": window.dilation}

@@ -11,11 +11,11 @@ import safetensors.numpy
 
 from eie.errors import InputError
 from eie.model.network import Layer, Network
-from eie.steps import Affine, Convolution, Dense, Recurrent, Winograd
+from eie.steps import Affine, Convolution, Dense, Embedding, Recurrent, Rows, Winograd
 from eie.support.extras import needed_for
 from eie.support.output_files import atomic_write
 
-__all__ = ["state_dict", "write_arrays", "write_state_dict"]
+__all__ = ["state_dict", "weights_of", "write_arrays", "write_state_dict"]
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 
@@ -30,14 +30,14 @@ def state_dict(network: Network) -> Arrays:
     for step in network:
         match step:
             case Layer() | Dense():
-                weights, bias = _weights(step), step.bias
+                weights, bias = weights_of(step), step.bias
             case Convolution():
-                weights, bias = _weights(step.product), step.product.bias
-                weights = weights.reshape(-1, step.image.channels, *step.window.kernel)
+                weights, bias = weights_of(step.product), step.product.bias
+                weights = weights.reshape(len(weights), -1, *step.window.kernel)
             case Winograd():
-                weights, bias = np.stack([_weights(place) for place in step.places]), step.bias
-            case Recurrent():
-                weights, bias = _weights(step.product), step.product.bias
+                weights, bias = np.stack([weights_of(place) for place in step.places]), step.bias
+            case Recurrent() | Rows() | Embedding():
+                weights, bias = weights_of(step.product), step.product.bias
             case Affine():
                 arrays |= {f"{step.name}.scale": step.scale, f"{step.name}.shift": step.shift}
                 continue
@@ -49,8 +49,15 @@ def state_dict(network: Network) -> Arrays:
     return arrays
 
 
-def _weights(product: Layer | Dense) -> npt.NDArray[np.float32]:
-    return product.matrix.dense() if isinstance(product, Layer) else np.array(product.weights)
+def weights_of(product: Layer | Dense) -> npt.NDArray[np.float32]:
+    """Return a product's weights as PyTorch has them: (outputs, inputs), with groups (outputs, inputs / groups)."""
+    if isinstance(product, Dense):
+        return np.array(product.weights)
+    weights, groups = product.matrix.dense(), product.groups
+    if groups == 1:
+        return weights
+    blocks = weights.reshape(groups, product.outputs // groups, groups, -1)
+    return blocks[np.arange(groups), :, np.arange(groups)].reshape(product.outputs, -1)
 
 
 def write_state_dict(network: Network, path: Path) -> None:

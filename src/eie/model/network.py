@@ -81,7 +81,8 @@ class Layer(Step):
     """One layer: `matrix` W; `bias` b, float32 (outputs,), or None; whether ReLU follows; the chip's Q formats.
 
     A bias may also be a column of W whose activation is 1.0, as in the authors' own data; it is then one more input.
-    `formats` is None until calibration inputs have determined the Q formats.
+    `formats` is None until calibration inputs have determined the Q formats. With `groups`, outputs and inputs are so
+    many equal parts, and W has weights only where a part of the outputs meets that of the inputs.
     """
 
     name: str
@@ -89,9 +90,12 @@ class Layer(Step):
     bias: npt.NDArray[np.float32] | None = None
     relu: bool = False
     formats: Formats | None = None
+    groups: int = 1
 
     def __post_init__(self) -> None:
-        """Check the bias against the matrix, and copy it if other code could write to it."""
+        """Check the groups and the bias against the matrix, and copy the bias if other code could write to it."""
+        if self.groups != 1:
+            self._check_groups()
         if self.bias is None:
             return
         bias = np.asarray(self.bias)
@@ -102,6 +106,22 @@ class Layer(Step):
         if not np.isfinite(bias).all():
             raise InputError(f"layer {self.name}: bias must be finite, but some of it is NaN or infinite")
         object.__setattr__(self, "bias", owned(bias))
+
+    def _check_groups(self) -> None:
+        if self.groups < 1 or self.outputs % self.groups or self.inputs % self.groups:
+            raise InputError(
+                f"layer {self.name}: its {self.outputs} outputs and {self.inputs} inputs must be equal groups, not "
+                f"{self.groups}"
+            )
+        starts, columns, _ = self.matrix.rows
+        rows = np.repeat(np.arange(self.outputs), starts[1:] - starts[:-1])
+        outside = rows // (self.outputs // self.groups) != columns // (self.inputs // self.groups)
+        if outside.any():
+            place = int(outside.argmax())
+            raise InputError(
+                f"layer {self.name}: row {rows[place]} has a weight in column {columns[place]}, outside its group of "
+                f"{self.groups}"
+            )
 
     @property
     def outputs(self) -> int:

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from eie.support.processor import processor
+from eie.support.tables import shown
 from eie.workloads.layers import LayerData
 
 __all__ = ["CpuTimes", "Timing", "describe", "measure"]
@@ -42,7 +43,7 @@ class Timing:
     def spread(self) -> str:
         """Quartiles in words, and whether the machine was busy."""
         low, high = self.quartiles_us
-        return f"quartiles {low:.4g} to {high:.4g} us{', machine busy' if self.busy else ''}"
+        return f"quartiles {shown(low)} to {shown(high)} µs{', machine busy' if self.busy else ''}"
 
     @classmethod
     def of(cls, wall_s: list[float], cpu_s: list[float]) -> Timing:

@@ -38,16 +38,20 @@ class Settings:
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to compute a layer: a call per copy of its weights, and the bytes of weights each call reads."""
+    """One way to compute a layer: a call per copy of its weights, the bytes each reads, and how far off it may be."""
 
     name: str
     calls: tuple[Call, ...]
     bytes_read: int
+    tolerance: float = float("inf")
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One contender on one layer: medians with quartiles in microseconds, error relative to the largest output."""
+    """One contender on one layer: medians with quartiles in microseconds, error relative to the largest output.
+
+    `wrong` where the error is more than the peer's number format explains: its times are then no times of this product.
+    """
 
     layer: str
     contender: str
@@ -57,6 +61,7 @@ class Measurement:
     rotated_quartiles_us: tuple[float, float]
     bytes_read: int
     error: float
+    wrong: bool = False
 
 
 def measure_layer(data: LayerData, peers: Sequence[Peer], settings: Settings) -> tuple[list[Measurement], list[str]]:
@@ -76,7 +81,7 @@ def measure_layer(data: LayerData, peers: Sequence[Peer], settings: Settings) ->
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             failed.append(f"{peer.name} on {data.name}: {reason}")
             continue
-        contenders.append(Contender(peer.name, calls, bytes_read))
+        contenders.append(Contender(peer.name, calls, bytes_read, peer.tolerance))
     largest = float(np.abs(expected).max()) or 1.0
     errors = {c.name: float(np.abs(c.calls[0]() - expected).max()) / largest for c in contenders}
     warm = times(contenders, settings.seconds, rotate=False)
@@ -91,6 +96,7 @@ def measure_layer(data: LayerData, peers: Sequence[Peer], settings: Settings) ->
             quartiles(rotated[c.name]),
             c.bytes_read,
             errors[c.name],
+            wrong=not errors[c.name] <= c.tolerance,  # a NaN is wrong, too
         )
         for c in contenders
     ], failed

@@ -58,12 +58,17 @@ def chart(measurements: Sequence[Measurement]) -> alt.Chart:
 
 
 def geometric_means(measurements: Sequence[Measurement]) -> dict[str, tuple[float, float]]:
-    """Return per peer the geometric mean over layers of its time over ours: (warm, rotated)."""
+    """Return per peer the geometric mean over layers of its time over ours: (warm, rotated).
+
+    Layers on which it is wrong do not count; a peer that is wrong on all of them is left out.
+    """
     ours = {m.layer: m for m in measurements if m.contender == measurements[0].contender}
     peers = dict.fromkeys(m.contender for m in measurements if m.contender != measurements[0].contender)
     means = {}
     for peer in peers:
-        theirs = [m for m in measurements if m.contender == peer]
+        theirs = [m for m in measurements if m.contender == peer and not m.wrong]
+        if not theirs:
+            continue
         warm = np.log([m.warm_us / ours[m.layer].warm_us for m in theirs])
         rotated = np.log([m.rotated_us / ours[m.layer].rotated_us for m in theirs])
         means[peer] = (float(np.exp(warm.mean())), float(np.exp(rotated.mean())))

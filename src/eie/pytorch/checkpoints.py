@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -176,7 +177,8 @@ def _sharded(index: Path) -> Weights:
 def torch_load(path: Path, *, weights_only: bool) -> object:
     """Return what a file of torch.save holds. Raises InputError where it is damaged, or holds code unasked."""
     try:
-        found: object = torch.load(path, map_location="cpu", weights_only=weights_only, mmap=weights_only or None)
+        mapped = weights_only and zipfile.is_zipfile(path)  # the form of before PyTorch 1.6 cannot be
+        found: object = torch.load(path, map_location="cpu", weights_only=weights_only, mmap=mapped or None)
         return found
     except Exception as error:  # whatever a damaged or hostile file makes of torch.load
         if weights_only and "eights only" in str(error):

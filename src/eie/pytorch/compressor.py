@@ -135,12 +135,8 @@ def input_shape(model: nn.Module, recipe: Recipe, inputs: npt.NDArray[Any] | Non
 
 
 def targets_of(model: nn.Module) -> dict[str, Target]:
-    """Return the layers that can be compressed, by name: linear, recurrent, and convolutions without groups."""
-    return {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, Target) and getattr(module, "groups", 1) == 1
-    }
+    """Return the layers that can be compressed, by name: linear, recurrent and convolutional."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, Target)}
 
 
 class Compressor:
@@ -174,12 +170,12 @@ class Compressor:
         )
         left = {name for name, layer in recipe.layers.items() if not layer.compress}
         _apply_masks(model)
-        lower_(model, {name for name, layer in recipe.layers.items() if layer.winograd}, left)
+        winograd = {name for name, layer in recipe.layers.items() if layer.winograd}
+        _require_untied(model, winograd, left)
+        lower_(model, winograd, left)
         found = targets_of(model)
         if not found:
-            raise InputError(
-                "the model has no layer that can be compressed: no linear one, no convolution without groups"
-            )
+            raise InputError("the model has no layer that can be compressed: no linear, recurrent or convolutional one")
         self.targets = {name: module for name, module in found.items() if name not in left}
         if not self.targets:
             raise InputError("the recipe has compress = false for every layer, expected at least one layer to compress")
@@ -291,14 +287,31 @@ def _require_plain(name: str, module: Target) -> None:
 Holders = list[tuple[nn.Module, str]]
 
 
-def _holders(
-    model: nn.Module, targets: Mapping[str, Target], left: Collection[str], recipe: Recipe
-) -> dict[str, Holders]:
-    """Return every module and name under which each target's weights are a parameter; of tied targets the first."""
+def _by_place(model: nn.Module) -> dict[int, list[tuple[str, nn.Module, str]]]:
+    """Return for the place in memory of each parameter: the modules that have it, by name, and its name there."""
     by_place: dict[int, list[tuple[str, nn.Module, str]]] = {}
     for owner, module in model.named_modules():
         for tensor, parameter in module.named_parameters(recurse=False, remove_duplicate=False):
             by_place.setdefault(parameter.data_ptr(), []).append((owner, module, tensor))
+    return by_place
+
+
+def _require_untied(model: nn.Module, winograd: Collection[str], left: Collection[str]) -> None:
+    """Raise InputError where a layer that takes another form has weights that are another module's, too."""
+    for held in _by_place(model).values():
+        for owner, module, tensor in held if len(held) > 1 else ():
+            if owner not in left and (owner in winograd or isinstance(module, nn.RNNBase | nn.RNNCellBase)):
+                others = ", ".join(f"{other}.{name}" for other, _, name in held if (other, name) != (owner, tensor))
+                raise InputError(
+                    f"{owner}.{tensor} is also {others}, but is compressed in another form: give each its own weights"
+                )
+
+
+def _holders(
+    model: nn.Module, targets: Mapping[str, Target], left: Collection[str], recipe: Recipe
+) -> dict[str, Holders]:
+    """Return every module and name under which each target's weights are a parameter; of tied targets the first."""
+    by_place = _by_place(model)
     holders: dict[str, Holders] = {}
     taken: set[int] = set()
     for name, target in targets.items():
@@ -311,6 +324,8 @@ def _holders(
             problem = ""
             if owner in left:
                 problem = "is not to be compressed"
+            elif isinstance(module, parametrize.ParametrizationList):
+                problem = "is parametrised"
             elif other.shape != target.weight.shape or other.stride() != target.weight.stride():
                 problem = f"has the shape {tuple(other.shape)}"
             elif owner in targets and recipe.of(owner) != recipe.of(name):

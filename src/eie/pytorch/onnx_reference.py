@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +21,7 @@ with needed_for("reading ONNX"):
 
 __all__ = ["require_same"]
 
-MOST_VALUES = 2**22  # of weights: the reference is plain NumPy, and meant for small graphs
+MOST_VALUES = 2**24  # of weights and of all values in between: the reference is plain NumPy, meant for small graphs
 
 
 def require_same(model: onnx.ModelProto, modules: nn.Sequential, values: Mapping[str, str]) -> None:
@@ -29,7 +31,7 @@ def require_same(model: onnx.ModelProto, modules: nn.Sequential, values: Mapping
     held against the reference nowhere; what it became is still held against PyTorch's modules.
     """
     shape = _shape(model)
-    if shape is None or sum(parameter.numel() for parameter in modules.parameters()) > MOST_VALUES:
+    if shape is None or _values(modules, shape) > MOST_VALUES:
         return
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     name = next(one.name for one in model.graph.input if one.name not in {i.name for i in model.graph.initializer})
@@ -54,6 +56,24 @@ def require_same(model: onnx.ModelProto, modules: nn.Sequential, values: Mapping
                 raise InputError(
                     f"node {layer} was not read as ONNX means it: its results differ by {difference:.2g} of the largest"
                 )
+
+
+def _values(modules: nn.Sequential, shape: tuple[int, ...]) -> int:
+    """Return how many numbers the weights, all results and all windows over them are, without making any."""
+    values = math.prod(shape) + sum(parameter.numel() for parameter in modules.parameters())
+    if values > MOST_VALUES:
+        return values
+    result = torch.empty(shape, device="meta")
+    for module in copy.deepcopy(modules).to("meta").eval():
+        channels = result.shape[1]
+        try:
+            result = module(result)
+        except Exception:  # sizes that do not fit each other: the real run says so
+            break
+        kernel = getattr(module, "kernel_size", 1)
+        windows = math.prod(kernel) if isinstance(kernel, tuple) else kernel**2
+        values += result.numel() + result.numel() // result.shape[1] * channels * windows
+    return values
 
 
 def _shape(model: onnx.ModelProto) -> tuple[int, ...] | None:

@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from eie.errors import InputError
 from eie.pytorch.compressor import Compression, Compressor, Stage, input_shape
 from eie.pytorch.recipe import Recipe, Train
 from eie.pytorch.tracing import network_of
-from eie.pytorch.training import Training, accuracy, finetune, require_labels
+from eie.pytorch.training import Progress, Training, accuracy, finetune, require_labels
 from eie.pytorch.verification import expected_of
 from eie.support.output_files import atomic_write
 from eie.workloads.data import Data
@@ -25,6 +26,8 @@ TRAININGS = ("train", "prune", "finetune")
 MASK_INTERVAL = 50  # steps between one choice of masks and the next
 
 Log = Callable[[str], None]
+Watch = Callable[[Progress], None]
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def compress_(
@@ -35,14 +38,17 @@ def compress_(
     checkpoints: Path | None = None,
     chain: bool = False,
     log: Log = lambda line: None,
+    watch: Watch | None = None,
+    loss: Loss = nn.functional.cross_entropy,
 ) -> Compression:
     """Compress `model` in place by `recipe`, and return the result.
 
     Afterwards the weights of its layers are parametrised by fixed codes and by centroids, which any training loop can
     train further. Without `data` nothing is trained. With `checkpoints`, a folder, a call that was interrupted can be
     repeated and continues where it stopped. With `chain`, a model that cannot become a `Compression.network` is
-    refused before the training. Raises InputError for a model without a layer to compress, weights that are NaN or
-    infinite, and a recipe or checkpoints of another model; raises Interrupted if the user stops it.
+    refused before the training. `watch` is told how far each training is, in place of a logged line per epoch. `loss`
+    takes the outputs and the labels of a batch. Raises InputError for a model without a layer to compress, weights
+    that are NaN or infinite, and a recipe or checkpoints of another model; raises Interrupted if the user stops it.
     """
     recipe = Recipe() if recipe is None else recipe
     inputs = None if data is None else data.x_train
@@ -52,7 +58,7 @@ def compress_(
     compressor = Compressor(model, recipe)
     if expected is not None:
         expected.hold(model, network_of(model, input_shape(model, recipe, inputs)))
-    run = _Run(compressor, data, checkpoints, log)
+    run = _Run(compressor, data, checkpoints, log, watch, loss)
     run.claim_checkpoints()
     run.train()
     run.prune()
@@ -76,7 +82,16 @@ def discard_checkpoints(folder: Path) -> None:
 class _Run:
     """The compression of one model: a method for each step of the recipe."""
 
-    def __init__(self, compressor: Compressor, data: Data | None, checkpoints: Path | None, log: Log) -> None:
+    def __init__(
+        self,
+        compressor: Compressor,
+        data: Data | None,
+        checkpoints: Path | None,
+        log: Log,
+        watch: Watch | None,
+        loss: Loss,
+    ) -> None:
+        self.watch, self.loss = watch, loss
         self.compressor, self.model, self.recipe = compressor, compressor.model, compressor.recipe
         self.data, self.checkpoints, self.log = data, checkpoints, log
         self.stages: list[Stage] = []
@@ -160,6 +175,8 @@ class _Run:
             best_after=best_after,
             stage=stage,
             log=self.log,
+            watch=self.watch,
+            loss=self.loss,
         )
 
     def _note(self, name: str) -> None:

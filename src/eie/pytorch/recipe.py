@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -12,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from eie.errors import InputError
 from eie.support.toml import read_toml
 
-__all__ = ["Finetune", "LayerRecipe", "Prune", "Recipe", "Share", "Train", "read_recipe"]
+__all__ = ["Finetune", "LayerRecipe", "Prune", "Recipe", "Share", "Train", "read_recipe", "ready_recipes"]
+
+_READY = files("eie.pytorch") / "recipes"
 
 Density = Annotated[float, Field(gt=0, le=1)]
 Bits = Annotated[int, Field(ge=1, le=8)]
@@ -155,8 +158,21 @@ class Recipe(_Table):
                 )
 
 
+def ready_recipes() -> tuple[str, ...]:
+    """The names of the recipes that come with the package, to start from."""
+    return tuple(sorted(path.name.removesuffix(".toml") for path in _READY.iterdir() if path.name.endswith(".toml")))
+
+
 def read_recipe(path: str | Path) -> Recipe:
-    """Return the recipe of a TOML file. Raises InputError for a wrong entry, naming it and the nearest known name."""
+    """Return the recipe of a TOML file, or the ready one of that name where there is no such file.
+
+    Raises InputError for a wrong entry, naming it and the nearest known name.
+    """
+    if str(path) in ready_recipes() and not Path(path).exists():
+        with as_file(_READY / f"{path}.toml") as file:
+            return read_toml(file, Recipe, "recipe")
+    if not Path(path).suffix and not Path(path).exists():
+        raise InputError(f"no recipe is named {path}; there are {', '.join(ready_recipes())}, or a path to a .toml")
     return read_toml(path, Recipe, "recipe")
 
 

@@ -12,7 +12,7 @@ from eie.errors import InputError
 from eie.steps.recurrent import GATES
 from eie.steps.winograd import INPUT, OUTPUT, PLACES, transform_filters
 
-__all__ = ["RecurrentCell", "RecurrentLayer", "WinogradConv2d", "lower_", "lowered"]
+__all__ = ["RecurrentCell", "RecurrentLayer", "State", "WinogradConv2d", "lower_", "lowered"]
 
 
 State = torch.Tensor | tuple[torch.Tensor, torch.Tensor]  # h of a GRU; (h, c) of an LSTM

@@ -44,7 +44,7 @@ def _points(model: nn.Module, data: Data, densities: Sequence[float], log: Calla
     require_labels(model, data)
     targets = targets_of(model)
     if not targets:
-        raise InputError("the model has no layer that can be compressed: no linear one, no convolution without groups")
+        raise InputError("the model has no layer that can be compressed: no linear, recurrent or convolutional one")
     for name, module in targets.items():
         whole = module.weight.detach().clone()
         for density in densities:

@@ -19,7 +19,7 @@ from eie.errors import InputError, Interrupted
 from eie.support.output_files import atomic_write
 from eie.workloads.data import Data
 
-__all__ = ["Epoch", "History", "Training", "accuracy", "finetune", "require_labels"]
+__all__ = ["Epoch", "History", "Progress", "Training", "accuracy", "finetune", "require_labels"]
 
 EVALUATION_BATCH = 2048
 
@@ -47,6 +47,16 @@ class Epoch:
     number: int
     loss: float
     accuracy: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training is: the share of its steps done, 0 to 1, and the last whole epoch, None in the first."""
+
+    stage: str
+    done: float
+    epochs: int
+    last: Epoch | None
 
 
 @dataclass(frozen=True)
@@ -102,28 +112,40 @@ def finetune(
     best_after: float = 0.0,
     stage: str = "training",
     log: Callable[[str], None] = lambda line: None,
+    watch: Callable[[Progress], None] | None = None,
 ) -> History:
     """Train `model` in place on `data`; return the loss and accuracy of each epoch.
 
     After every epoch the state is written to `checkpoint`. If that file exists, training continues from it, to the same
     weights as without the interruption, on the same number of threads (PyTorch's sums depend on it).
-    `before_step(step, steps)` is called before every step; gradual pruning updates its masks there. The model ends with
-    the weights of the epoch with the best validation accuracy, of the epochs after the first share `best_after` of all.
-    Raises InputError for a checkpoint of another model, and if the loss is not finite; raises Interrupted, which names
-    `stage` and the checkpoint, on Ctrl-C.
+    `before_step(step, steps)` is called before every step; gradual pruning updates its masks there. `watch` is told the
+    progress before every step and at the end, in place of a logged line per epoch. The model ends with the weights of
+    the epoch with the best validation accuracy, of the epochs after the first share `best_after` of all. Raises
+    InputError for a checkpoint of another model, and if the loss is not finite; raises Interrupted, which names `stage`
+    and the checkpoint, on Ctrl-C.
     """
     state = _State(model, data, training, best_after)
     if checkpoint is not None and checkpoint.exists():
         state.restore(checkpoint)
         log(f"going on from {checkpoint}, after epoch {state.done} of {training.epochs}")
     kept = state.done
+
+    def watched_step(step: int, steps: int) -> None:
+        before_step(step, steps)
+        tell(step / steps)
+
+    def tell(done: float) -> None:
+        if watch is not None:
+            watch(Progress(stage, done, training.epochs, state.epochs[-1] if state.epochs else None))
+
     try:
         while state.done < training.epochs and not state.out_of_patience:
-            epoch = state.train_epoch(loss, before_step)
-            log(
-                f"epoch {epoch.number} of {training.epochs}: loss {epoch.loss:.4f}, "
-                f"validation accuracy {epoch.accuracy:.2%}"
-            )
+            epoch = state.train_epoch(loss, watched_step)
+            if watch is None:
+                log(
+                    f"epoch {epoch.number} of {training.epochs}: loss {epoch.loss:.4f}, "
+                    f"validation accuracy {epoch.accuracy:.2%}"
+                )
             if checkpoint is not None:
                 state.keep(checkpoint)
                 kept = state.done
@@ -131,6 +153,7 @@ def finetune(
         done = kept if checkpoint is not None else state.done
         rest = f"begun again, it goes on from {checkpoint}" if kept else "nothing was kept"
         raise Interrupted(f"interrupted after epoch {done} of {training.epochs} of {stage}: {rest}") from None
+    tell(1.0)
     if state.best_weights:
         model.load_state_dict(state.best_weights)
     return History(tuple(state.epochs), state.best)

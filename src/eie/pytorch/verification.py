@@ -13,7 +13,7 @@ from torch import nn
 
 from eie.engine import InferenceSession
 from eie.errors import InputError
-from eie.model.network import Network, Step
+from eie.model.network import Network, Step, flow
 from eie.model.reference import float_layer
 from eie.steps import Recurrent
 
@@ -33,9 +33,14 @@ class Expected:
 
     def hold(self, model: nn.Module, network: Network) -> None:
         """Raise InputError, naming the first layer of `network` that differs from `model`, where the outputs do."""
+        if not self.by_kind:
+            raise InputError(
+                "the model gives no finite outputs on generated inputs, so its network cannot be held against it: "
+                "give data that it was made for"
+            )
         session = InferenceSession(network, numerics="float32")
         for kind, (inputs, outputs) in self.by_kind.items():
-            found = session.run(np.ascontiguousarray(inputs.flatten(1).numpy()))
+            found = session.run(np.ascontiguousarray(inputs.flatten(1).float().numpy()))
             error = distance(found, outputs)
             if error > TOLERANCE:
                 raise InputError(
@@ -49,8 +54,8 @@ def expected_of(model: nn.Module, shape: tuple[int, ...], real: npt.NDArray[np.f
     """Run `model` on some of the `real` inputs, (items, *shape), if given, and on generated ones, and keep its outputs.
 
     Real inputs alone would hide much: the borders of an image are often zero. Generated ones are normal, with the mean
-    and the deviation of the real ones. Kinds for which the model gives NaN, infinity or no tensor are left out; raises
-    InputError where it does not run on real ones.
+    and the deviation of the real ones; a model that takes none but whole numbers gets those that its embeddings have.
+    Kinds for which the model gives NaN or infinity are left out; raises InputError where it does not run on real ones.
     """
     mean, deviation = (0.0, 1.0) if real is None else (float(real.mean()), float(real.std()))
     generated = np.random.default_rng(0).normal(mean, deviation, (INPUTS, *shape)).astype(np.float32)
@@ -62,11 +67,15 @@ def expected_of(model: nn.Module, shape: tuple[int, ...], real: npt.NDArray[np.f
         try:
             outputs = _outputs(model, inputs)
         except Exception as error:  # whatever the model's own code raises
-            if kind == "real":
+            words = min((m.num_embeddings for m in model.modules() if isinstance(m, nn.Embedding)), default=0)
+            if real is not None and kind == "generated":
+                continue
+            if kind == "real" or not words:
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                raise InputError(f"the model does not run on inputs of shape {shape}: {reason}") from error
-            continue
-        if outputs is not None and np.isfinite(outputs).all():
+                raise InputError(f"the model does not run on one input of shape {shape}: {reason}") from error
+            inputs = torch.from_numpy(np.random.default_rng(0).integers(0, words, (INPUTS, *shape)))
+            outputs = _outputs(model, inputs)
+        if np.isfinite(outputs).all():
             found[kind] = inputs, outputs
     return Expected(found)
 
@@ -80,14 +89,26 @@ def distance(found: Floats, expected: Floats) -> float:
 
 
 @torch.no_grad()
-def _outputs(model: nn.Module, inputs: torch.Tensor) -> Floats | None:
+def _outputs(model: nn.Module, inputs: torch.Tensor) -> Floats:
+    """Return (items, outputs): of all tensors that the model returns, one after the other."""
     training = model.training
     model.eval()
     try:
         outputs = model(inputs)
+        if isinstance(outputs, torch.Tensor) and len(outputs) == len(inputs):
+            return outputs.flatten(1).float().numpy()
+        # States and the like have their batch elsewhere: one item at a time, what there is belongs to it.
+        return np.stack([np.concatenate(_numbers(model(item[None]))) for item in inputs])
     finally:
         model.train(training)
-    return outputs.float().numpy() if isinstance(outputs, torch.Tensor) else None
+
+
+def _numbers(results: Any) -> list[Floats]:
+    if isinstance(results, torch.Tensor):
+        return [results.float().numpy().ravel()]
+    if isinstance(results, dict):
+        results = list(results.values())
+    return [one for result in results or () for one in _numbers(result)]
 
 
 def _first_different(model: nn.Module, network: Network, inputs: torch.Tensor) -> str:
@@ -104,25 +125,34 @@ def _first_different(model: nn.Module, network: Network, inputs: torch.Tensor) -
     finally:
         for hook in hooks:
             hook.remove()
-    vectors: Floats = inputs.flatten(1).numpy()
+    different: list[str] = []
     last = "the input"
-    for step in network:
-        vectors = step.run(vectors, float_layer)
+
+    def run(number: int, vectors: Floats) -> Floats:
+        nonlocal last
+        step = network.steps[number]
+        results = step.run(vectors, float_layer)
         if step.name not in calls:
-            continue
-        given, results = calls[step.name]
-        expected = _expected_of_step(step, results)
-        if given[0].size != step.inputs or distance(step.run(given, float_layer), expected) > TOLERANCE:
-            return f"layer {step.name}"
-        if distance(vectors, expected) > TOLERANCE:
-            return f"what is between {last} and layer {step.name}"
+            return results
+        given, made = calls[step.name]
+        expected = _expected_of_step(step, made)
+        if given.shape != vectors.shape or expected.shape != results.shape:  # the step has another form of its own
+            return results
+        if distance(step.run(given, float_layer), expected) > TOLERANCE:
+            different.append(f"layer {step.name}")
+        elif distance(results, expected) > TOLERANCE:
+            different.append(f"what is between {last} and layer {step.name}")
         last = f"layer {step.name}"
-    return f"what follows {last}"
+        return results
+
+    flow(network.reads, inputs.flatten(1).float().numpy(), run)
+    return different[0] if different else f"what follows {last}"
 
 
 def _recorder(calls: dict[str, tuple[Floats, Any]], name: str) -> Any:
     def record(module: nn.Module, arguments: tuple[Any, ...], results: Any) -> None:
-        calls.setdefault(name, (arguments[0].detach().flatten(1).numpy(), results))
+        if arguments and isinstance(arguments[0], torch.Tensor):
+            calls.setdefault(name, (arguments[0].detach().flatten(1).float().numpy(), results))
 
     return record
 

@@ -45,10 +45,15 @@ def comparison_chart(reproduction: Reproduction) -> alt.TopLevelMixin:
     if plot.panel is None:
         return finished(chart.properties(width=SINGLE_WIDTH))
     panels = list(dict.fromkeys(_panel(one, reproduction) for one in reproduction.comparisons))
+    columns = 3 if plot.lines else 2  # a narrower page has fewer
     faceted = chart.properties(width=PANEL_WIDTH, height=_panel_height(reproduction)).facet(
         facet=alt.Facet("panel:N", sort=panels, title=None, header=alt.Header(labelFontWeight="bold")),
-        columns=3 if plot.lines else 2,
+        columns=columns,
     )
+    if any(
+        len(panels) % fewer for fewer in range(1, columns + 1)
+    ):  # where the last row has gaps, each panel has its axis
+        faceted = faceted.resolve_axis(x="independent")
     if not _several_units(reproduction):  # one unit, one axis: panels can be compared
         return finished(faceted)
     return finished(faceted.resolve_scale(y="independent") if plot.lines else faceted.resolve_scale(x="independent"))

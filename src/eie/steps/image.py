@@ -46,29 +46,39 @@ class Image:
 
 @dataclass(frozen=True)
 class Window:
-    """A window of `kernel` (height, width) that moves by `stride` over an image padded on each side by `padding`."""
+    """A window of `kernel` (height, width) that moves by `stride` over an image padded on each side by `padding`.
+
+    Its values lie `dilation` apart in the image.
+    """
 
     kernel: Pair
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
 
     def __post_init__(self) -> None:
         """Check the sizes."""
-        for name, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
+        for name, least in (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
             for value in getattr(self, name):
                 if not least <= value <= 1024:
                     raise InputError(f"a window's {name} must be {least} to 1024, not {value}")
 
+    @property
+    def extent(self) -> Pair:
+        """What the window covers of an image, (height, width)."""
+        (height, width), (down, across) = self.kernel, self.dilation
+        return down * (height - 1) + 1, across * (width - 1) + 1
+
     def places(self, image: Image) -> Pair:
         """Return the number of the window's positions in `image`, (down, across); raise InputError if it has none."""
         height, width = (
-            (size + 2 * padding - kernel) // stride + 1
-            for size, padding, kernel, stride in zip(
-                (image.height, image.width), self.padding, self.kernel, self.stride, strict=True
+            (size + 2 * padding - extent) // stride + 1
+            for size, padding, extent, stride in zip(
+                (image.height, image.width), self.padding, self.extent, self.stride, strict=True
             )
         )
         if height < 1 or width < 1:
-            raise InputError(f"a window of {self.kernel[0]} x {self.kernel[1]} does not fit an image of {image}")
+            raise InputError(f"a window of {self.extent[0]} x {self.extent[1]} does not fit an image of {image}")
         return height, width
 
     def values(self, image: Image) -> int:
@@ -84,6 +94,6 @@ class Window:
         """
         (down, across), (left, right) = self.padding, self.stride
         padded = np.pad(images, ((0, 0), (0, 0), (down, down), (across, across)), constant_values=fill)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, self.kernel, axis=(2, 3))
-        strided: Batch = windows[:, :, ::left, ::right]
+        windows = np.lib.stride_tricks.sliding_window_view(padded, self.extent, axis=(2, 3))
+        strided: Batch = windows[:, :, ::left, ::right, :: self.dilation[0], :: self.dilation[1]]
         return strided

@@ -121,6 +121,7 @@ class LinearDocument(_StepDocument):
     relu: bool
     bias: Literal["none", "float32", "shared"]
     formats: FormatsDocument | None
+    groups: Side = 1
 
 
 class DenseDocument(_StepDocument):
@@ -129,6 +130,7 @@ class DenseDocument(_StepDocument):
     kind: Literal["dense"]
     name: Name
     relu: bool
+    groups: Side = 1
 
 
 def _inside(product: LinearDocument | DenseDocument) -> LinearDocument | DenseDocument:
@@ -154,6 +156,7 @@ class WindowDocument(_Document):
     kernel: tuple[int, int] = Field(strict=False)
     stride: tuple[int, int] = Field(strict=False)
     padding: tuple[int, int] = Field(strict=False)
+    dilation: tuple[int, int] = Field(default=(1, 1), strict=False)
 
 
 class ConvolutionDocument(_StepDocument):

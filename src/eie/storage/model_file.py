@@ -153,7 +153,7 @@ def _write_step(step: Step, place: str, tensors: Tensors, packed: bool) -> StepD
                 kind="convolution",
                 name=step.name,
                 image=ImageDocument(**vars(step.image)),
-                window=WindowDocument(**vars(step.window)),
+                window=_window_document(step.window),
                 product=_write_product(step.product, f"{place}.product", tensors, packed),
             )
         case Winograd():
@@ -186,7 +186,7 @@ def _write_step(step: Step, place: str, tensors: Tensors, packed: bool) -> StepD
                 kind="max_pooling" if step.kind == "max" else "average_pooling",
                 name=step.name,
                 image=ImageDocument(**vars(step.image)),
-                window=WindowDocument(**vars(step.window)),
+                window=_window_document(step.window),
             )
         case Activation():
             facts = _optional(rows=(step.rows, 1))
@@ -309,7 +309,12 @@ def _image(document: ImageDocument) -> Image:
 
 
 def _window(document: WindowDocument) -> Window:
-    return Window(document.kernel, document.stride, document.padding)
+    return Window(document.kernel, document.stride, document.padding, document.dilation)
+
+
+def _window_document(window: Window) -> WindowDocument:
+    facts = vars(window) if window.dilation != (1, 1) else {k: v for k, v in vars(window).items() if k != "dilation"}
+    return WindowDocument(**facts)
 
 
 def _floats(tensors: Tensors, name: str) -> npt.NDArray[np.float32]:
@@ -324,7 +329,8 @@ def _write_product(
 ) -> LinearDocument | DenseDocument:
     if isinstance(product, Dense):
         tensors |= {f"{place}.weights": np.ascontiguousarray(product.weights), f"{place}.bias": product.bias}
-        return DenseDocument(kind="dense", name=product.name, relu=product.relu)
+        facts = _optional(groups=(product.groups, 1))
+        return DenseDocument(kind="dense", name=product.name, relu=product.relu, **facts)
     return _write_layer(product, place, tensors, packed)
 
 
@@ -357,13 +363,14 @@ def _write_layer(product: Layer, place: str, tensors: Tensors, packed: bool) -> 
         relu=product.relu,
         bias=bias,
         formats=_formats_document(product.formats),
+        **_optional(groups=(product.groups, 1)),
     )
 
 
 def _read_product(document: LinearDocument | DenseDocument, place: str, tensors: Tensors) -> Layer | Dense:
     if isinstance(document, DenseDocument):
         weights, bias = (_floats(tensors, f"{place}.{part}") for part in ("weights", "bias"))
-        return Dense(document.name, weights, bias, document.relu)
+        return Dense(document.name, weights, bias, document.relu, document.groups)
     return _read_layer(document, place, tensors)
 
 
@@ -375,7 +382,7 @@ def _read_layer(document: LinearDocument, place: str, tensors: Tensors) -> Layer
         bias_values = _read_bias(document, place, tensors)
     except InputError as error:
         raise InputError(f"layer {document.name}: {error}") from error
-    return Layer(document.name, matrix, bias_values, document.relu, formats)
+    return Layer(document.name, matrix, bias_values, document.relu, formats, document.groups)
 
 
 def _read_matrix(document: LinearDocument, place: str, tensors: Tensors) -> InterleavedCSC:

@@ -85,9 +85,10 @@ def layer_size(layer: Layer) -> LayerSize:
     coded_index_bits = best_index_bits(matrix)
     found, coded = counts[index_bits], counts[coded_index_bits]
     biases = 0 if layer.bias is None else layer.bias.size
+    weights = matrix.outputs * matrix.inputs // layer.groups
     return LayerSize(
         name=layer.name,
-        weights=matrix.outputs * matrix.inputs,
+        weights=weights,
         kept=matrix.nnz,
         entries=found.entries,
         coded_entries=coded.entries,
@@ -97,7 +98,7 @@ def layer_size(layer: Layer) -> LayerSize:
         coded_gap_bits=huffman.coded_bits(coded.gaps),
         table_bits=8 * (2**matrix.code_bits + 2**coded_index_bits),
         other_bits=FLOAT_BITS * (matrix.codebook.size + biases),
-        dense_bits=FLOAT_BITS * (matrix.outputs * matrix.inputs + biases),
+        dense_bits=FLOAT_BITS * (weights + biases),
     )
 
 
