@@ -1,10 +1,14 @@
-// Activation queue of one PE: a ring, full with one slot left. Reset empties it; the slots keep what they held.
+// Activation queue of one PE: a ring, full with one slot left, which therefore is not built. Reset empties it; the slots
+// keep what they held.
+//
 // Its rules: docs/hardware.md, Q1 to Q4.
 module act_queue #(
     parameter int QUEUE_DEPTH = 8,
     parameter int COLUMN_BITS = 14,  // X: bits of an input's number
     parameter int VALUE_BITS = 16,
-    localparam int PLACE_BITS = $clog2(QUEUE_DEPTH),
+    parameter int LATCHES = 0,  // in the slots
+    localparam int SLOTS = QUEUE_DEPTH - 1,
+    localparam int PLACE_BITS = SLOTS > 1 ? $clog2(SLOTS) : 1,
     localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
 ) (
     input  logic                   clk,
@@ -25,15 +29,28 @@ module act_queue #(
   end
 `endif
 
-  logic [COLUMN_BITS+VALUE_BITS-1:0] slots[QUEUE_DEPTH];
   logic [PLACE_BITS-1:0] write_place, read_place;
 
-  wire [PLACE_BITS-1:0] after_write = write_place == PLACE_BITS'(QUEUE_DEPTH - 1) ? '0 : write_place + 1'b1;
-  wire [PLACE_BITS-1:0] after_read  = read_place == PLACE_BITS'(QUEUE_DEPTH - 1) ? '0 : read_place + 1'b1;
+  wire [PLACE_BITS-1:0] after_write = write_place == PLACE_BITS'(SLOTS - 1) ? '0 : write_place + 1'b1;
+  wire [PLACE_BITS-1:0] after_read  = read_place == PLACE_BITS'(SLOTS - 1) ? '0 : read_place + 1'b1;
 
   assign full = queue_count == COUNT_BITS'(QUEUE_DEPTH - 1);
   assign queue_valid = queue_count != '0;
-  assign {head_column, head_value} = slots[read_place];
+
+  // A latch opens before it is known whether there is a broadcast: the slot at write_place is free unless all are full.
+  register_file #(
+      .WORDS(SLOTS),
+      .WORD_BITS(COLUMN_BITS + VALUE_BITS),
+      .LATCHES(LATCHES),
+      .EARLY(1)
+  ) slots (
+      .clk,
+      .write(LATCHES != 0 ? !full : broadcast),
+      .write_place,
+      .write_data({broadcast_column, broadcast_value}),
+      .read_place,
+      .read_data({head_column, head_value})
+  );
 
   always_ff @(posedge clk) begin
     if (reset) begin
@@ -41,10 +58,7 @@ module act_queue #(
       read_place  <= '0;
       queue_count <= '0;
     end else begin
-      if (broadcast) begin
-        slots[write_place] <= {broadcast_column, broadcast_value};
-        write_place <= after_write;
-      end
+      if (broadcast) write_place <= after_write;
       if (take) read_place <= after_read;
       if (broadcast && !take) queue_count <= queue_count + 1'b1;
       if (take && !broadcast) queue_count <= queue_count - 1'b1;

@@ -7,6 +7,7 @@ module act_rw #(
     parameter int ACCUMULATOR_BITS = 24,
     parameter int REGISTER_ENTRIES = 64,
     parameter int SRAM_WORDS = 1024,
+    parameter int LATCHES = 0,  // in the files
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
     // of a row of a file or a word of the SRAM
@@ -38,8 +39,6 @@ module act_rw #(
   end
 `endif
 
-  logic signed [ACCUMULATOR_BITS-1:0] file0[REGISTER_ENTRIES];
-  logic signed [ACCUMULATOR_BITS-1:0] file1[REGISTER_ENTRIES];
   logic [VALUE_BITS-1:0] loaded;
 
   sram #(.WORD_BITS(VALUE_BITS), .WORDS(SRAM_WORDS)) activations (
@@ -51,18 +50,8 @@ module act_rw #(
       .read_data(loaded)
   );
 
-  wire signed [ACCUMULATOR_BITS-1:0] kept = source ? file1[row_address] : file0[row_address];
-  wire too_high = !kept[ACCUMULATOR_BITS-1] && kept[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '0;
-  wire too_low  = kept[ACCUMULATOR_BITS-1] && kept[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '1;
-
-  assign source_row = relu && kept[ACCUMULATOR_BITS-1] ? '0 :
-      too_high ? {1'b0, {(VALUE_BITS - 1) {1'b1}}} :
-      too_low ? {1'b1, {(VALUE_BITS - 1) {1'b0}}} : kept[VALUE_BITS-1:0];
-
-  assign read_value = source ? file0[read_row] : file1[read_row];
-
   // One write port per file: the host's in I/O mode; else the loader's for the source, the fourth stage's for the
-  // destination.
+  // destination. One read port per file: the detector's for the source, the arithmetic unit's for the destination.
   wire write_source = host_write_source || load_enable;
   wire write_destination = host_write_destination || write_valid;
   wire [ROW_BITS-1:0] host_place = ROW_BITS'(host_address);
@@ -71,12 +60,32 @@ module act_rw #(
   wire [ACCUMULATOR_BITS-1:0] source_data = load_enable ? ACCUMULATOR_BITS'($signed(loaded)) : host_data;
   wire [ACCUMULATOR_BITS-1:0] destination_data = write_valid ? write_value : host_data;
 
-  always_ff @(posedge clk) begin
-    if (source ? write_destination : write_source)
-      file0[source ? destination_place : source_place] <= source ? destination_data : source_data;
-    if (source ? write_source : write_destination)
-      file1[source ? source_place : destination_place] <= source ? source_data : destination_data;
+  logic [1:0][ACCUMULATOR_BITS-1:0] file_data;
+  for (genvar f = 0; f < 2; f++) begin : file
+    wire is_source = source == 1'(f);
+    register_file #(
+        .WORDS(REGISTER_ENTRIES),
+        .WORD_BITS(ACCUMULATOR_BITS),
+        .LATCHES(LATCHES)
+    ) registers (
+        .clk,
+        .write(is_source ? write_source : write_destination),
+        .write_place(is_source ? source_place : destination_place),
+        .write_data(is_source ? source_data : destination_data),
+        .read_place(is_source ? row_address : read_row),
+        .read_data(file_data[f])
+    );
   end
+
+  wire [ACCUMULATOR_BITS-1:0] kept = file_data[source];
+  wire too_high = !kept[ACCUMULATOR_BITS-1] && kept[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '0;
+  wire too_low  = kept[ACCUMULATOR_BITS-1] && kept[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '1;
+
+  assign source_row = relu && kept[ACCUMULATOR_BITS-1] ? '0 :
+      too_high ? {1'b0, {(VALUE_BITS - 1) {1'b1}}} :
+      too_low ? {1'b1, {(VALUE_BITS - 1) {1'b0}}} : kept[VALUE_BITS-1:0];
+
+  assign read_value = file_data[!source];
 
 `ifndef SYNTHESIS
   always @(posedge clk) begin

@@ -37,7 +37,7 @@ module arithm_unit #(
   end
 `endif
 
-  logic signed [VALUE_BITS-1:0] codebook[1 << CODE_BITS];
+  logic signed [VALUE_BITS-1:0] weight1;
 
   logic valid1, valid2, valid3;
   logic first1;
@@ -61,14 +61,20 @@ module arithm_unit #(
 
   assign pipeline_busy = valid1 || valid2 || valid3 || write_valid;
 
-  // The codebook is written in I/O mode and read in computing mode, so its latches may be open while the clock is low.
-  if (LATCHES != 0) begin : latches
-    for (genvar k = 0; k < 1 << CODE_BITS; k++) begin : word
-      always_latch if (!clk && host_write && host_address == CODE_BITS'(k)) codebook[k] = host_data;
-    end
-  end else begin : flip_flops
-    always_ff @(posedge clk) if (host_write) codebook[host_address] <= host_data;
-  end
+  // Written in I/O mode and read in computing mode.
+  register_file #(
+      .WORDS(1 << CODE_BITS),
+      .WORD_BITS(VALUE_BITS),
+      .LATCHES(LATCHES),
+      .EARLY(1)
+  ) codebook (
+      .clk,
+      .write(host_write),
+      .write_place(host_address),
+      .write_data(host_data),
+      .read_place(code1),
+      .read_data(weight1)
+  );
 
   always_ff @(posedge clk) begin
     if (reset) begin
@@ -82,16 +88,16 @@ module arithm_unit #(
       valid3      <= valid2;
       write_valid <= valid3;
       if (weight_valid) begin
-        code1       <= weight_code;
-        index1      <= weight_index;
-        activation1 <= weight_activation;
-        first1      <= weight_first;
+        code1  <= weight_code;
+        index1 <= weight_index;
+        first1 <= weight_first;
+        if (weight_first) activation1 <= weight_activation;
       end
       if (valid1) begin
-        weight2     <= codebook[code1];
-        activation2 <= activation1;
-        column_row  <= row1;
-        read_row    <= row1;
+        weight2    <= weight1;
+        column_row <= row1;
+        read_row   <= row1;
+        if (first1) activation2 <= activation1;
       end
       if (valid2) begin
         product3 <= weight2 * activation2;

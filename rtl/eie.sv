@@ -10,7 +10,7 @@
 //
 // Reset is synchronous, high for one clock edge or more, and does what `clear` does. It ends a scan and empties queues
 // and stages; memories, register files, codebook and settings keep what they held, so the host writes them first. Every
-// register has an enable, from which synthesis makes clock gates; this source has none.
+// register has an enable, from which synthesis makes clock gates; this source has none but those of latches.
 module eie #(
     parameter int N_PE = 64,
     parameter int QUEUE_DEPTH = 8,
@@ -28,7 +28,7 @@ module eie #(
     parameter int COLUMN_BITS = 14,       // X
     parameter int DATA_BITS = 64,
     parameter int HOST_ADDRESS_BITS = 14,
-    parameter int LATCHES = 0,            // 1: the codebooks are latches
+    parameter int LATCHES = 0,            // 1: queues, codebooks and register files are latches
     parameter int BROADCAST_STAGES = 0,   // registers between a broadcast and the queues, and back
     localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1,
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,

@@ -15,7 +15,7 @@ module pe #(
     parameter int COLUMN_BITS = 14,
     parameter int DATA_BITS = 64,        // of the host port
     parameter int HOST_ADDRESS_BITS = 14,
-    parameter int LATCHES = 0,           // in the codebook
+    parameter int LATCHES = 0,           // in queue, codebook and register files
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
     localparam int PLACE_BITS = ROW_BITS > SRAM_ADDRESS_BITS ? ROW_BITS : SRAM_ADDRESS_BITS,
@@ -86,7 +86,8 @@ module pe #(
   act_queue #(
       .QUEUE_DEPTH(QUEUE_DEPTH),
       .COLUMN_BITS(COLUMN_BITS),
-      .VALUE_BITS(VALUE_BITS)
+      .VALUE_BITS(VALUE_BITS),
+      .LATCHES(LATCHES)
   ) queue (
       .clk,
       .reset,
@@ -180,7 +181,8 @@ module pe #(
       .VALUE_BITS(VALUE_BITS),
       .ACCUMULATOR_BITS(ACCUMULATOR_BITS),
       .REGISTER_ENTRIES(REGISTER_ENTRIES),
-      .SRAM_WORDS(SRAM_WORDS)
+      .SRAM_WORDS(SRAM_WORDS),
+      .LATCHES(LATCHES)
   ) activations (
       .clk,
       .source,

@@ -76,8 +76,8 @@ module spmat_read #(
       end
       if (entry_valid) begin
         offset            <= (OFFSET_BITS > 0 ? OFFSET_BITS : 1)'(entry_address & POINTER_BITS'(ENTRIES_PER_ROW - 1));
-        weight_activation <= entry_activation;
         weight_first      <= entry_first;
+        if (entry_first) weight_activation <= entry_activation;
       end
     end
   end

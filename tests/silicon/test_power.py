@@ -10,13 +10,18 @@ import pytest
 
 import eie
 from data_sets import DataSet
-from eie.errors import InputError
+from eie.chip import simulate
+from eie.cost import Technology, cost
+from eie.errors import InputError, ToolError
 from eie.program.lowering import lower_run
 from eie.silicon import Parameters
 from eie.silicon.gates import Instance, Netlist
 from eie.silicon.liberty import read_library
-from eie.silicon.power import UNITS, _units, pe_power
+from eie.silicon.power import UNITS, PePower, UnitPower, _units, pe_power
 from eie.silicon.stimulus import INPUTS, record_stimulus
+from eie.silicon.synthesis import UnitSynthesis
+from eie.silicon.technology_file import technology_text
+from eie.support.toml import parse_toml
 from silicon.networks import random_network
 
 # An inverter whose output's transition takes 2 fJ without load and 4 with 10 fF; a flip-flop; a clock gate.
@@ -135,6 +140,58 @@ def test_the_stimulus_is_the_hosts_and_the_chips() -> None:
     assert str(error.value) == f"layer {layer} has 15 outputs and runs in passes of 12: give more PEs"
 
 
+def unit_power(name: str) -> UnitPower:
+    return UnitPower(name, 9, 0.4, 0.3, 0.2, 0.0, 0.1, 0.1, 10.0, 20.0, 30.0)
+
+
+MEASURED = PePower(
+    tuple(map(unit_power, UNITS.values())),
+    cycles=1000,
+    happened={"cycle": 1000, "queue_entry": 100, "ptr_read": 100, "spmat_read": 50, "entry": 400},
+    gated=True,
+    sums_compared=True,
+    delay_ns=1.1,
+    voltage=1.1,
+)
+NODE = UnitSynthesis("lnzd_node", 60, 120.0, 0.1, 189.0)
+
+
+def technology(found: PePower) -> str:
+    return technology_text("mine", found, NODE, clock_mhz=500.0, library="small.lib", layer="fc")
+
+
+def test_the_technology_is_what_was_measured() -> None:
+    """The file loads, and a run with the measured counts costs the power that was measured."""
+    made = parse_toml(technology(MEASURED), Technology, "technology")
+    assert made.fastest_clock_mhz == pytest.approx(1000 / 1.1)
+    logic = [one for one in made.components if one.origin == "synthesised here" and one.per == "pe"]
+    assert sum(one.area_um2 or 0 for one in logic) == pytest.approx(6 * 60)
+    energy_pj = sum((one.energy_pj or 0) * MEASURED.happened[one.action or "cycle"] for one in logic)
+    leakage_mw = sum(one.leakage_mw or 0 for one in logic)
+    assert energy_pj / 2000 + leakage_mw == pytest.approx(6 * 0.9, rel=1e-3)  # pJ over 2000 ns is mW
+    run = simulate(random_network(2, [30, 15], n_pe=3).layers[0].matrix, np.ones(30))
+    assert cost(run, made).energy_nj > 0
+
+
+def test_what_a_technology_file_needs() -> None:
+    """The longest path, and every action at least once."""
+    with pytest.raises(ToolError) as error:
+        technology(replace(MEASURED, delay_ns=None))
+    assert str(error.value) == "a technology file needs the longest path: install OpenSTA, Debian's opensta"
+    with pytest.raises(ToolError) as error:
+        technology(replace(MEASURED, happened=MEASURED.happened | {"entry": 0}))
+    assert str(error.value) == "the action entry never happened in the 1000 cycles: run more cycles"
+
+
+def test_full_files_are_not_read_beyond_their_end() -> None:
+    """After the last of as many rows as the files have, the address stays in them, where the stepped chip looks."""
+    run = lower_run(network(), np.ones(30), replace(HARDWARE, register_entries=10))
+    stimulus = record_stimulus(run, Parameters.of(run.program), 0, 10_000)
+    rows = stimulus.running[:, INPUTS.index("row_address")]
+    assert rows.max() == 9
+    assert (rows == 9).sum() > 1
+
+
 @pytest.mark.slow
 def test_gates_do_what_the_stepped_chip_does(data_set: DataSet) -> None:
     """A whole layer on gates, its enables clock gates and its codebook latches: every cycle and every sum is equal."""
@@ -148,6 +205,8 @@ def test_gates_do_what_the_stepped_chip_does(data_set: DataSet) -> None:
     found = pe_power(eie.Network((layer,)), rng.normal(size=30), HARDWARE, library, pe=2)
     assert found.sums_compared
     assert [unit.unit for unit in found.units] == list(UNITS.values())
+    assert found.happened["cycle"] == found.cycles
+    assert found.happened["entry"] == layer.matrix.pointers[2, -1]
     for unit in found.units[:-1]:
         assert 0.01 < unit.total_mw < 20, unit
         assert 0 < unit.leakage_mw < unit.total_mw

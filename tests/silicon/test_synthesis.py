@@ -10,22 +10,22 @@ import pytest
 
 from data_sets import DataSet
 from eie.errors import InputError, ToolError
+from eie.silicon.mapping import clock_gate_cell, longest_path
 from eie.silicon.memory_cells import access_ns, memory_library, memory_sizes
 from eie.silicon.sources import default_parameters
-from eie.silicon.synthesis import SYNTHESISED, _longest_path, synthesise
+from eie.silicon.synthesis import SYNTHESISED, synthesise
 
 
 @pytest.mark.slow
 def test_units_are_near_the_papers_size(data_set: DataSet) -> None:
-    """Every unit within three times the paper's area; with the fastest memories the PE is no slower than its clock."""
+    """Every unit about as large as the paper's or smaller; with the fastest memories none is slower than its clock."""
     results = synthesise(library(data_set), [unit for unit in SYNTHESISED if unit != "eie"])
     for one in results:
         assert one.cells > 50
-        assert one.ratio is None or 0.3 < one.ratio < 3.0, one
+        assert one.ratio is None or 0.3 < one.ratio < 1.2, one
         if shutil.which("sta") is not None:
             assert one.delay_ns is not None
-            # Mapped for area the arithmetic unit takes 1.156 ns; the PE, for speed, has to meet the clock.
-            assert 0.05 < one.delay_ns <= (1.16 if one.unit == "arithm_unit" else 1.15), one
+            assert 0.05 < one.delay_ns <= 1.15, one
 
 
 @pytest.mark.slow
@@ -83,6 +83,35 @@ def test_the_memories_library() -> None:
     assert text.count("{") == text.count("}")
 
 
+CLOCK_GATES = """library (small) {
+  cell (GATE_WITH_TEST) {
+    clock_gating_integrated_cell : "latch_posedge_precontrol";
+    pin (C) { direction : input; clock_gate_clock_pin : true; }
+    pin (EN) { direction : input; clock_gate_enable_pin : true; }
+    pin (TE) { direction : input; clock_gate_test_pin : true; }
+    pin (Y) { direction : output; clock_gate_out_pin : true; }
+  }
+  cell ("GATE") {
+    clock_gating_integrated_cell : latch_posedge;
+    pin ("C") { direction : input; clock_gate_clock_pin : "true"; }
+    pin (EN) { direction : input; clock_gate_enable_pin : true; }
+    pin (Y) { direction : output; clock_gate_out_pin : true; }
+  }
+}"""
+
+
+def test_the_librarys_clock_gate() -> None:
+    """The one without a test pin if there is one; a test pin is tied low; none where none fits."""
+    assert clock_gate_cell(CLOCK_GATES) == (
+        "module clock_gate(input clk, input enable, output gated);\n"
+        "  GATE _TECHMAP_REPLACE_ (.C(clk), .EN(enable), .Y(gated));\nendmodule\n"
+    )
+    with_test = clock_gate_cell(CLOCK_GATES.partition('  cell ("GATE")')[0])
+    assert with_test is not None
+    assert "GATE_WITH_TEST _TECHMAP_REPLACE_ (.C(clk), .EN(enable), .Y(gated), .TE(1'b0));" in with_test
+    assert clock_gate_cell(CLOCK_GATES.replace("latch_posedge", "latch_negedge")) is None
+
+
 def test_the_timers_error_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A timer that says Error and yet ends with exit code 0, as it does at a netlist that it cannot read."""
     (tmp_path / "sta").write_text(
@@ -92,7 +121,7 @@ def test_the_timers_error_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "mapped.v").write_text("")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     with pytest.raises(ToolError) as error:
-        _longest_path(tmp_path, "pe")
+        longest_path(tmp_path, "pe")
     assert str(error.value) == "OpenSTA found no longest path of pe: Error: mapped.v, line 51 syntax error"
 
 

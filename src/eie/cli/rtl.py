@@ -19,10 +19,11 @@ from eie.silicon.export import export
 from eie.silicon.memory_cells import MEMORIES, MEMORY_TECHNOLOGY
 from eie.silicon.power import pe_power
 from eie.silicon.synthesis import SYNTHESISED, synthesise
+from eie.silicon.technology_file import technology_text
 from eie.storage import load
 from eie.support.extras import require
 from eie.support.numpy_files import read_npy
-from eie.support.output_files import require_output
+from eie.support.output_files import atomic_write, require_output
 
 __all__ = ["app"]
 
@@ -184,6 +185,9 @@ def power_command(
     accumulator_bits: Annotated[int, typer.Option(help="Width of the accumulators; the paper's have 16.")] = 16,
     clock_mhz: Annotated[float, typer.Option("--clock-mhz", help="Clock frequency in MHz.")] = 800.0,
     gating: Annotated[bool, typer.Option("--gating/--no-gating", help="Whether enables become clock gates.")] = True,
+    technology: Annotated[
+        Path | None, typer.Option(help="Where to write a technology file of the logic synthesised here, .toml.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a PE's power: its gates run on real data, their toggles times the library's energies.
@@ -193,6 +197,7 @@ def power_command(
 
     Example: eie rtl power alex8.safetensors alex8.activations.npy --liberty nangate45_typ.lib.gz
     """
+    require_output(technology, "a technology file", (".toml",))
     network = load(model).map_layers(lambda layer: replace(layer, formats=None))
     hardware = Hardware(
         n_pe=network.n_pe if pes is None else pes, clock_mhz=clock_mhz, accumulator_bits=accumulator_bits, batched=True
@@ -209,14 +214,25 @@ def power_command(
         gated=gating,
         log=lambda line: log.print(line, style="dim"),
     )
+    if technology is not None:
+        (node,) = synthesise(liberty, ("lnzd_node",))
+        text = technology_text(
+            technology.stem, found, node, clock_mhz=clock_mhz, library=liberty.name, layer=network.layers[0].name
+        )
+        with atomic_write(technology) as place:
+            place.write_text(text, encoding="utf-8")
     if as_json:
         print_json(
             {
                 "provenance": "modelled: gate-level toggles times the library's energies",
                 "cycles": found.cycles,
+                "longest_path_ns": found.delay_ns,
+                "voltage": found.voltage,
                 "gated": found.gated,
                 "sums_compared": found.sums_compared,
-                "units": [vars(power) | {"total_mw": power.total_mw} for power in found.units],
+                "units": [
+                    vars(power) | {"total_mw": power.total_mw, "area_um2": power.area_um2} for power in found.units
+                ],
             }
         )
         return
@@ -224,10 +240,10 @@ def power_command(
     print_table(
         f"PE {pe} of {hardware.n_pe}, {found.cycles:,} cycles at {clock_mhz:g} MHz, in mW (modelled from gate-level "
         "toggles), beside the paper's Table II",
-        ("unit", "cells", "clock", "registers", "combinational", "total", "of it leakage", "paper, with SRAM"),
+        ("unit", "um2", "clock", "registers", "combinational", "total", "of it leakage", "paper, with SRAM"),
         [
             (
-                *(power.unit, power.cells, power.clock_mw, power.register_mw, power.combinational_mw),
+                *(power.unit, power.area_um2, power.clock_mw, power.register_mw, power.combinational_mw),
                 *(
                     power.total_mw,
                     power.leakage_mw,
@@ -241,6 +257,11 @@ def power_command(
     result.print(
         f"All units: {sum(power.total_mw for power in found.units):.3f} mW; the paper's PE without its memories: "
         f"{logic:.3f} mW. The gates' outputs equalled the stepped simulator's in every cycle."
+    )
+    path = "not known, as OpenSTA is missing" if found.delay_ns is None else f"{found.delay_ns:.3f} ns"
+    result.print(
+        f"The library's voltage is {found.voltage:g} V; the paper does not give its own. Longest path of these gates, "
+        f"with memories: {path} (paper 1.15 ns)."
     )
     result.print(
         "Left out: SRAM macros, wires, the clock tree's buffers. The paper's cells are TSMC 45 nm at worst conditions."

@@ -16,7 +16,7 @@ from eie.cost.memory import MemoryFigures, MemorySet
 from eie.errors import InputError
 from eie.support.toml import parse_toml, read_toml
 
-__all__ = ["ACTIONS", "Component", "Technology", "load_technology", "technologies"]
+__all__ = ["ACTIONS", "Action", "Component", "Technology", "load_technology", "technologies"]
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Action = Literal["spmat_read", "ptr_read", "queue_entry", "entry", "mac", "activation_read", "cycle"]
@@ -54,7 +54,7 @@ class Component(BaseModel):
     unit: str
     kind: str
     source: str
-    origin: Literal["paper", "CACTI 7", "synthesised here", "measured", "assumed"]
+    origin: Literal["paper", "CACTI 7", "synthesised here", "placed and routed here", "measured", "assumed"]
     per: Literal["pe", "lnzd_node"] = "pe"
     action: Action | None = None
     energy_pj: Amount | None = None

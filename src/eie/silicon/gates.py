@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from eie.errors import InputError, ToolError
 from eie.silicon.liberty import CellLibrary
+from eie.silicon.mapping import map_unit
+from eie.silicon.memory_cells import memory_models, memory_sizes
 from eie.silicon.parameters import Parameters
-from eie.silicon.sources import copy_sources, default_parameters, source_files
 from eie.silicon.stimulus import INPUTS, OUTPUTS
 from eie.silicon.verilated import verilator_root
-from eie.silicon.yosys import map_to_cells, run_yosys
 
 __all__ = ["Instance", "Netlist", "run_gates", "synthesise_pe"]
 
@@ -43,35 +43,11 @@ class Netlist:
 
 
 def synthesise_pe(folder: Path, parameters: Parameters, *, gated: bool) -> Netlist:
-    """Synthesise the PE with the library cells.lib in `folder`; leaves pe_gates.v and cells.v there.
-
-    Its units stay modules of their own, its memories the wrapper `sram`. With `gated` enables become clock gates.
-    """
-    copy_sources(folder)
-    values = parameters.verilog() | {"LATCHES": 1}
-    units = [
-        path.name
-        for path in source_files()
-        if path.name not in ("eie_axi.sv", "eie.sv", "ccu.sv", "credits.sv", "lnzd.sv", "lnzd_node.sv")
-    ]
-    script = [
-        f"read_verilog -sv -DSYNTHESIS {' '.join(units)}",
-        "blackbox sram",
-        "chparam " + " ".join(f"-set {name} {values[name]}" for name in default_parameters("pe")) + " pe",
-        "hierarchy -check -top pe",
-        "synth -booth -noabc -run begin:check -top pe",
-        *map_to_cells(folder, gated=gated, fast=False),
-        "splitnets",
-        "rename -hide w:*",
-        "rename -enumerate -pattern n% w:*",  # names that every tool writes alike
-        "write_verilog -noattr -noexpr -simple-lhs pe_gates.v",
-        "write_json pe_gates.json",
-        "design -reset",
-        "read_liberty -ignore_miss_func cells.lib",
-        "write_verilog -noattr cells.v",
-    ]
-    run_yosys(folder, script, "pe")
-    return _netlist(json.loads((folder / "pe_gates.json").read_text())["modules"])
+    """Map the PE to the library cells.lib in `folder`, as `map_unit` does, and return its cells."""
+    sizes = memory_sizes(parameters.verilog())
+    (folder / "memories.v").write_text(memory_models(sizes))
+    map_unit(folder, "pe", parameters.verilog() | {"LATCHES": 1}, sizes, gated=gated)
+    return _netlist(json.loads((folder / "mapped.json").read_text())["modules"])
 
 
 def _netlist(modules: dict[str, Any]) -> Netlist:
@@ -105,7 +81,7 @@ def _netlist(modules: dict[str, Any]) -> Netlist:
                     if not isinstance(bit, str)
                 }
                 walk(inside, name, ports)
-            elif cell["type"] != "sram" and not cell["type"].endswith("\\sram"):
+            elif not cell["type"].startswith("sram_"):
                 instances.append(Instance(unit, cell["type"], {pin: ends[0] for pin, ends in pins.items()}))
 
     walk(modules["pe"], "", {})
@@ -139,7 +115,7 @@ def run_gates(
         *("--trace-underscore", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", "pe", "--Mdir", "obj"),
         # Compiling takes far longer than running: hence -O0.
         *("-o", "../gates", "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"),
-        *("used.v", "pe_gates.v", "sram.sv", "harness.cpp"),
+        *("used.v", "mapped.v", "memories.v", "sram.sv", "harness.cpp"),
     ]
     built = subprocess.run(
         command,

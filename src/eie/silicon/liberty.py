@@ -41,8 +41,9 @@ class Pin:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: its pins, its leakage in nW, whether it keeps state, and whether it gates a clock."""
+    """A cell: area in square micrometres, leakage in nW, whether it keeps state or gates a clock, and its pins."""
 
+    area: float
     leakage: float
     sequential: bool
     gates_clock: bool
@@ -102,10 +103,14 @@ def _library(library: Any, path: Path) -> CellLibrary:
         sequential = bool(group.get_groups("ff") or group.get_groups("latch") or gating)
         pins = {str(pin.args[0]).strip('"'): _pin(pin) for pin in group.get_groups("pin")}
         cells[str(group.args[0]).strip('"')] = Cell(
-            float(group.get_attribute("cell_leakage_power") or 0), sequential, gating, pins
+            float(group.get_attribute("area") or 0),
+            float(group.get_attribute("cell_leakage_power") or 0),
+            sequential,
+            gating,
+            pins,
         )
-    if not np.isfinite([voltage, *(cell.leakage for cell in cells.values())]).all():
-        raise InputError(f"cell library {path} must have a finite voltage and leakages")
+    if not np.isfinite([voltage, *(number for cell in cells.values() for number in (cell.area, cell.leakage))]).all():
+        raise InputError(f"cell library {path} must have a finite voltage, areas and leakages")
     return CellLibrary(voltage, cells)
 
 

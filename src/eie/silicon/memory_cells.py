@@ -11,7 +11,16 @@ from collections.abc import Collection, Mapping
 from eie.cost import load_technology
 from eie.errors import InputError
 
-__all__ = ["MEMORIES", "MEMORY_TECHNOLOGY", "access_ns", "memory_commands", "memory_library", "memory_sizes"]
+__all__ = [
+    "MEMORIES",
+    "MEMORY_TECHNOLOGY",
+    "Size",
+    "access_ns",
+    "memory_commands",
+    "memory_library",
+    "memory_models",
+    "memory_sizes",
+]
 
 MEMORY_TECHNOLOGY = "cacti-45nm"
 MEMORIES = "itrs-hp, ED2"  # the fastest devices: only with them do the memories keep up with the paper's clock
@@ -78,6 +87,16 @@ def memory_library(sizes: Collection[Size], memories: str = MEMORIES) -> str:
             "}",
             "",
         ]
+    )
+
+
+def memory_models(sizes: Collection[Size]) -> str:
+    """Return a Verilog module per cell, which behaves as `sram`."""
+    return "".join(
+        f"module {_name(words, bits)}(input clk, input read, input write, "
+        f"input [{max(1, (words - 1).bit_length()) - 1}:0] address, input [{bits - 1}:0] write_data, "
+        f"output [{bits - 1}:0] read_data);\n  sram #(.WORD_BITS({bits}), .WORDS({words})) memory (.*);\nendmodule\n"
+        for words, bits in sizes
     )
 
 

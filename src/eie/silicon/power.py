@@ -15,14 +15,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from eie.cost.technology import Action
 from eie.errors import ToolError
 from eie.model.network import Network
 from eie.program.hardware import Hardware
 from eie.program.lowering import lower_run
 from eie.silicon.gates import Netlist, run_gates, synthesise_pe
 from eie.silicon.liberty import CellLibrary, read_library
+from eie.silicon.mapping import longest_path
+from eie.silicon.memory_cells import memory_library, memory_sizes
 from eie.silicon.parameters import Parameters
-from eie.silicon.stimulus import COMPARED, OUTPUTS, record_stimulus
+from eie.silicon.stimulus import COMPARED, INPUTS, OUTPUTS, Stimulus, record_stimulus
 from eie.silicon.yosys import read_liberty_text, require_yosys
 
 __all__ = ["UNITS", "PePower", "UnitPower", "pe_power"]
@@ -38,34 +41,58 @@ UNITS = {
 }
 
 
+_PARTS = ("clock", "register", "combinational")
+
+
 @dataclass(frozen=True)
 class UnitPower:
-    """One unit: mW in its clock network, registers and combinational cells; mW of leakage, part of these."""
+    """One unit: mW in its clock network, registers and combinational cells, leakage in it, and area in um2."""
 
     unit: str
     cells: int
     clock_mw: float
     register_mw: float
     combinational_mw: float
-    leakage_mw: float
+    clock_leakage_mw: float
+    register_leakage_mw: float
+    combinational_leakage_mw: float
+    clock_um2: float
+    register_um2: float
+    combinational_um2: float
 
     @property
     def total_mw(self) -> float:
         """All of the unit's power."""
         return self.clock_mw + self.register_mw + self.combinational_mw
 
+    @property
+    def leakage_mw(self) -> float:
+        """The part of the unit's power that is leakage."""
+        return self.clock_leakage_mw + self.register_leakage_mw + self.combinational_leakage_mw
+
+    @property
+    def area_um2(self) -> float:
+        """All of the unit's area."""
+        return self.clock_um2 + self.register_um2 + self.combinational_um2
+
 
 @dataclass(frozen=True)
 class PePower:
     """A PE's units, over how many cycles they were measured, and whether its enables are clock gates.
 
-    `sums_compared` tells whether the run was to the layer's end, so that its results were compared, too.
+    `happened` counts the actions of a technology file in these cycles.
+
+    `sums_compared` tells whether the run was to the layer's end, so that its results were compared, too. `delay_ns` is
+    the longest path of the netlist measured, None without OpenSTA; `voltage` the library's.
     """
 
     units: tuple[UnitPower, ...]
     cycles: int
+    happened: dict[Action, int]
     gated: bool
     sums_compared: bool
+    delay_ns: float | None
+    voltage: float
 
 
 def pe_power(
@@ -96,8 +123,10 @@ def pe_power(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "cells.lib").write_text(text)
+        (folder / "memories.lib").write_text(memory_library(memory_sizes(parameters.verilog())))
         log("synthesising the PE")
         netlist = synthesise_pe(folder, parameters, gated=gated)
+        delay_ns = longest_path(folder, "pe")
         log(f"building and running its {len(netlist.instances):,} cells")
         outputs, toggles = run_gates(folder, netlist, library, (stimulus.filling, stimulus.running, stimulus.reading))
     ran = len(stimulus.running)
@@ -105,7 +134,19 @@ def pe_power(
     if stimulus.sums is not None:
         _compare_sums(outputs[ran:, OUTPUTS.index("read_value")], stimulus.sums, parameters)
     units = _units(netlist, library, toggles, ran / hardware.clock_mhz * 1000)
-    return PePower(units, ran, gated, stimulus.sums is not None)
+    return PePower(units, ran, _happened(stimulus), gated, stimulus.sums is not None, delay_ns, library.voltage)
+
+
+def _happened(stimulus: Stimulus) -> dict[Action, int]:
+    """Return how often each action of a technology file happened while the gates ran."""
+    shown = dict(zip(COMPARED, stimulus.expected.T, strict=True))
+    return {
+        "cycle": len(stimulus.running),
+        "queue_entry": int(stimulus.running[:, INPUTS.index("broadcast")].sum()),
+        "ptr_read": int(shown["take"].sum()),
+        "spmat_read": int(shown["row_read"].sum()),
+        "entry": int(shown["weight_valid"].sum()),
+    }
 
 
 def _compare(found: npt.NDArray[np.uint64], expected: npt.NDArray[np.uint64]) -> None:
@@ -143,12 +184,14 @@ def _units(
     place = {net: row for row, net in enumerate(sorted(netlist.nets))}
     energy: dict[tuple[str, str], float] = defaultdict(float)  # fJ by unit and part
     leakage: dict[tuple[str, str], float] = defaultdict(float)  # nW
+    area: dict[tuple[str, str], float] = defaultdict(float)
     cells: dict[str, int] = defaultdict(int)
     for instance in netlist.instances:
         cell = library.cells[instance.cell]
         kind = "clock" if cell.gates_clock else "register" if cell.sequential else "combinational"
         cells[instance.unit] += 1
         leakage[instance.unit, kind] += cell.leakage
+        area[instance.unit, kind] += cell.area
         outputs = []
         for name, net in instance.pins.items():
             pin = cell.pins[name]
@@ -181,10 +224,9 @@ def _units(
         UnitPower(
             name,
             cells[unit],
-            milliwatts(unit, "clock"),
-            milliwatts(unit, "register"),
-            milliwatts(unit, "combinational"),
-            sum(leakage[unit, part] for part in ("clock", "register", "combinational")) * 1e-6,
+            *(milliwatts(unit, part) for part in _PARTS),
+            *(leakage[unit, part] * 1e-6 for part in _PARTS),
+            *(area[unit, part] for part in _PARTS),
         )
         for unit, name in UNITS.items()
     )

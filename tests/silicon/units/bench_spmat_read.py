@@ -19,7 +19,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
     memory = per_row * int(dut.SPMAT_ROWS.value)
     await both.drive(reset=1, host_write=0, entry_valid=0, clear=0)
     dut.reset.value = 0
-    reads = 0
+    reads, column = 0, None
     for _layer in range(4):
         part = random_slice(30, 60, most=memory)
         count = part.matrix.n_entries
@@ -35,11 +35,11 @@ async def equals_twin(dut: HierarchyObject) -> None:
             jumps = random.random() < 0.1
             address = random.randrange(count) if jumps else (address + 1) % count
             reads += bool(both.propagate()["row_read"][0])
-            await both.step(
-                # The last cycle issues nothing, so that the unit is at rest when the next layer is written.
-                entry_valid=cycle < 599 and random.random() < issued,
-                entry_address=address,
-                entry_activation=random.getrandbits(len(dut.entry_activation)),
-                entry_first=random.random() < 0.3,
-            )
+            # The last cycle issues nothing, so that the unit is at rest when the next layer is written.
+            valid = cycle < 599 and random.random() < issued
+            first = column is None or random.random() < 0.3
+            activation = random.getrandbits(len(dut.entry_activation))
+            if valid:
+                column = activation = activation if first else column  # a column's entries have one activation
+            await both.step(entry_valid=valid, entry_address=address, entry_activation=activation, entry_first=first)
     assert reads > 100

@@ -13,6 +13,7 @@ from eie.chip.stepped.signals import Direction
 from eie.chip.stepped.unit import Unit, Wires
 
 HALF_PERIOD = Timer(1, "ns")
+SETTLING = Timer(1, "ps")  # inputs come from registers: latches need them settled before the clock is low
 
 
 class Lockstep:
@@ -36,6 +37,7 @@ class Lockstep:
         self._ports = {name: name for name in self._signals} | dict(ports or {})
         self._portless = portless
         self._wires: Wires = {}
+        self._latches = hasattr(dut, "LATCHES") and int(dut.LATCHES.value)
 
     async def drive(self, **values: int) -> None:
         """Clock the RTL alone, with `values` at ports: reset, or what the host does in I/O mode."""
@@ -88,9 +90,11 @@ class Lockstep:
         assert port.value == expected, f"cycle {self.cycle}: {name} is {port.value} in the RTL, expected {expected:#x}"
 
     async def _settle(self, values: Mapping[str, int]) -> None:
-        self.dut.clk.value = 0
         for port, value in values.items():
             getattr(self.dut, port).value = value
+        if self._latches:
+            await SETTLING
+        self.dut.clk.value = 0
         await HALF_PERIOD
 
     async def _edge(self) -> None:

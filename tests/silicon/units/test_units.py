@@ -13,7 +13,7 @@ from silicon.units.simulators import require, run_bench
 
 # The first of a unit's sizes runs on both simulators; the others, which cost Verilator a build each, on Icarus.
 SIZES: dict[str, tuple[dict[str, int], ...]] = {
-    "act_queue": ({"QUEUE_DEPTH": 3}, {"QUEUE_DEPTH": 2}, {"QUEUE_DEPTH": 8}),
+    "act_queue": ({"QUEUE_DEPTH": 3}, {"QUEUE_DEPTH": 2}, {"QUEUE_DEPTH": 8}, {"QUEUE_DEPTH": 8, "LATCHES": 1}),
     "ptr_read": (
         {"POINTER_BITS": 8, "POINTER_WORDS": 32, "COLUMN_BITS": 6},
         {"POINTER_BITS": 16, "POINTER_WORDS": 100, "COLUMN_BITS": 9},
@@ -21,11 +21,12 @@ SIZES: dict[str, tuple[dict[str, int], ...]] = {
     "spmat_read": ({"SPMAT_ROWS": 16, "POINTER_BITS": 8}, {"SPMAT_ROWS": 100, "ENTRIES_PER_ROW": 1, "POINTER_BITS": 7}),
     "arithm_unit": (
         {"REGISTER_ENTRIES": 5, "VALUE_BITS": 16, "ACCUMULATOR_BITS": 17},
-        {"REGISTER_ENTRIES": 40, "VALUE_BITS": 8, "ACCUMULATOR_BITS": 8},
+        {"REGISTER_ENTRIES": 40, "VALUE_BITS": 8, "ACCUMULATOR_BITS": 8, "LATCHES": 1},
     ),
     "act_rw": (
         {"REGISTER_ENTRIES": 5, "SRAM_WORDS": 16},
         {"REGISTER_ENTRIES": 1, "SRAM_WORDS": 4},
+        {"REGISTER_ENTRIES": 21, "SRAM_WORDS": 32, "LATCHES": 1},
     ),
     "lnzd_node": ({},),
     "lnzd": (

@@ -1,0 +1,149 @@
+"""From a unit's SystemVerilog to cells: the one netlist whose area, longest path, power and layout are reported.
+
+The PE's units stay modules of their own, so that every cell belongs to one; a memory is a cell of its size.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from eie.errors import ToolError
+from eie.silicon.memory_cells import Size, memory_commands
+from eie.silicon.sources import copy_sources, default_parameters, source_files
+from eie.silicon.yosys import run_yosys
+
+__all__ = ["PERIOD_NS", "clock_gate_cell", "longest_path", "map_unit"]
+
+PERIOD_NS = 1.15  # the paper's critical path
+
+# Mapped for the least area within the delay {D}, buffered, and sized; in ABC's inline form, a comma for a blank.
+_ABC = "+strash;ifraig;scorr;dch;map,{D};topo;buffer,-c,-N,16;topo;upsize,{D};dnsize,{D}"
+_LOGIC_PS = 900  # what the period leaves between two registers
+_LEAST_GATED = 3  # flip-flops with one enable, for a clock gate to be smaller than their multiplexers
+_PE_UNITS = ("act_queue", "ptr_read", "spmat_read", "arithm_unit", "act_rw")
+
+
+def map_unit(
+    folder: Path,
+    unit: str,
+    parameters: Mapping[str, int],
+    sizes: tuple[Size, ...],
+    *,
+    gated: bool = True,
+) -> dict[str, Any]:
+    """Map `unit` to cells.lib in `folder`, where memories.lib has the memories of `sizes`; return Yosys' statistics.
+
+    Leaves mapped.v, mapped.json (nets named n1, n2, ..., alike in both) and cells.v, the cells' functions. With `gated`
+    enables become clock gates where the library has one. Raises ToolError where Yosys fails.
+    """
+    copy_sources(folder)
+    # Without a driving cell, ABC assumes that registers drive any load, and leaves their fan-out unbuffered.
+    (folder / "drive.constr").write_text("set_driving_cell BUF_X1\nset_load 5.0 [all_outputs]\n")
+    gate = clock_gate_cell((folder / "cells.lib").read_text())
+    if gate is not None:
+        (folder / "clock_gate.v").write_text(gate)
+    sets = " ".join(f"-set {name} {parameters[name]}" for name in default_parameters(unit) if name in parameters)
+    kept = [f"*{one}*" for one in _PE_UNITS if one != unit] + (["*pe"] if unit == "eie" else [])  # mapped once
+    script = [
+        f"read_verilog -sv -DSYNTHESIS {' '.join(path.name for path in source_files())}",
+        f"blackbox sram{' clock_gate' if gate else ''}",
+        *([f"chparam {sets} {unit}"] if sets else []),
+        f"hierarchy -check -top {unit}",
+        *memory_commands(sizes),
+        *(f"setattr -mod -set keep_hierarchy 1 {one}" for one in kept),
+        f"synth -flatten -booth -noabc -run begin:check -top {unit}",
+        *([f"clockgate -liberty cells.lib -min_net_size {_LEAST_GATED}"] if gated and gate else []),
+        *(["techmap -map clock_gate.v"] if gate else []),
+        "dfflibmap -liberty cells.lib",
+        f'abc -liberty cells.lib -constr drive.constr -D {_LOGIC_PS} -script "{_ABC}"',
+        "setattr -mod -unset keep_hierarchy *low_gate* *data_gate*",
+        "flatten",
+        "opt_clean -purge",
+        "tee -q -o stat.json stat -json -liberty cells.lib",
+        "splitnets",
+        "rename -hide w:*",
+        "rename -enumerate -pattern n% w:*",
+        "write_verilog -noattr -noexpr -simple-lhs mapped.v",
+        "write_json mapped.json",
+        "design -reset",
+        "read_liberty -ignore_miss_func cells.lib",
+        "write_verilog -noattr cells.v",
+    ]
+    run_yosys(folder, script, unit)
+    statistics: dict[str, Any] = json.loads((folder / "stat.json").read_text())["design"]
+    return statistics
+
+
+def clock_gate_cell(liberty: str) -> str | None:
+    """Return Verilog that makes the module clock_gate the library's clock gate, one without a test pin if there is one.
+
+    None where the library has no gate that takes its enable while the clock is low and passes the clock's high half.
+    """
+    found: dict[bool, str] = {}
+    for cell in re.split(r"\bcell\s*\(", liberty)[1:]:
+        kind = re.search(r'clock_gating_integrated_cell\s*:\s*"?(latch_posedge(?:_precontrol)?)"?\s*;', cell)
+        if kind is None:
+            continue
+        pins = {}
+        for pin in re.split(r"\bpin\s*\(", cell)[1:]:
+            for role in ("clock", "enable", "test", "out"):
+                if re.search(rf"clock_gate_{role}_pin\s*:\s*\"?true", pin):
+                    pins[role] = pin.partition(")")[0].strip(' "')
+        if {"clock", "enable", "out"} <= pins.keys():
+            name = cell.partition(")")[0].strip(' "')
+            ports = [f".{pins['clock']}(clk)", f".{pins['enable']}(enable)", f".{pins['out']}(gated)"]
+            ports += [f".{pins['test']}(1'b0)"] if "test" in pins else []
+            found.setdefault("test" in pins, f"  {name} _TECHMAP_REPLACE_ ({', '.join(ports)});\n")
+    if not found:
+        return None
+    return f"module clock_gate(input clk, input enable, output gated);\n{found[min(found)]}endmodule\n"
+
+
+def longest_path(folder: Path, unit: str) -> float | None:
+    """Return the longest path of mapped.v in `folder` with its end's setup time, in ns; None without OpenSTA.
+
+    Raises ToolError where OpenSTA finds none.
+    """
+    if shutil.which("sta") is None:
+        return None
+    netlist = (folder / "mapped.v").read_text()
+    (folder / "unsigned.v").write_text(re.sub(r"\bsigned ", "", netlist))  # the reader knows no signed port
+    (folder / "sta.tcl").write_text(
+        "read_liberty cells.lib\nread_liberty memories.lib\nread_verilog unsigned.v\n"
+        f"link_design {unit}\n"
+        f"if {{[llength [get_ports -quiet clk]]}} {{ create_clock -name clk -period {PERIOD_NS} [get_ports clk] }} "
+        f"else {{ create_clock -name clk -period {PERIOD_NS} }}\n"
+        "set_input_delay 0 -clock clk [all_inputs]\nset_output_delay 0 -clock clk [all_outputs]\n"
+        f"{_not_read_early(unit)}report_checks -path_delay max -digits 4\n"
+        "report_checks -path_delay max -digits 4 "
+        "-to [concat [all_registers -edge_triggered -data_pins] [all_outputs]]\n"
+        "exit\n"
+    )
+    done = subprocess.run(["sta", "-exit", "sta.tcl"], cwd=folder, capture_output=True, text=True, check=False)
+    slacks = re.findall(r"(-?[0-9.]+)\s+slack", done.stdout)  # one of each group of paths
+    said = done.stdout + done.stderr
+    # It goes on after an error, and may end with exit code 0.
+    error = next((line for line in said.splitlines() if re.match(r"(Error|.*\berror\b)", line)), "")
+    if done.returncode != 0 or error or not slacks:
+        raise ToolError(f"OpenSTA found no longest path of {unit}: {(error or said).strip()[-300:]}")
+    # A latch that is open when its data arrive has slack 0, and the path goes on through it.
+    return PERIOD_NS - min(slack for slack in map(float, slacks) if slack != 0.0)
+
+
+def _not_read_early(unit: str) -> str:
+    """Return the exception for latches that are open before the edge: no word is read in the cycle that writes it.
+
+    They are the queue's slots, which are then free, and the codebook, which is written in I/O mode.
+    """
+    prefix = "" if unit in ("act_queue", "arithm_unit") else "(^|/)(queue|arithmetic)/"
+    return (
+        "set early {}\nforeach latch [all_registers -level_sensitive -cells] {\n  set name [get_full_name $latch]\n"
+        f"  if {{[regexp {{{prefix}}} $name]}} {{ lappend early $name/Q }}\n}}\n"
+        "if {[llength $early]} { set_false_path -through [get_pins $early] }\n"
+    )
