@@ -7,7 +7,7 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find native -type f)
 DATA ?=
 SEED := $(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 
-.PHONY: demo test test-slow fuzz coverage lint types rtl registers docs wheel clean
+.PHONY: demo test test-slow fuzz coverage lint types rtl registers formal docs wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/eie demo $(if $(DATA),--data $(DATA))
@@ -48,6 +48,10 @@ rtl: $(VENV)/.installed-dev
 # The RTL's package, the C header and the page of the register map, from src/eie/silicon/registers.toml.
 registers: $(VENV)/.installed-dev
 	$(BIN)/python -c "from pathlib import Path; from eie.silicon.registers import write_files; write_files(Path())"
+
+# The units' properties proved for every run, and faults found; docs/proofs.md gets the tables.
+formal: $(VENV)/.installed-dev
+	$(BIN)/python rtl/formal/prove.py --page docs/proofs.md
 
 # A wheel in dist/, repaired, and tried in an empty environment with no compiler.
 wheel: $(VENV)/.installed-dev

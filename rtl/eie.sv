@@ -30,6 +30,7 @@ module eie #(
     parameter int HOST_ADDRESS_BITS = 14,
     parameter int LATCHES = 0,            // 1: queues, codebooks and register files are latches
     parameter int BROADCAST_STAGES = 0,   // registers between a broadcast and the queues, and back
+    parameter int SLOW_MEMORIES = 0,      // 1: for memories that answer late in the cycle, as an FPGA's do
     localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1,
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int ROW_COUNT_BITS = $clog2(REGISTER_ENTRIES + 1),
@@ -220,7 +221,8 @@ module eie #(
         .COLUMN_BITS(COLUMN_BITS),
         .DATA_BITS(DATA_BITS),
         .HOST_ADDRESS_BITS(HOST_ADDRESS_BITS),
-        .LATCHES(LATCHES)
+        .LATCHES(LATCHES),
+        .SLOW_MEMORIES(SLOW_MEMORIES)
     ) pe (
         .clk,
         .reset,

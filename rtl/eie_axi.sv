@@ -23,6 +23,7 @@ module eie_axi #(
     parameter int HOST_ADDRESS_BITS = 14,
     parameter int LATCHES = 0,
     parameter int BROADCAST_STAGES = 0,
+    parameter int SLOW_MEMORIES = 0,
     localparam int STREAM_BITS = DATA_BITS <= 64 ? 64 : 1 << $clog2(DATA_BITS)
 ) (
     input  logic                   aclk,
@@ -335,7 +336,8 @@ module eie_axi #(
       .DATA_BITS(DATA_BITS),
       .HOST_ADDRESS_BITS(HOST_ADDRESS_BITS),
       .LATCHES(LATCHES),
-      .BROADCAST_STAGES(BROADCAST_STAGES)
+      .BROADCAST_STAGES(BROADCAST_STAGES),
+      .SLOW_MEMORIES(SLOW_MEMORIES)
   ) chip (
       .clk(aclk),
       .reset(restart),

@@ -16,6 +16,7 @@ module pe #(
     parameter int DATA_BITS = 64,        // of the host port
     parameter int HOST_ADDRESS_BITS = 14,
     parameter int LATCHES = 0,           // in queue, codebook and register files
+    parameter int SLOW_MEMORIES = 0,     // 1: for memories that answer late in the cycle, as an FPGA's do
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
     localparam int PLACE_BITS = ROW_BITS > SRAM_ADDRESS_BITS ? ROW_BITS : SRAM_ADDRESS_BITS,
@@ -106,7 +107,8 @@ module pe #(
       .POINTER_BITS(POINTER_BITS),
       .POINTER_WORDS(POINTER_WORDS),
       .COLUMN_BITS(COLUMN_BITS),
-      .VALUE_BITS(VALUE_BITS)
+      .VALUE_BITS(VALUE_BITS),
+      .SLOW_MEMORIES(SLOW_MEMORIES)
   ) pointers (
       .clk,
       .reset,
@@ -131,7 +133,8 @@ module pe #(
       .CODE_BITS(CODE_BITS),
       .INDEX_BITS(INDEX_BITS),
       .POINTER_BITS(POINTER_BITS),
-      .VALUE_BITS(VALUE_BITS)
+      .VALUE_BITS(VALUE_BITS),
+      .SLOW_MEMORIES(SLOW_MEMORIES)
   ) weights (
       .clk,
       .reset,

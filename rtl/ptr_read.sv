@@ -5,12 +5,16 @@
 // once, and the read enable depends on registers alone, not on the pointers read. In a column's first cycle the
 // pointers decide whether it has 0, 1, 2 or more entries; in later cycles a register, set in the cycle before, tells
 // whether the entry is the last. Reset empties the stage; pointers and the current activation keep their value.
+//
+// Block RAMs of an FPGA answer too late for that decision. With SLOW_MEMORIES the host writes the pointers in ascending
+// order, and the length of the column that ends at a pointer, 0, 1, 2 or more, is stored beside it.
 // Its rules: docs/hardware.md, M3, T1, T2, U4.
 module ptr_read #(
     parameter int POINTER_BITS = 16,     // P
     parameter int POINTER_WORDS = 8192,  // in each bank
     parameter int COLUMN_BITS = 14,      // X
     parameter int VALUE_BITS = 16,       // B
+    parameter int SLOW_MEMORIES = 0,     // 1: for memories that answer late in the cycle
     localparam int POINTER_ADDRESS_BITS = POINTER_WORDS > 1 ? $clog2(POINTER_WORDS) : 1
 ) (
     input  logic                    clk,
@@ -34,7 +38,8 @@ module ptr_read #(
   end
 `endif
 
-  logic [POINTER_BITS-1:0] even, odd;
+  localparam int WORD_BITS = POINTER_BITS + (SLOW_MEMORIES != 0 ? 2 : 0);
+  logic [WORD_BITS-1:0] even_word, odd_word, written_word;
   logic [POINTER_BITS-1:0] next, held_end;  // after the column's first entry: the next one, and the column's end
   logic                    more;            // after the first entry: the next one is not the last
   logic                    fetched;         // the banks show the pointers of the queue's head
@@ -45,21 +50,21 @@ module ptr_read #(
   wire read = queue_valid && !fetched;
 
   // The even bank has pointer j or j + 1, whichever is even; a host's pointer goes to its own place.
-  sram #(.WORD_BITS(POINTER_BITS), .WORDS(POINTER_WORDS)) even_bank (
+  sram #(.WORD_BITS(WORD_BITS), .WORDS(POINTER_WORDS)) even_bank (
       .clk,
       .read,
       .write(host_write && !host_address[0]),
       .address(POINTER_ADDRESS_BITS'(host_write || !column[0] ? upper : upper + 1'b1)),
-      .write_data(host_data),
-      .read_data(even)
+      .write_data(written_word),
+      .read_data(even_word)
   );
-  sram #(.WORD_BITS(POINTER_BITS), .WORDS(POINTER_WORDS)) odd_bank (
+  sram #(.WORD_BITS(WORD_BITS), .WORDS(POINTER_WORDS)) odd_bank (
       .clk,
       .read,
       .write(host_write && host_address[0]),
       .address(POINTER_ADDRESS_BITS'(upper)),
-      .write_data(host_data),
-      .read_data(odd)
+      .write_data(written_word),
+      .read_data(odd_word)
   );
 
   // Whether a + 1 or a + 2 is b, without a carry that runs through all bits: a + ~b must be -1 - distance. Each bit of
@@ -75,10 +80,33 @@ module ptr_read #(
     is_ahead = wanted == given;
   endfunction
 
+  wire [POINTER_BITS-1:0] even   = even_word[POINTER_BITS-1:0];
+  wire [POINTER_BITS-1:0] odd    = odd_word[POINTER_BITS-1:0];
   wire [POINTER_BITS-1:0] begins = swapped ? odd : even;
   wire [POINTER_BITS-1:0] ends   = swapped ? even : odd;
-  wire                    empty  = even == odd;
-  wire                    stays  = stage_valid && (entry_first ? !empty && !is_ahead(begins, ends, 1'b0) : more);
+  logic empty, several, following;  // of the column: no entry, two or more; of the entry: the next is not the last
+  wire stays = stage_valid && (entry_first ? several : more);
+
+  if (SLOW_MEMORIES != 0) begin : stored_lengths
+    logic [POINTER_BITS-1:0] previous, latest;  // the pointer written last, and the entry issued last
+    wire [POINTER_BITS-1:0] length = host_data - previous;
+    wire [1:0] ends_length = swapped ? even_word[POINTER_BITS+:2] : odd_word[POINTER_BITS+:2];
+    assign written_word = {int'(length) > 2 ? 2'd3 : 2'(length), host_data};
+    assign empty        = ends_length == 2'd0;
+    assign several      = ends_length[1];
+    assign next         = latest + 1'b1;
+    assign following    = entry_first ? ends_length == 2'd3 : !is_ahead(next, held_end, 1'b1);
+    always_ff @(posedge clk) begin
+      if (host_write) previous <= host_data;
+      if (stage_valid) latest <= entry_address;
+    end
+  end else begin : compared
+    assign written_word = host_data;
+    assign empty        = even == odd;
+    assign several      = !empty && !is_ahead(begins, ends, 1'b0);
+    assign following    = !is_ahead(entry_address, entry_first ? ends : held_end, 1'b1);
+    always_ff @(posedge clk) if (stage_valid) next <= entry_address + 1'b1;
+  end
 
   assign entry_address = entry_first ? begins : next;
   assign entry_valid   = stage_valid && !(entry_first && empty);
@@ -94,8 +122,7 @@ module ptr_read #(
       entry_first <= take;
       fetched     <= queue_valid && !take;
       if (stage_valid) begin
-        next <= entry_address + 1'b1;
-        more <= !is_ahead(entry_address, entry_first ? ends : held_end, 1'b1);
+        more <= following;
         if (entry_first) held_end <= ends;
       end
       if (take) begin
@@ -108,11 +135,17 @@ module ptr_read #(
 `ifndef SYNTHESIS
   // An activation taken is in the stage in the next cycle, and leaves it when entries p_j to p_{j+1} - 1 are issued.
   logic [POINTER_BITS-1:0] written[2*POINTER_WORDS];  // the pointers as the host wrote them
+  logic [COLUMN_BITS-1:0]  last_written;
   logic [POINTER_BITS-1:0] first_entry, past_entry, issued;
   logic [VALUE_BITS-1:0]   taken_value;
   logic                    taken;
   always @(posedge clk) begin
-    if (host_write) written[host_address] <= host_data;
+    if (host_write) begin
+      written[host_address] <= host_data;
+      last_written          <= host_address;
+      assert (SLOW_MEMORIES == 0 || host_address == '0 || host_address === last_written + 1'b1)
+      else $fatal(1, "ptr_read: pointers are not written in ascending order");
+    end
     taken  <= !reset && take;
     issued <= take ? '0 : issued + POINTER_BITS'(entry_valid);
     if (take) begin

@@ -9,6 +9,7 @@ module spmat_read #(
     parameter int INDEX_BITS = 4,       // I
     parameter int POINTER_BITS = 16,
     parameter int VALUE_BITS = 16,
+    parameter int SLOW_MEMORIES = 0,    // 1: every entry reads its row anew, without a look at the buffer's first
     localparam int OFFSET_BITS = $clog2(ENTRIES_PER_ROW),
     localparam int SPMAT_ADDRESS_BITS = SPMAT_ROWS > 1 ? $clog2(SPMAT_ROWS) : 1
 ) (
@@ -44,13 +45,13 @@ module spmat_read #(
   logic [(OFFSET_BITS > 0 ? OFFSET_BITS : 1)-1:0] offset;
 
   wire [POINTER_BITS-1:0] row  = entry_address >> OFFSET_BITS;
-  wire               read = entry_valid && !(buffer_valid && row == buffered);
+  wire               missing = entry_valid && !(buffer_valid && row == buffered);
 
   wire [SPMAT_ADDRESS_BITS-1:0] place = SPMAT_ADDRESS_BITS'(row);
 
   sram #(.WORD_BITS(ENTRIES_PER_ROW * ENTRY_BITS), .WORDS(SPMAT_ROWS)) memory (
       .clk,
-      .read,
+      .read(SLOW_MEMORIES != 0 ? entry_valid : missing),
       .write(host_write),
       .address(host_write ? host_address : place),
       .write_data(host_data),
@@ -68,9 +69,9 @@ module spmat_read #(
       buffer_valid <= 1'b0;
     end else begin
       weight_valid <= entry_valid;
-      row_read     <= read;
+      row_read     <= missing;
       if (clear) buffer_valid <= 1'b0;
-      if (read) begin
+      if (missing) begin
         buffer_valid <= 1'b1;
         buffered     <= row;
       end

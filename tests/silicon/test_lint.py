@@ -1,4 +1,4 @@
-"""Verilator, Icarus Verilog and Yosys take the sources without a warning, alike, and refuse sizes that cannot be."""
+"""Verilator, slang, Icarus and Yosys take the sources without a warning, alike, and refuse sizes that cannot be."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ SIZES: tuple[dict[str, int], ...] = (
     },
     {"N_PE": 5, "QUEUE_DEPTH": 3, "REGISTER_ENTRIES": 65, "SPMAT_ROWS": 100, "SRAM_WORDS": 33, "LATCHES": 1},
     {"N_PE": 3, "QUEUE_DEPTH": 2, "BROADCAST_STAGES": 2},
+    {"N_PE": 2, "POINTER_BITS": 5, "SLOW_MEMORIES": 1},
 )
 # A size that a unit cannot have, and what it says.
 REFUSED = (
@@ -86,6 +87,24 @@ def test_icarus_warns_of_nothing(tmp_path: Path, sizes: dict[str, int], top: str
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("top", ["eie", "eie_axi"])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_slang_warns_of_nothing(capfd: pytest.CaptureFixture[str], sizes: dict[str, int], top: str) -> None:
+    """Its default and extra warnings, but two: a cast may be needed at other sizes, and a bit may be shifted out."""
+    pytest.importorskip("pyslang", reason="pyslang is not installed: it is in the extra dev")
+    from pyslang.driver import Driver
+
+    driver = Driver()
+    driver.addStandardArgs()
+    warnings = ("-Wextra", "-Wno-useless-cast", "-Wno-shift-count-overflow")
+    given = (f"-G{name}={value}" for name, value in sizes.items())
+    assert driver.parseCommandLine(" ".join(["slang", *warnings, f"--top {top}", *given, *map(str, source_files())]))
+    assert driver.processOptions()
+    assert driver.parseAllSources()
+    assert driver.runFullCompilation(True)
+    assert "warning" not in "".join(capfd.readouterr())
 
 
 def test_yosys_warns_of_nothing(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from eie.chip import Hardware
 from eie.cli.output import JsonOption, log, print_json, print_table, result
+from eie.cost.own_chip import write_technology
 from eie.errors import InputError
 from eie.literature import reported
 from eie.model.network import Network
@@ -19,11 +20,11 @@ from eie.silicon.export import export
 from eie.silicon.memory_cells import MEMORIES, MEMORY_TECHNOLOGY
 from eie.silicon.power import pe_power
 from eie.silicon.synthesis import SYNTHESISED, synthesise
-from eie.silicon.technology_file import technology_text
+from eie.silicon.technology_file import PAPER_UNITS, technology_of
 from eie.storage import load
 from eie.support.extras import require
 from eie.support.numpy_files import read_npy
-from eie.support.output_files import atomic_write, require_output
+from eie.support.output_files import require_output
 
 __all__ = ["app"]
 
@@ -31,14 +32,6 @@ app = typer.Typer(
     help="The chip in SystemVerilog: export it, run it beside the stepped simulator, synthesise it.",
     no_args_is_help=True,
 )
-
-PAPER_UNITS = {
-    "act_queue": "Act_queue",
-    "ptr_read": "PtrRead",
-    "spmat_read": "SpmatRead",
-    "arithm_unit": "ArithmUnit",
-    "act_rw": "ActRW",
-}
 
 ModelArgument = Annotated[Path, typer.Argument(help="A model file (.safetensors).")]
 PesOption = Annotated[int | None, typer.Option("--pes", help="Processing elements, 1 to 256; by default the model's.")]
@@ -216,11 +209,10 @@ def power_command(
     )
     if technology is not None:
         (node,) = synthesise(liberty, ("lnzd_node",))
-        text = technology_text(
+        made = technology_of(
             technology.stem, found, node, clock_mhz=clock_mhz, library=liberty.name, layer=network.layers[0].name
         )
-        with atomic_write(technology) as place:
-            place.write_text(text, encoding="utf-8")
+        write_technology(made, technology)
     if as_json:
         print_json(
             {

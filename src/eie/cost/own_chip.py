@@ -74,13 +74,14 @@ def technology_from(
     clock_mhz: float,
     critical_path_ns: float,
     node_nm: float = 45,
+    memories: str = MEMORIES,
 ) -> Technology:
     """The technology of a chip whose logic was synthesised, and measured at `clock_mhz` while `activity` happened.
 
     `activity` is how often each action happened per PE and cycle of that run; `source` names library, tools and data.
-    Memories, their areas and their speed are CACTI 7's. The power of a detector node that was not measured is the
-    paper's. The register files are part of ActRW. Raises InputError for a unit that is not in `LOGIC_ACTIONS` or is
-    there twice, an action that the activity does not have, and a power below its leakage.
+    Memories, their areas and their speed are CACTI 7's, of the set `memories`. The power of a detector node that was
+    not measured is the paper's. The register files are part of ActRW. Raises InputError for a unit that is not in
+    `LOGIC_ACTIONS` or is there twice, an action that the activity does not have, and a power below its leakage.
     """
     for unit in logic:
         if unit.unit not in LOGIC_ACTIONS:
@@ -107,8 +108,8 @@ def technology_from(
             per_cycle={action: rate for action, rate in activity.items() if rate and action != "cycle"},
         ),
         memories_from=MEMORIES_FROM,
-        memories=MEMORIES,
-        components=(*_memories(), *(part for unit in logic for part in _parts(unit, source))),
+        memories=memories,
+        components=(*_memories(memories), *(part for unit in logic for part in _parts(unit, source))),
     )
 
 
@@ -121,14 +122,14 @@ def write_technology(technology: Technology, path: str | Path) -> None:
         temporary.write_text(tomli_w.dumps(document), encoding="utf-8")
 
 
-def _memories() -> Iterator[Component]:
+def _memories(memories: str) -> Iterator[Component]:
     for unit, memory, action, what in MEMORY_READS:
         yield Component(
             unit=unit,
             kind="memory",
             memory=memory,
             action=action,
-            source=f"CACTI 7, 45 nm, {MEMORIES}: {what}, and leakage",
+            source=f"CACTI 7, 45 nm, {memories}: {what}, and leakage",
             origin="CACTI 7",
         )
 

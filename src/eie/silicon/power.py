@@ -41,39 +41,22 @@ UNITS = {
 }
 
 
-_PARTS = ("clock", "register", "combinational")
-
-
 @dataclass(frozen=True)
 class UnitPower:
-    """One unit: mW in its clock network, registers and combinational cells, leakage in it, and area in um2."""
+    """One unit: mW in its clock network, registers and combinational cells; of it leakage; area in um2."""
 
     unit: str
     cells: int
     clock_mw: float
     register_mw: float
     combinational_mw: float
-    clock_leakage_mw: float
-    register_leakage_mw: float
-    combinational_leakage_mw: float
-    clock_um2: float
-    register_um2: float
-    combinational_um2: float
+    leakage_mw: float
+    area_um2: float
 
     @property
     def total_mw(self) -> float:
         """All of the unit's power."""
         return self.clock_mw + self.register_mw + self.combinational_mw
-
-    @property
-    def leakage_mw(self) -> float:
-        """The part of the unit's power that is leakage."""
-        return self.clock_leakage_mw + self.register_leakage_mw + self.combinational_leakage_mw
-
-    @property
-    def area_um2(self) -> float:
-        """All of the unit's area."""
-        return self.clock_um2 + self.register_um2 + self.combinational_um2
 
 
 @dataclass(frozen=True)
@@ -184,14 +167,14 @@ def _units(
     place = {net: row for row, net in enumerate(sorted(netlist.nets))}
     energy: dict[tuple[str, str], float] = defaultdict(float)  # fJ by unit and part
     leakage: dict[tuple[str, str], float] = defaultdict(float)  # nW
-    area: dict[tuple[str, str], float] = defaultdict(float)
+    area: dict[str, float] = defaultdict(float)
     cells: dict[str, int] = defaultdict(int)
     for instance in netlist.instances:
         cell = library.cells[instance.cell]
         kind = "clock" if cell.gates_clock else "register" if cell.sequential else "combinational"
         cells[instance.unit] += 1
         leakage[instance.unit, kind] += cell.leakage
-        area[instance.unit, kind] += cell.area
+        area[instance.unit] += cell.area
         outputs = []
         for name, net in instance.pins.items():
             pin = cell.pins[name]
@@ -224,9 +207,11 @@ def _units(
         UnitPower(
             name,
             cells[unit],
-            *(milliwatts(unit, part) for part in _PARTS),
-            *(leakage[unit, part] * 1e-6 for part in _PARTS),
-            *(area[unit, part] for part in _PARTS),
+            milliwatts(unit, "clock"),
+            milliwatts(unit, "register"),
+            milliwatts(unit, "combinational"),
+            sum(leakage[unit, part] for part in ("clock", "register", "combinational")) * 1e-6,
+            area[unit],
         )
         for unit, name in UNITS.items()
     )

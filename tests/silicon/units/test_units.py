@@ -17,8 +17,13 @@ SIZES: dict[str, tuple[dict[str, int], ...]] = {
     "ptr_read": (
         {"POINTER_BITS": 8, "POINTER_WORDS": 32, "COLUMN_BITS": 6},
         {"POINTER_BITS": 16, "POINTER_WORDS": 100, "COLUMN_BITS": 9},
+        {"POINTER_BITS": 8, "POINTER_WORDS": 32, "COLUMN_BITS": 6, "SLOW_MEMORIES": 1},
     ),
-    "spmat_read": ({"SPMAT_ROWS": 16, "POINTER_BITS": 8}, {"SPMAT_ROWS": 100, "ENTRIES_PER_ROW": 1, "POINTER_BITS": 7}),
+    "spmat_read": (
+        {"SPMAT_ROWS": 16, "POINTER_BITS": 8},
+        {"SPMAT_ROWS": 100, "ENTRIES_PER_ROW": 1, "POINTER_BITS": 7},
+        {"SPMAT_ROWS": 16, "POINTER_BITS": 8, "SLOW_MEMORIES": 1},
+    ),
     "arithm_unit": (
         {"REGISTER_ENTRIES": 5, "VALUE_BITS": 16, "ACCUMULATOR_BITS": 17},
         {"REGISTER_ENTRIES": 40, "VALUE_BITS": 8, "ACCUMULATOR_BITS": 8, "LATCHES": 1},

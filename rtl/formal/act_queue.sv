@@ -1,0 +1,75 @@
+// The queue gives what it was given, in order, and counts it. docs/hardware.md, Q1.
+module act_queue_properties #(
+    parameter int QUEUE_DEPTH = 8,
+    parameter int ITEM_BITS = 30,
+    localparam int PLACE_BITS = $clog2(QUEUE_DEPTH)
+) (
+    input logic clk,
+    input logic reset,
+    input logic broadcast,
+    input logic take,
+    input logic full,
+    input logic queue_valid,
+    input logic [PLACE_BITS-1:0] queue_count,
+    input logic [PLACE_BITS-1:0] read_place,
+    input logic [PLACE_BITS-1:0] write_place,
+    input logic [ITEM_BITS-1:0] given,
+    input logic [ITEM_BITS-1:0] head,
+    input logic [ITEM_BITS-1:0] slots[QUEUE_DEPTH]
+);
+  logic begun = 1'b0;
+  always_ff @(posedge clk) begun <= 1'b1;
+  always_comb begin
+    assume (begun || reset);
+    assume (!(broadcast && full));
+    assume (!(take && !queue_valid));
+  end
+
+  // One item, any, is followed from the cycle in which it is given; `ahead` are taken before it.
+  logic chosen;  // driven by nothing: any value in any cycle
+  logic following;
+  logic [PLACE_BITS-1:0] ahead, entries;
+  logic [ITEM_BITS-1:0] item;
+  always_ff @(posedge clk) begin
+    if (reset) begin
+      following <= 1'b0;
+      entries   <= '0;
+    end else begin
+      entries <= entries + PLACE_BITS'(broadcast) - PLACE_BITS'(take);
+      if (!following && chosen && broadcast) begin
+        following <= 1'b1;
+        item      <= given;
+        ahead     <= entries - PLACE_BITS'(take);
+      end else if (following && take) begin
+        if (ahead == '0) following <= 1'b0;
+        else ahead <= ahead - 1'b1;
+      end
+    end
+  end
+
+  wire [PLACE_BITS:0] after_last = {1'b0, read_place} + {1'b0, entries};
+  wire [PLACE_BITS:0] at = {1'b0, read_place} + {1'b0, ahead};
+
+  always_comb begin
+    if (begun && !reset) begin
+      counted : assert (queue_count == entries && queue_valid == (entries != '0));
+      one_slot_free : assert (full == (int'(entries) == QUEUE_DEPTH - 1));
+      in_order : assert (!(following && ahead == '0) || head == item);
+      still_there : assert (!following || ahead < queue_count);
+`ifdef INVARIANTS
+      in_the_ring : assert (int'(entries) < QUEUE_DEPTH && int'(read_place) < QUEUE_DEPTH);
+      next_place : assert (int'(write_place) == int'(after_last) % QUEUE_DEPTH);
+      unchanged : assert (!following || slots[int'(at) % QUEUE_DEPTH] == item);
+`endif
+    end
+  end
+endmodule
+
+bind act_queue act_queue_properties #(
+    .QUEUE_DEPTH(QUEUE_DEPTH),
+    .ITEM_BITS  (COLUMN_BITS + VALUE_BITS)
+) properties (
+    .given({broadcast_column, broadcast_value}),
+    .head ({head_column, head_value}),
+    .*
+);
