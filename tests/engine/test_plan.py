@@ -196,7 +196,7 @@ def test_poolings_are_numpys(
             assert not is_native(step, "chip")
 
 
-@pytest.mark.parametrize("function", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("function", [name for name in ACTIVATIONS if is_native(Activation(name, 1, name), "float32")])
 def test_functions_are_scipys(function: str) -> None:
     """From far below to far above what e^x can be, and at zero."""
     x = np.concatenate((np.linspace(-100, 100, 4001), np.linspace(-1, 1, 2001), [0.0, -0.0, 1e-30, -1e38, 1e38]))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import nn
 
 from eie.errors import InputError
 from eie.pytorch.verification import TOLERANCE, distance
@@ -22,14 +21,24 @@ __all__ = ["require_same"]
 MOST_VALUES = 2**22  # of weights: the reference is plain NumPy, and meant for small graphs
 
 
-def require_same(model: onnx.ModelProto, modules: nn.Sequential, values: Mapping[str, str]) -> None:
-    """Raise InputError, naming the first of `modules` that gives another result than the graph's value `values[name]`.
+class Graph(Protocol):
+    """What a graph became: `nodes` are name, function, and the names of what each takes and gives."""
+
+    nodes: list[tuple[str, Any, list[str], list[str]]]
+
+    def values(self, *inputs: torch.Tensor) -> dict[str, Any]:
+        """Return every value of the graph by its name."""
+
+
+def require_same(model: onnx.ModelProto, module: Graph) -> None:
+    """Raise InputError, naming the first node whose value in `module` is another than in the graph.
 
     Both run on two generated inputs. A graph whose inputs are of unknown size, or too large for the reference, is
     held against the reference nowhere; what it became is still held against PyTorch's modules.
     """
     shape = _shape(model)
-    if shape is None or sum(parameter.numel() for parameter in modules.parameters()) > MOST_VALUES:
+    weights = sum(math.prod(one.dims) for one in model.graph.initializer)
+    if shape is None or weights > MOST_VALUES:
         return
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     name = next(one.name for one in model.graph.input if one.name not in {i.name for i in model.graph.initializer})
@@ -37,29 +46,29 @@ def require_same(model: onnx.ModelProto, modules: nn.Sequential, values: Mapping
         found: Any = ReferenceEvaluator(model).run(None, {name: x}, intermediate=True)
     except Exception:  # a graph that the reference cannot run, such as a reshape to a batch of one
         return
-    result = torch.from_numpy(x)
-    modules.eval()
     with torch.no_grad():
-        for layer, module in modules.named_children():
-            try:
-                result = module(result)
-            except Exception as error:  # sizes that do not fit each other
-                reason = " ".join(str(error).split()) or type(error).__name__
-                raise InputError(f"node {layer} does not take what comes before it: {reason}") from error
-            if layer not in values:
+        values = module.eval().values(torch.from_numpy(x))  # type: ignore[attr-defined]
+    for node, _, _, gives in module.nodes:
+        for given in gives:
+            expected, result = found.get(given), values.get(given)
+            if not isinstance(result, torch.Tensor) or not isinstance(expected, np.ndarray):
                 continue
-            expected = np.asarray(found[values[layer]])
-            difference = distance(result.numpy(), expected)
-            if np.isfinite(expected).all() and difference > TOLERANCE:
+            if not np.isfinite(expected).all():
+                continue
+            difference = distance(result.numpy().astype(np.float64), expected.astype(np.float64))
+            if difference > TOLERANCE:
                 raise InputError(
-                    f"node {layer} was not read as ONNX means it: its results differ by {difference:.2g} of the largest"
+                    f"node {node} was not read as ONNX means it: its results differ by {difference:.2g} of the largest"
                 )
 
 
 def _shape(model: onnx.ModelProto) -> tuple[int, ...] | None:
     """Return the shape of the input, two for the batch, or None where the graph leaves another size open."""
     constants = {one.name for one in model.graph.initializer}
-    (given,) = (one for one in model.graph.input if one.name not in constants)
+    inputs = [one for one in model.graph.input if one.name not in constants]
+    if len(inputs) != 1:
+        return None
+    (given,) = inputs
     sizes = [size.dim_value for size in given.type.tensor_type.shape.dim]
     if len(sizes) < 2 or min(sizes[1:]) < 1 or given.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         return None
