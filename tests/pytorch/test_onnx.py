@@ -150,11 +150,7 @@ def test_weights_are_written_by_name(tmp_path: Path) -> None:
 
 WEIGHTS = {"w": np.zeros((2, 3), np.float32), "c": np.zeros((2, 1, 3, 3), np.float32)}
 REFUSED: dict[str, tuple[list[tuple[Any, ...]], str]] = {
-    "an unknown node": ([("Erf", ["x"], {})], "node erf is a Erf, which cannot be read"),
-    "two ways": (
-        [("Relu", ["x"], {}), ("Tanh", ["x"], {})],
-        "node tanh takes x, expected v0 alone: the nodes must be in a row",
-    ),
+    "an unknown node": ([("Det", ["x"], {})], "node det is a Det, which cannot be read"),
     "a scaled product": (
         [("Gemm", ["x", "w"], {"transB": 1, "alpha": 2.0})],
         "node gemm must have alpha and beta of 1 ",
@@ -166,10 +162,6 @@ REFUSED: dict[str, tuple[list[tuple[Any, ...]], str]] = {
     "padding by name": (
         [("Conv", ["x", "c"], {"auto_pad": "SAME_UPPER"})],
         "node conv must have its padding in numbers, not auto_pad",
-    ),
-    "a dilated window": (
-        [("MaxPool", ["x"], {"kernel_shape": [2, 2], "dilations": [2, 2]})],
-        "node maxpool must round down and have no dilation",
     ),
 }
 
@@ -217,10 +209,6 @@ def hostile(change: str) -> onnx.ModelProto:
         model.graph.initializer[0].raw_data += bytes(4)
         return model
 
-    def other_output(model: onnx.ModelProto) -> onnx.ModelProto:
-        model.graph.node.append(node("Relu", ["y"], ["z"], "after"))
-        return model
-
     return {
         "an initialiser of another size": lambda: long(graph(gemm, {"w": matrix, "b": bias}, [1, 4])),
         "an initialiser of another type": lambda: graph(gemm, {"w": matrix.astype(np.int64), "b": bias}, [1, 4]),
@@ -238,11 +226,7 @@ def hostile(change: str) -> onnx.ModelProto:
         "a Constant's attribute": lambda: graph(
             [node("Constant", [], ["w"], "value", value_float=3.0), *gemm], {"b": bias}, [1, 4]
         ),
-        "a Reshape to what is computed": lambda: graph(
-            [node("Reshape", ["x", "s"], ["y"], "shape")], {"s": np.array([2, 2, -1])}, [1, 4]
-        ),
         "the axis of a Softmax": lambda: graph([node("Softmax", ["x"], ["y"], "soft", axis=0)], {}, [1, 4]),
-        "an output in the middle": lambda: other_output(graph(gemm, {"w": matrix, "b": bias}, [1, 4])),
     }[change]()
 
 
@@ -264,9 +248,7 @@ def hostile(change: str) -> onnx.ModelProto:
         ("a stride of 0", "node conv has strides (0, 0), expected two, each 1 to 1024"),
         ("groups", "node conv has weights of (2, 2, 3, 3) in 5 groups and no bias, which do not fit each other"),
         ("a Constant's attribute", "node value is a Constant, expected a tensor as its one attribute"),
-        ("a Reshape to what is computed", "node shape must reshape to two numbers that are in the file: (batch, -1)"),
-        ("the axis of a Softmax", "node soft runs over axis 0, expected 1, the values of a vector"),
-        ("an output in the middle", "the graph gives y, expected z alone"),
+        ("the axis of a Softmax", "node soft runs over axis 0, the batch, expected another"),
     ],
 )
 def test_graphs_that_the_checker_lets_pass(tmp_path: Path, change: str, sentence: str) -> None:

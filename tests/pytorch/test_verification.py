@@ -266,12 +266,15 @@ def test_no_file_makes_the_reference_work_for_long(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(onnx_reference, "ReferenceEvaluator", never)
     floats = onnx.TensorProto.FLOAT
-    layers: list[tuple[nn.Module, list[int]]] = [
-        (nn.Conv2d(1, 8, 1, padding=1024), [2, 1, 4, 4]),
-        (nn.AvgPool2d(512, 1, 0), [2, 1, 1024, 1024]),
-        (nn.Flatten(), [2, 1, 2**20, 2**20]),
+    node = onnx.helper.make_node
+    layers: list[tuple[nn.Module, onnx.NodeProto, list[int]]] = [
+        (nn.Conv2d(1, 8, 1, padding=1024), node("Conv", ["x", "w"], ["y"]), [2, 1, 4, 4]),
+        (nn.AvgPool2d(512, 1), node("AveragePool", ["x"], ["y"], kernel_shape=[512, 512]), [2, 1, 1024, 1024]),
+        (nn.Flatten(), node("Flatten", ["x"], ["y"]), [2, 1, 2**20, 2**20]),
     ]
-    for module, shape in layers:
+    for module, node_of_it, shape in layers:
         value = onnx.helper.make_tensor_value_info("x", floats, shape)
-        model = onnx.helper.make_model(onnx.helper.make_graph([], "graph", [value], []))
-        onnx_reference.require_same(model, nn.Sequential(module), {})
+        graph = reader.OnnxModel({"layer": module}, {}, ["x"])
+        graph.nodes.append(("layer", module, ["x"], ["y"]))
+        model = onnx.helper.make_model(onnx.helper.make_graph([node_of_it], "graph", [value], []))
+        onnx_reference.require_same(model, graph)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from eie.errors import InputError
 from eie.pytorch.verification import TOLERANCE, distance
@@ -24,14 +23,23 @@ __all__ = ["require_same"]
 MOST_VALUES = 2**24  # of weights and of all values in between: the reference is plain NumPy, meant for small graphs
 
 
-def require_same(model: onnx.ModelProto, modules: nn.Sequential, values: Mapping[str, str]) -> None:
-    """Raise InputError, naming the first of `modules` that gives another result than the graph's value `values[name]`.
+class Graph(Protocol):
+    """What a graph became: `nodes` are name, function, and the names of what each takes and gives."""
+
+    nodes: list[tuple[str, Any, list[str], list[str]]]
+
+    def values(self, *inputs: torch.Tensor) -> dict[str, Any]:
+        """Return every value of the graph by its name."""
+
+
+def require_same(model: onnx.ModelProto, module: Graph) -> None:
+    """Raise InputError, naming the first node whose value in `module` is another than in the graph.
 
     Both run on two generated inputs. A graph whose inputs are of unknown size, or too large for the reference, is
     held against the reference nowhere; what it became is still held against PyTorch's modules.
     """
     shape = _shape(model)
-    if shape is None or _values(modules, shape) > MOST_VALUES:
+    if shape is None or _values(model, module, shape) > MOST_VALUES:
         return
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     name = next(one.name for one in model.graph.input if one.name not in {i.name for i in model.graph.initializer})
@@ -39,47 +47,45 @@ def require_same(model: onnx.ModelProto, modules: nn.Sequential, values: Mapping
         found: Any = ReferenceEvaluator(model).run(None, {name: x}, intermediate=True)
     except Exception:  # a graph that the reference cannot run, such as a reshape to a batch of one
         return
-    result = torch.from_numpy(x)
-    modules.eval()
     with torch.no_grad():
-        for layer, module in modules.named_children():
-            try:
-                result = module(result)
-            except Exception as error:  # sizes that do not fit each other
-                reason = " ".join(str(error).split()) or type(error).__name__
-                raise InputError(f"node {layer} does not take what comes before it: {reason}") from error
-            if layer not in values:
+        values = module.eval().values(torch.from_numpy(x))  # type: ignore[attr-defined]
+    for node, _, _, gives in module.nodes:
+        for given in gives:
+            expected, result = found.get(given), values.get(given)
+            if not isinstance(result, torch.Tensor) or not isinstance(expected, np.ndarray):
                 continue
-            expected = np.asarray(found[values[layer]])
-            difference = distance(result.numpy(), expected)
-            if np.isfinite(expected).all() and difference > TOLERANCE:
+            if not np.isfinite(expected).all():
+                continue
+            difference = distance(result.numpy().astype(np.float64), expected.astype(np.float64))
+            if difference > TOLERANCE:
                 raise InputError(
-                    f"node {layer} was not read as ONNX means it: its results differ by {difference:.2g} of the largest"
+                    f"node {node} was not read as ONNX means it: its results differ by {difference:.2g} of the largest"
                 )
 
 
-def _values(modules: nn.Sequential, shape: tuple[int, ...]) -> int:
-    """Return how many numbers the weights, all results and all windows over them are, without making any."""
-    values = math.prod(shape) + sum(parameter.numel() for parameter in modules.parameters())
-    if values > MOST_VALUES:
-        return values
-    result = torch.empty(shape, device="meta")
-    for module in copy.deepcopy(modules).to("meta").eval():
-        channels = result.shape[1]
-        try:
-            result = module(result)
-        except Exception:  # sizes that do not fit each other: the real run says so
-            break
-        kernel = getattr(module, "kernel_size", 1)
-        windows = math.prod(kernel) if isinstance(kernel, tuple) else kernel**2
-        values += result.numel() + result.numel() // result.shape[1] * channels * windows
-    return values
+def _values(model: onnx.ModelProto, module: Any, shape: tuple[int, ...]) -> int:
+    """Return how many numbers the weights, all results and all windows over them are at most, without making any."""
+    weights: int = math.prod(shape) + sum(parameter.numel() for parameter in module.parameters())
+    if weights > MOST_VALUES:
+        return weights
+    windows = max((child.weight[0].numel() for child in module.children() if isinstance(child, nn.Conv2d)), default=1)
+    for attribute in (one for node in model.graph.node for one in node.attribute if one.name == "kernel_shape"):
+        windows = max(windows, math.prod(attribute.ints))
+    try:
+        with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
+            results = module.eval().values(torch.empty(shape))
+    except Exception:  # sizes that do not fit each other: the real run says so
+        return weights
+    return weights + windows * sum(value.numel() for value in results.values() if isinstance(value, torch.Tensor))
 
 
 def _shape(model: onnx.ModelProto) -> tuple[int, ...] | None:
     """Return the shape of the input, two for the batch, or None where the graph leaves another size open."""
     constants = {one.name for one in model.graph.initializer}
-    (given,) = (one for one in model.graph.input if one.name not in constants)
+    inputs = [one for one in model.graph.input if one.name not in constants]
+    if len(inputs) != 1:
+        return None
+    (given,) = inputs
     sizes = [size.dim_value for size in given.type.tensor_type.shape.dim]
     if len(sizes) < 2 or min(sizes[1:]) < 1 or given.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         return None
