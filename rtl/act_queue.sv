@@ -39,7 +39,7 @@ module act_queue #(
 
   // A latch opens before it is known whether there is a broadcast: the slot at write_place is free unless all are full.
   register_file #(
-      .WORDS(SLOTS),
+      .ENTRIES(SLOTS),
       .WORD_BITS(COLUMN_BITS + VALUE_BITS),
       .LATCHES(LATCHES),
       .EARLY(1)

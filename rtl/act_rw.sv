@@ -64,7 +64,7 @@ module act_rw #(
   for (genvar f = 0; f < 2; f++) begin : file
     wire is_source = source == 1'(f);
     register_file #(
-        .WORDS(REGISTER_ENTRIES),
+        .ENTRIES(REGISTER_ENTRIES),
         .WORD_BITS(ACCUMULATOR_BITS),
         .LATCHES(LATCHES)
     ) registers (

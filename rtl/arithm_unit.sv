@@ -63,7 +63,7 @@ module arithm_unit #(
 
   // Written in I/O mode and read in computing mode.
   register_file #(
-      .WORDS(1 << CODE_BITS),
+      .ENTRIES(1 << CODE_BITS),
       .WORD_BITS(VALUE_BITS),
       .LATCHES(LATCHES),
       .EARLY(1)

@@ -70,7 +70,8 @@ class Recipes(_Toml):
     def read(self, data: bytes) -> None:
         """Read it and ask it of a layer."""
         recipe = read_recipe(self.path("x.toml", data))
-        assert 0 < recipe.density_of("fc1") <= 1
+        density = recipe.density_of("fc1")
+        assert density is None or 0 < density <= 1
         assert 1 <= recipe.bits_of("fc1") <= 8
         recipe.require_layers(["fc1", "conv2"])
 

@@ -107,6 +107,16 @@ def test_ones_own_loop() -> None:
         assert torch.allclose(model(x, z), expected, atol=1e-5)
 
 
+def test_a_gradient_of_weights_does_not_stay_with_their_centroids() -> None:
+    """A loop need not clear gradients before sharing: the result is traced all the same."""
+    model: Any = mlp()
+    compressor = Compressor(model)
+    model(torch.ones(2, 12)).sum().backward()
+    compressor.share()
+    assert all(one.grad is None or one.grad.shape == one.shape for one in model.parameters())
+    assert compressor.encode().network.outputs == 4
+
+
 def test_what_is_asked_in_the_wrong_order() -> None:
     """Masks cannot move once weights are shared, and sharing is done once."""
     compressor = Compressor(mlp())

@@ -360,6 +360,9 @@ def _share(holders: Holders, bits: int, clustering: Any, seed: int) -> None:
     )
     for module, name in others:  # sharing changes a parameter in place: each needs one of its own for the moment
         setattr(module, name, nn.Parameter(weights))
+    getattr(
+        first, tensor
+    ).grad = None  # the parameter stays, and becomes the centroids: a weight's gradient does not fit
     parametrize.register_parametrization(first, tensor, shared)
     for module, name in others:
         parametrize.register_parametrization(module, name, shared)
