@@ -2,7 +2,9 @@
 module act_queue_properties #(
     parameter int QUEUE_DEPTH = 8,
     parameter int ITEM_BITS = 30,
-    localparam int PLACE_BITS = $clog2(QUEUE_DEPTH)
+    localparam int SLOTS = QUEUE_DEPTH - 1,
+    localparam int PLACE_BITS = SLOTS > 1 ? $clog2(SLOTS) : 1,
+    localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
 ) (
     input logic clk,
     input logic reset,
@@ -10,12 +12,12 @@ module act_queue_properties #(
     input logic take,
     input logic full,
     input logic queue_valid,
-    input logic [PLACE_BITS-1:0] queue_count,
+    input logic [COUNT_BITS-1:0] queue_count,
     input logic [PLACE_BITS-1:0] read_place,
     input logic [PLACE_BITS-1:0] write_place,
     input logic [ITEM_BITS-1:0] given,
     input logic [ITEM_BITS-1:0] head,
-    input logic [ITEM_BITS-1:0] slots[QUEUE_DEPTH]
+    input logic [ITEM_BITS-1:0] words[SLOTS]
 );
   logic begun = 1'b0;
   always_ff @(posedge clk) begun <= 1'b1;
@@ -28,18 +30,18 @@ module act_queue_properties #(
   // One item, any, is followed from the cycle in which it is given; `ahead` are taken before it.
   logic chosen;  // driven by nothing: any value in any cycle
   logic following;
-  logic [PLACE_BITS-1:0] ahead, entries;
+  logic [COUNT_BITS-1:0] ahead, entries;
   logic [ITEM_BITS-1:0] item;
   always_ff @(posedge clk) begin
     if (reset) begin
       following <= 1'b0;
       entries   <= '0;
     end else begin
-      entries <= entries + PLACE_BITS'(broadcast) - PLACE_BITS'(take);
+      entries <= entries + COUNT_BITS'(broadcast) - COUNT_BITS'(take);
       if (!following && chosen && broadcast) begin
         following <= 1'b1;
         item      <= given;
-        ahead     <= entries - PLACE_BITS'(take);
+        ahead     <= entries - COUNT_BITS'(take);
       end else if (following && take) begin
         if (ahead == '0) following <= 1'b0;
         else ahead <= ahead - 1'b1;
@@ -47,8 +49,8 @@ module act_queue_properties #(
     end
   end
 
-  wire [PLACE_BITS:0] after_last = {1'b0, read_place} + {1'b0, entries};
-  wire [PLACE_BITS:0] at = {1'b0, read_place} + {1'b0, ahead};
+  wire [COUNT_BITS:0] after_last = (COUNT_BITS + 1)'(read_place) + {1'b0, entries};
+  wire [COUNT_BITS:0] at = (COUNT_BITS + 1)'(read_place) + {1'b0, ahead};
 
   always_comb begin
     if (begun && !reset) begin
@@ -57,9 +59,9 @@ module act_queue_properties #(
       in_order : assert (!(following && ahead == '0) || head == item);
       still_there : assert (!following || ahead < queue_count);
 `ifdef INVARIANTS
-      in_the_ring : assert (int'(entries) < QUEUE_DEPTH && int'(read_place) < QUEUE_DEPTH);
-      next_place : assert (int'(write_place) == int'(after_last) % QUEUE_DEPTH);
-      unchanged : assert (!following || slots[int'(at) % QUEUE_DEPTH] == item);
+      in_the_ring : assert (int'(entries) < QUEUE_DEPTH && int'(read_place) < SLOTS);
+      next_place : assert (int'(write_place) == int'(after_last) % SLOTS);
+      unchanged : assert (!following || words[int'(at) % SLOTS] == item);
 `endif
     end
   end
@@ -71,5 +73,6 @@ bind act_queue act_queue_properties #(
 ) properties (
     .given({broadcast_column, broadcast_value}),
     .head ({head_column, head_value}),
+    .words(slots.flip_flops.words),
     .*
 );

@@ -38,7 +38,7 @@ module arithm_unit_properties #(
     input logic [ROW_BITS-1:0] row3,
     input logic signed [ACCUMULATOR_BITS-1:0] accumulated3,
     input logic signed [ACCUMULATOR_BITS-1:0] sum3,
-    input logic signed [VALUE_BITS-1:0] codebook[1 << CODE_BITS]
+    input logic [VALUE_BITS-1:0] codebook[1 << CODE_BITS]
 );
   // One row, any, of the register file.
   logic [ROW_BITS-1:0] its_row, its_row_before;  // driven by nothing, and held
@@ -65,7 +65,8 @@ module arithm_unit_properties #(
   logic [2:0][ROW_BITS-1:0] rows;
   logic started;  // a column has begun
   wire [ROW_BITS-1:0] here = weight_first ? ROW_BITS'(weight_index) : row + ROW_BITS'(weight_index) + 1'b1;
-  always_comb assume (!weight_valid || weight_first || started);
+  logic [VALUE_BITS-1:0] of_column;  // its activation
+  always_comb assume (!weight_valid || weight_first || (started && weight_activation == of_column));
   always_ff @(posedge clk) begin
     if (reset) begin
       newest  <= in_file_next;
@@ -75,8 +76,9 @@ module arithm_unit_properties #(
       ages <= {ages[2:0], weight_valid};
       rows <= {rows[1:0], here};
       if (weight_valid) begin
-        row     <= here;
-        started <= 1'b1;
+        row       <= here;
+        started   <= 1'b1;
+        of_column <= weight_activation;
       end
       if (valid3 && row3 == its_row) newest <= sum3;
     end
@@ -95,6 +97,7 @@ module arithm_unit_properties #(
       this_row : assert (!valid1 || row == rows[0]);
       third_row : assert (!valid3 || row3 == rows[2]);
       same_row : assert (!valid2 || column_row == read_row);
+      the_columns : assert (!started || (activation1 == of_column && ((valid1 && first1) || activation2 == of_column)));
       begins : assert (started || !(valid1 || valid2 || valid3 || write_valid));
 `endif
     end
@@ -138,5 +141,6 @@ bind arithm_unit arithm_unit_properties #(
     .INDEX_BITS      (INDEX_BITS),
     .ROW_BITS        (ROW_BITS)
 ) properties (
+    .codebook(codebook.flip_flops.words),
     .*
 );

@@ -25,6 +25,7 @@ from eie.silicon.yosys import require_yosys, run_yosys
 
 HERE = Path(__file__).parent
 LIMIT_S = 300  # of one proof
+PARTS = ("sram.sv", "lnzd_node.sv", "register_file.sv", "clock_gate.sv", "low_gate.sv", "data_gate.sv")  # of units
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _script(proof: Proof, fault: Fault | None) -> list[str]:
     sizes = [f"-G {name}={value}" for name, value in proof.sizes.items()]
     return [
         # In WebAssembly it has one thread.
-        f"read_slang -j 1 {' '.join(defines)} sram.sv lnzd_node.sv "
+        f"read_slang -j 1 {' '.join(defines)} {' '.join(PARTS)} "
         f"{'' if proof.unit == 'lnzd_node' else proof.unit + '.sv'} properties.sv --top {proof.unit} {' '.join(sizes)}",
         # What is driven by nothing is x to the front end, and has to be any value before an optimisation takes one.
         "setundef -anyseq",

@@ -35,11 +35,14 @@ module spmat_read_properties #(
   logic begun = 1'b0;
   logic written;  // the row that is kept has been
   logic stale;  // the host has written since the buffer was emptied
+  logic started;  // a column has begun
+  logic [VALUE_BITS-1:0] of_column;  // its activation
   wire [POINTER_BITS-1:0] row = entry_address / POINTER_BITS'(ENTRIES_PER_ROW);
   always_comb begin
     assume (begun || reset);
     assume (!entry_valid || (!stale && !host_write && !clear && int'(row) < SPMAT_ROWS));
     assume (!(entry_valid && reset));
+    assume (!entry_valid || entry_first || (started && entry_activation == of_column));  // one activation a column
   end
 
   logic issued, first, at_hand;
@@ -54,6 +57,8 @@ module spmat_read_properties #(
     address    <= entry_address;
     activation <= entry_activation;
     reads      <= entry_valid && !(at_hand && row_at_hand == row);
+    if (!begun || reset) started <= 1'b0;
+    else if (entry_valid && entry_first) {started, of_column} <= {1'b1, entry_activation};
     if (!begun) written <= 1'b0;
     else if (host_write && host_address == kept_address) begin
       written  <= 1'b1;
@@ -77,6 +82,8 @@ module spmat_read_properties #(
       at_the_buffer : assert (stale || (at_hand == buffer_valid && (!at_hand || row_at_hand == buffered)));
       in_the_buffer : assert (stale || !buffer_valid || !written || buffered != POINTER_BITS'(kept_address) ||
                               buffer == contents);
+      the_columns : assert ((!started || weight_activation == of_column) &&
+                            (!issued || (started && activation == of_column)));
       issued_last : assert (stale || !issued ||
                             (buffer_valid && buffered == address / POINTER_BITS'(ENTRIES_PER_ROW)));
 `endif

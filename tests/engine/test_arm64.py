@@ -11,10 +11,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from eie import _native
 from eie.encoding.csc import encode
 from eie.engine import NUMERICS, chain
 from eie.model.network import Layer
-from engine.emulated import EmulatedNetwork
+from engine.emulated import EmulatedNetwork, EmulatedPlan
 from engine.layers import random_inputs, random_layer
 from engine.programs import build
 from engine.test_kernels import SHAPES, assert_equals_reference
@@ -37,6 +38,7 @@ def run_on(processor: str, program: Path, monkeypatch: pytest.MonkeyPatch) -> No
     command = [EMULATOR, "-L", LIBRARIES, "-cpu", processor, program]
     monkeypatch.setenv("ASAN_OPTIONS", "detect_leaks=0")  # the emulator cannot stop threads to look
     monkeypatch.setattr(chain, "_native", SimpleNamespace(make_network=lambda *given: EmulatedNetwork(command, *given)))
+    monkeypatch.setattr(_native, "Plan", EmulatedPlan)
 
 
 @pytest.fixture(scope="module")
