@@ -98,7 +98,9 @@ def test_a_disk_that_fills_up_anywhere(folder: Path, command: str) -> None:
     whole = out.read_bytes()
     out.unlink()
     for eighth in range(8):
-        assert_one_sentence(run_eie(words, folder, FULL_AFTER=len(whole) * eighth // 8), f"cannot write {out}: ")
+        no_temporary = command == "compress" and eighth == 0
+        said = "needs a folder for temporary files" if no_temporary else f"cannot write {out}: "
+        assert_one_sentence(run_eie(words, folder, FULL_AFTER=len(whole) * eighth // 8), said)
         assert not list(out.parent.iterdir())
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import operator
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -105,6 +106,10 @@ def _decompositions() -> dict[Any, Any]:
 
 
 def _export(model: nn.Module, examples: tuple[torch.Tensor, ...], what: str) -> torch.export.ExportedProgram:
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise InputError("torch.export needs a folder for temporary files: set TMPDIR to one that works") from error
     try:
         with torch.no_grad(), _in_eval(model), traced_to_layers(model), warnings.catch_warnings():
             warnings.simplefilter("ignore")
