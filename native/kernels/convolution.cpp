@@ -179,6 +179,9 @@ class Convolution final : public Step {
 
 // Python has checked what a user gives, but memory is not left to Python.
 void check(const std::string& numerics, const Sliding& sliding, const Filters& filters, const LayerSettings& settings) {
+  const bool integers = numerics == "int8" || numerics == "chip";
+  if (!integers && numerics != "int16" && numerics != "float32")  // which of the weights are there depends on it
+    throw std::invalid_argument("numerics must be int16, int8, chip or float32, not " + numerics);
   sliding.check();
   const std::size_t columns =
       filters.groups ? sliding.channels / filters.groups * sliding.down.kernel * sliding.across.kernel : 0;
@@ -187,7 +190,6 @@ void check(const std::string& numerics, const Sliding& sliding, const Filters& f
       !one_each(settings.bias.size()) || !one_each(settings.chip_bias.size()) || settings.value_bits < 2 ||
       settings.value_bits > 16 || settings.accumulator_bits < 2 || settings.accumulator_bits > 32)
     throw std::invalid_argument("the convolution's channels, groups, biases and widths do not fit each other");
-  const bool integers = numerics == "int8" || numerics == "chip";
   for (std::size_t r = 0; r < filters.outputs; ++r) {
     std::int64_t sum = 0;
     for (std::int64_t k = filters.starts[r]; k < filters.starts[r + 1]; ++k) {
@@ -224,8 +226,7 @@ StepPtr make_convolution(const std::string& numerics, const Sliding& sliding, co
   if (numerics == "int16") return make<Int16>(sliding, filters, std::move(settings), most, kernel, bytes);
   if (numerics == "int8") return make<Int8>(sliding, filters, std::move(settings), most, kernel, bytes);
   if (numerics == "chip") return make<Chip>(sliding, filters, std::move(settings), most, kernel, bytes);
-  if (numerics == "float32") return make<Float32>(sliding, filters, std::move(settings), most, kernel, bytes);
-  throw std::invalid_argument("numerics must be int16, int8, chip or float32, not " + numerics);
+  return make<Float32>(sliding, filters, std::move(settings), most, kernel, bytes);
 }
 
 }  // namespace eie::kernels

@@ -21,10 +21,10 @@ __all__ = ["MemoryFigures", "MemorySet"]
 class MemoryPoint(BaseModel):
     """One memory as a tool reported it; what it did not report is left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    capacity_bytes: int = Field(gt=0)
-    width_bits: int = Field(gt=0)
+    capacity_bytes: int = Field(gt=0, le=2**40)
+    width_bits: int = Field(gt=0, le=2**20)
     read_pj: float = Field(gt=0)
     write_pj: float | None = Field(default=None, gt=0)
     leakage_mw: float = Field(ge=0)
