@@ -67,6 +67,8 @@ def read_library(text: str, path: Path) -> CellLibrary:
     """
     with needed_for("power"):
         from liberty.parser import parse_liberty
+    if "\0" in text:  # which the parser takes for the end, and then finds none
+        raise InputError(f"cell library {path} does not parse: it holds the character U+0000, expected text")
     if not _is_closed(text):  # the parser would look for the end without end
         raise InputError(f"cell library {path} does not parse: it must be library (NAME) {{ ... }}, every brace closed")
     try:
