@@ -27,10 +27,9 @@ from eie.chip.timing import place_matrix, simulate_passes
 from eie.cost.energy import Cost, Part, cost, price_list
 from eie.cost.technology import Technology
 from eie.encoding.csc import InterleavedCSC
-from eie.errors import InputError
 from eie.program.hardware import Hardware
 from eie.program.lowering import Pass
-from eie.support.toml import parse_toml, read_toml
+from eie.support.toml import read_named, shipped_names
 
 __all__ = [
     "ExternalMemory",
@@ -42,6 +41,8 @@ __all__ = [
     "stream_matrix",
     "streamed_layers",
 ]
+
+_FOLDER = files("eie.cost") / "dram"
 
 
 SHARED = ("pointer memory", "weight memory")  # layers lie in them side by side
@@ -208,17 +209,9 @@ def cost_with_streams(runs: Iterable[Simulation | Stream], technology: Technolog
 @cache
 def external_memories() -> tuple[str, ...]:
     """The names of the external memories that come with the package."""
-    folder = files("eie.cost") / "dram"
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+    return shipped_names(_FOLDER)
 
 
 def load_external_memory(name: str | Path) -> ExternalMemory:
     """An external memory by its name among those that come with the package, or the user's own file by its path."""
-    if str(name) in external_memories():
-        text = (files("eie.cost") / "dram" / f"{name}.toml").read_text(encoding="utf-8")
-        return parse_toml(text, ExternalMemory, f"external memory {name}")
-    if not str(name).endswith(".toml"):
-        raise InputError(
-            f"no external memory is named {name!s}; there are {', '.join(external_memories())}, or a path to a .toml"
-        )
-    return read_toml(name, ExternalMemory, "external memory file")
+    return read_named(name, _FOLDER, ExternalMemory, "external memory")

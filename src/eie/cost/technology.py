@@ -14,9 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from eie.chip import Hardware
 from eie.cost.memory import MemoryFigures, MemorySet
 from eie.errors import InputError
-from eie.support.toml import parse_toml, read_toml
+from eie.support.toml import read_named, shipped_names
 
 __all__ = ["ACTIONS", "Action", "Component", "Technology", "load_technology", "technologies"]
+
+_FOLDER = files("eie.cost") / "tech"
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Action = Literal["spmat_read", "ptr_read", "queue_entry", "entry", "mac", "activation_read", "cycle"]
@@ -206,8 +208,7 @@ class Technology(BaseModel):
 @cache
 def technologies() -> tuple[str, ...]:
     """The names of the technology files that come with the package."""
-    folder = files("eie.cost") / "tech"
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+    return shipped_names(_FOLDER)
 
 
 def load_technology(name: str | Path) -> Technology:
@@ -222,16 +223,11 @@ def load_technology(name: str | Path) -> Technology:
         except ValueError:
             raise InputError(f"technology {name} must end in its node in nm after the @, such as @28") from None
         return load_technology(file).scaled(node_nm)
-    if str(name) in technologies():
-        return _shipped(str(name))
-    if not str(name).endswith(".toml"):
-        raise InputError(
-            f"no technology is named {name!s}; there are {', '.join(technologies())}, or a path to a .toml"
-        )
-    return read_toml(name, Technology, "technology file")
+    return _shipped(str(name)) if str(name) in technologies() else _read(name)
 
 
-@cache
-def _shipped(name: str) -> Technology:
-    text = (files("eie.cost") / "tech" / f"{name}.toml").read_text(encoding="utf-8")
-    return parse_toml(text, Technology, f"technology {name}")
+def _read(name: str | Path) -> Technology:
+    return read_named(name, _FOLDER, Technology, "technology")
+
+
+_shipped = cache(_read)

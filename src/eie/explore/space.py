@@ -60,9 +60,11 @@ from eie.explore.layers import (
 )
 from eie.explore.rules import IN_ORDER, assignment, beside, scan_rule
 from eie.explore.rules import files_of as files_of_rules
-from eie.support.toml import parse_toml, read_toml
+from eie.support.toml import read_named, shipped_names
 
 __all__ = ["PARAMETERS", "Run", "Space", "load_space", "ready_spaces"]
+
+_FOLDER = files("eie.explore") / "spaces"
 
 HARDWARE = tuple(field.name for field in fields(Hardware) if field.name not in ("row_assignment", "scan_rule"))
 ENCODING: dict[str, Any] = {"index_bits": 4, "code_bits": 4}
@@ -258,18 +260,14 @@ def _point(axes: dict[str, Any], number: int) -> dict[str, Value]:
 
 def ready_spaces() -> tuple[str, ...]:
     """The names of the spaces that come with the package."""
-    folder = files("eie.explore") / "spaces"
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+    return shipped_names(_FOLDER)
 
 
 def load_space(name: str | Path) -> Space:
     """A space by its name among those that come with the package, or the user's own file by its path."""
+    space = read_named(name, _FOLDER, Space, "space")
     if str(name) in ready_spaces():
-        text = (files("eie.explore") / "spaces" / f"{name}.toml").read_text(encoding="utf-8")
-        return parse_toml(text, Space, f"space {name}")
-    if not str(name).endswith(".toml"):
-        raise InputError(f"no space is named {name}; there are {', '.join(ready_spaces())}, or a path to a .toml")
-    space = read_toml(name, Space, "space file")
+        return space
     folder = Path(name).parent
     return space.model_copy(
         update={

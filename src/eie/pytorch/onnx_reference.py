@@ -38,11 +38,11 @@ def require_same(model: onnx.ModelProto, module: Graph) -> None:
     Both run on two generated inputs. A graph whose inputs are of unknown size, or too large for the reference, is
     held against the reference nowhere; what it became is still held against PyTorch's modules.
     """
-    shape = _shape(model)
-    if shape is None or _values(model, module, shape) > MOST_VALUES:
+    given = _input(model)
+    if given is None or _values(model, module, given[1]) > MOST_VALUES:
         return
+    name, shape = given
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    name = next(one.name for one in model.graph.input if one.name not in {i.name for i in model.graph.initializer})
     try:
         found: Any = ReferenceEvaluator(model).run(None, {name: x}, intermediate=True)
     except Exception:  # a graph that the reference cannot run, such as a reshape to a batch of one
@@ -50,8 +50,8 @@ def require_same(model: onnx.ModelProto, module: Graph) -> None:
     with torch.no_grad():
         values = module.eval().values(torch.from_numpy(x))  # type: ignore[attr-defined]
     for node, _, _, gives in module.nodes:
-        for given in gives:
-            expected, result = found.get(given), values.get(given)
+        for value in gives:
+            expected, result = found.get(value), values.get(value)
             if not isinstance(result, torch.Tensor) or not isinstance(expected, np.ndarray):
                 continue
             if not np.isfinite(expected).all():
@@ -79,8 +79,11 @@ def _values(model: onnx.ModelProto, module: Any, shape: tuple[int, ...]) -> int:
     return weights + windows * sum(value.numel() for value in results.values() if isinstance(value, torch.Tensor))
 
 
-def _shape(model: onnx.ModelProto) -> tuple[int, ...] | None:
-    """Return the shape of the input, two for the batch, or None where the graph leaves another size open."""
+def _input(model: onnx.ModelProto) -> tuple[str, tuple[int, ...]] | None:
+    """Return the input's name and shape, two for the batch, or None where there are several, or another size is open.
+
+    So it is, too, where the input has no floats.
+    """
     constants = {one.name for one in model.graph.initializer}
     inputs = [one for one in model.graph.input if one.name not in constants]
     if len(inputs) != 1:
@@ -89,4 +92,4 @@ def _shape(model: onnx.ModelProto) -> tuple[int, ...] | None:
     sizes = [size.dim_value for size in given.type.tensor_type.shape.dim]
     if len(sizes) < 2 or min(sizes[1:]) < 1 or given.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         return None
-    return (sizes[0] or 2, *sizes[1:])
+    return given.name, (sizes[0] or 2, *sizes[1:])

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eie.errors import InputError
-from eie.support.toml import read_toml
+from eie.support.toml import read_toml, shipped_names
 
 __all__ = ["Finetune", "LayerRecipe", "Prune", "Recipe", "Share", "Train", "read_recipe", "ready_recipes"]
 
@@ -160,7 +160,7 @@ class Recipe(_Table):
 
 def ready_recipes() -> tuple[str, ...]:
     """The names of the recipes that come with the package, to start from."""
-    return tuple(sorted(path.name.removesuffix(".toml") for path in _READY.iterdir() if path.name.endswith(".toml")))
+    return shipped_names(_READY)
 
 
 def read_recipe(path: str | Path) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from eie.errors import InputError
 from eie.support.output_files import existing_file
 
-__all__ = ["parse_toml", "read_toml"]
+__all__ = ["parse_toml", "read_named", "read_toml", "shipped_names"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -24,6 +25,24 @@ def read_toml(path: str | Path, model: type[Model], what: str) -> Model:
     except UnicodeDecodeError as error:
         raise InputError(f"{what} {path} is not UTF-8 text, expected TOML") from error
     return parse_toml(text, model, f"{what} {path}")
+
+
+def shipped_names(folder: Traversable) -> tuple[str, ...]:
+    """Return the names, without their ending, of the TOML files in a folder of the package."""
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def read_named(name: str | Path, folder: Traversable, model: type[Model], kind: str) -> Model:
+    """Return the file called `name` of a package's folder, or the user's own by its path, which ends in .toml.
+
+    Raises InputError, naming the `kind`, for a name that is neither, and a file that is missing or wrong.
+    """
+    known = shipped_names(folder)
+    if str(name) in known:
+        return parse_toml((folder / f"{name}.toml").read_text(encoding="utf-8"), model, f"{kind} {name}")
+    if not str(name).endswith(".toml"):
+        raise InputError(f"no {kind} is named {name}; there are {', '.join(known)}, or a path to a .toml")
+    return read_toml(name, model, f"{kind} file")
 
 
 def parse_toml(text: str, model: type[Model], what: str) -> Model:
