@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -88,7 +88,7 @@ class Chain:
     """`layers`, each one's outputs the next one's inputs, with one arithmetic; `kernel` is forced unless empty.
 
     `activity` is the range of the share of active inputs that each layer is laid out for; its weights may
-    take `bytes_per_number` bytes for each of its `numbers_in`.
+    take `most_bytes(layer)` bytes.
     """
 
     def __init__(
@@ -99,14 +99,14 @@ class Chain:
         kernel: str,
         *,
         activity: tuple[float, float] = (0.0, 1.0),
-        bytes_per_number: float | None = None,
+        most_bytes: Callable[[Layer], int] = lambda layer: UNLIMITED,
     ) -> None:
         self.inputs, self.outputs = layers[0].inputs, layers[-1].outputs
         self._counts_overflows = numerics == "chip"  # only its sums can wrap
         if numerics == "chip":
             check_chip_formats(layers)
         self.native = _native.make_network(numerics, threads)
-        self._activity, self._bytes_per_number = activity, bytes_per_number
+        self._activity, self._most_bytes = activity, most_bytes
         self.plan = tuple(self._add(layer, numerics, kernel) for layer in layers)
         self._no_overflows = np.zeros(len(self.plan), np.uint64)
 
@@ -145,7 +145,7 @@ class Chain:
                 *values.settings,
                 kernel,
                 self._activity,
-                UNLIMITED if self._bytes_per_number is None else int(self._bytes_per_number * numbers_in(layer)),
+                self._most_bytes(layer),
             )
         except ValueError as error:
             raise InputError(f"layer {layer.name}: {error}") from error

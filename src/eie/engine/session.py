@@ -91,11 +91,11 @@ class InferenceSession:
         numbers = sum(numbers_in(layer) for layer in self.network.layers)
         bytes_per_number = None if weight_bytes is None else weight_bytes / numbers
 
-        def chain_of(layers: list[Layer]) -> Chain:
-            return Chain(layers, numerics, threads, forced, activity=activity, bytes_per_number=bytes_per_number)
-
         def most_bytes(layer: Layer) -> int:
             return UNLIMITED if bytes_per_number is None else int(bytes_per_number * numbers_in(layer))
+
+        def chain_of(layers: list[Layer]) -> Chain:
+            return Chain(layers, numerics, threads, forced, activity=activity, most_bytes=most_bytes)
 
         steps = self.network.steps
         plans: list[LayerPlan] = []
