@@ -21,6 +21,17 @@ def test_arrays_come_back(tmp_path: Path) -> None:
     assert read_npy(tmp_path / "x.npy", "input").tolist() == [0, 1, 2]
 
 
+def test_the_other_order_of_bytes(tmp_path: Path) -> None:
+    """What another processor wrote are the same numbers, in this one's order: PyTorch takes no other."""
+    numbers = np.array([1, 2.5], ">f4")
+    np.savez(tmp_path / "x.npz", a=numbers)
+    np.save(tmp_path / "x.npy", numbers)
+    for found in (read_npz(tmp_path / "x.npz", "data")["a"], read_npy(tmp_path / "x.npy", "input")):
+        assert found.dtype == np.float32
+        assert found.dtype.isnative
+        assert found.tolist() == [1, 2.5]
+
+
 def test_a_member_that_is_no_array(tmp_path: Path) -> None:
     """NumPy hands its bytes on; we refuse them."""
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:

@@ -72,13 +72,13 @@ def int8_weights(layer: Layer) -> Integers:
     magnitude = float(np.abs(real).max())
     if magnitude == 0:
         return Integers(np.zeros(len(real), np.int8), 1.0)
-    scales = np.arange(16 * _LARGEST_WEIGHT, 16 * 64 - 1, -1)[:, None] / 16
-    relative, share = real / magnitude, occurrences / len(codes)
-    candidates = np.rint(relative * scales)
-    errors = candidates / scales - relative
+    scales = np.arange(16 * _LARGEST_WEIGHT, 16 * 64 - 1, -1) / 16
+    used = np.flatnonzero(occurrences)
+    relative, share = real[used] / magnitude, occurrences[used] / len(codes)
+    errors = np.rint(relative * scales[:, None]) / scales[:, None] - relative
     # Sums along an axis and no matrix product, whose rounding would depend on the processor's library.
-    best = int((counts.mean() * (errors * share).sum(axis=1) ** 2 + (errors**2 * share).sum(axis=1)).argmin())
-    return Integers(candidates[best].astype(np.int8), magnitude / float(scales[best, 0]))
+    best = scales[(counts.mean() * (errors * share).sum(axis=1) ** 2 + (errors**2 * share).sum(axis=1)).argmin()]
+    return Integers(np.rint(real / magnitude * best).astype(np.int8), magnitude / float(best))
 
 
 def int8_activations(inputs: npt.NDArray[np.float32]) -> Integers:

@@ -117,7 +117,7 @@ def open_weights(path: str | Path) -> Weights:
             arrays = read_npz(path, "file of weights")
             tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
             return Weights(path, _at_hand(tensors), ordered=True)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # of a type that PyTorch has not
         raise InputError(f"weights {path} are not a whole {path.suffix} file of numbers: {error}") from error
     if path.suffix not in WEIGHT_FILES:
         raise InputError(f"a file of weights must end in {', '.join(WEIGHT_FILES)}, not {path.name}")

@@ -26,7 +26,7 @@ def read_npy(path: str | Path, what: str) -> npt.NDArray[Any]:
     if not isinstance(array, np.ndarray):
         array.close()
         raise InputError(f"{what} {path} is an archive of arrays, expected a single .npy array")
-    return array
+    return _in_native_order(array)
 
 
 def read_npz(path: str | Path, what: str) -> dict[str, npt.NDArray[Any]]:
@@ -48,7 +48,12 @@ def read_npz(path: str | Path, what: str) -> dict[str, npt.NDArray[Any]]:
     for name, array in found.items():
         if not isinstance(array, np.ndarray):  # a member that is no .npy comes as its bytes
             raise InputError(f"{what} {path} is not a whole .npz file of numbers: {name} is no array")
-    return found
+    return {name: _in_native_order(array) for name, array in found.items()}
+
+
+def _in_native_order(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the same numbers in this processor's order of bytes, the only one that PyTorch takes."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _reason(error: Exception) -> str:
