@@ -90,7 +90,9 @@ def window_of(conv: nn.Conv2d) -> tuple[Window, tuple[int, int, int, int] | None
     The latter is None where the window's own padding, zeros and the same on opposite sides, is all.
     """
     kernel, stride = pair(conv.kernel_size), pair(conv.stride)
-    if isinstance(conv.padding, str):
+    if conv.padding == "valid":
+        sides = [(0, 0), (0, 0)]
+    elif isinstance(conv.padding, str):
         sides = [
             (total // 2, total - total // 2) for total in (pair(conv.dilation)[k] * (kernel[k] - 1) for k in (0, 1))
         ]

@@ -16,7 +16,7 @@ from eie.pytorch.sharing import is_shared
 from eie.steps import Dense
 from eie.steps.winograd import PLACES
 
-__all__ = ["Target", "array", "product_names", "products_of"]
+__all__ = ["Target", "array", "in_groups", "product_names", "products_of"]
 
 Target = nn.Linear | nn.Conv2d | WinogradConv2d | RecurrentCell  # modules whose weights can be shared
 
@@ -45,12 +45,12 @@ def products_of(module: Target, name: str, n_pe: int = 64, index_bits: int = 4) 
         )
     codes, codebook = shared
     return tuple(
-        Layer(part_name, encode(_in_groups(part, groups), codebook, n_pe, index_bits), bias, groups=groups)
+        Layer(part_name, encode(in_groups(part, groups), codebook, n_pe, index_bits), bias, groups=groups)
         for part_name, part in zip(names, parts(codes), strict=True)
     )
 
 
-def _in_groups(codes: npt.NDArray[np.uint8], groups: int) -> npt.NDArray[np.uint8]:
+def in_groups(codes: npt.NDArray[np.uint8], groups: int) -> npt.NDArray[np.uint8]:
     """Return the whole matrix, (outputs, inputs), for (outputs, inputs / groups): 0 outside the groups."""
     if groups == 1:
         return codes
