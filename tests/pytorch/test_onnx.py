@@ -143,9 +143,6 @@ def test_weights_are_written_by_name(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         write_state_dict(network, tmp_path / "weights.h5")
     assert str(error.value) == "weights are written to .pt, .pth, .safetensors or .npz, not to weights.h5"
-    with pytest.raises(InputError) as error:
-        write_onnx(network, tmp_path / "model.onnx")
-    assert str(error.value) == "conv2 is a Winograd, which is not written to ONNX"
 
 
 WEIGHTS = {"w": np.zeros((2, 3), np.float32), "c": np.zeros((2, 1, 3, 3), np.float32)}
