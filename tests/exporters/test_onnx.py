@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ onnxruntime = pytest.importorskip("onnxruntime")
 import eie  # noqa: E402
 from eie.encoding.clustering import share  # noqa: E402
 from eie.errors import InputError  # noqa: E402
-from eie.exporters.onnx import onnx_model  # noqa: E402
-from eie.model.network import Layer, Network, Step  # noqa: E402
+from eie.exporters.onnx import onnx_inputs, onnx_model  # noqa: E402
+from eie.model.network import Layer, Network, Port, Step  # noqa: E402
 from eie.model.reference import float_layer  # noqa: E402
 from eie.steps import (  # noqa: E402
     ACTIVATIONS,
@@ -137,6 +138,32 @@ def test_residual_images_stay_images() -> None:
     check(network)
     kinds = [node.op_type for node in onnx_model(network).graph.node]
     assert kinds == ["Conv", "Conv", "Add", "Relu", "Concat", "Conv", "Flatten", "Gemm", "Identity"]
+
+
+def test_inputs_keep_their_names_and_shapes(tmp_path: Path) -> None:
+    """Two of them, one of whole numbers, written to a model file, read, and given by name."""
+    network = graph_network()
+    named = replace(network, ports=(Port("first", (2, 1), True), Port("second", (), True)))
+    eie.save(named, tmp_path / "model.safetensors")
+    read = eie.load(tmp_path / "model.safetensors")
+    assert read.ports == named.ports
+    model = onnx_model(read)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    assert [(one.name, one.shape, one.type) for one in session.get_inputs()] == [
+        ("first", ["batch", 2, 1], "tensor(int64)"),
+        ("second", ["batch"], "tensor(int64)"),
+    ]
+    x = np.array([[1, 6, 0], [5, 2, 3]], np.float32)
+    (found,) = session.run(None, onnx_inputs(read, x))
+    assert np.allclose(found, network.run(x.astype(np.float64), float_layer), atol=1e-5)
+    for ports, message in (
+        ((Port("x", (2,)),), "network graph has 3 inputs, but those named have 2"),
+        ((Port("x", (2,)), Port("x", (1,))), "network graph: inputs must have names that differ and shapes of 1 or"),
+        ((Port("x", (3, 0)),), "network graph: inputs must have names that differ and shapes of 1 or"),
+    ):
+        with pytest.raises(InputError) as error:
+            replace(network, ports=ports)
+        assert str(error.value).startswith(message)
 
 
 def test_what_onnx_has_no_step_for_is_refused() -> None:

@@ -14,7 +14,7 @@ import scipy
 
 from eie.errors import InputError
 from eie.exporters.state_dict import weights_of
-from eie.model.network import Layer, Step
+from eie.model.network import Layer, Port, Step
 from eie.steps import (
     Activation,
     Affine,
@@ -43,7 +43,7 @@ with needed_for("writing ONNX"):
     import onnx.helper
     import onnx.numpy_helper
 
-__all__ = ["Graph", "Value", "add_step"]
+__all__ = ["Graph", "Value", "add_port", "add_step"]
 
 Array = npt.NDArray[Any]
 
@@ -76,7 +76,7 @@ class Graph:
     def tensor(self, name: str, array: Any, kind: type = np.float32) -> str:
         """Add a constant called `name` or the like, and return its name."""
         name = self._unique(name)
-        self.tensors.append(onnx.numpy_helper.from_array(np.ascontiguousarray(array, kind), name))
+        self.tensors.append(onnx.numpy_helper.from_array(np.array(array, kind, order="C"), name))
         return name
 
     def _unique(self, wanted: str) -> str:
@@ -109,6 +109,14 @@ class Graph:
             return Value(self.node("Concat", f"{name}.inputs", *(part.name for part in parts), axis=1), whole)
         vectors = [self.vector(name, part) for part in parts]
         return Value(self.node("Concat", f"{name}.inputs", *vectors, axis=1))
+
+
+def add_port(graph: Graph, port: Port) -> Value:
+    """Return an input of the graph as a value: an image of real numbers as it is, anything else as a vector."""
+    if len(port.shape) == 3 and not port.whole:
+        return Value(port.name, Image(*port.shape))
+    value = graph.node("Cast", f"{port.name}.real", port.name, to=onnx.TensorProto.FLOAT) if port.whole else port.name
+    return Value(value if len(port.shape) == 1 else graph.reshape(port.name, value, port.size))
 
 
 def add_step(graph: Graph, step: Step, parts: Sequence[Value], lengths: Sequence[int]) -> Value:

@@ -8,6 +8,7 @@ them, and storage saves them.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ from eie.errors import InputError
 from eie.model.numerics import Formats
 from eie.support.arrays import owned
 
-__all__ = ["NETWORK_INPUT", "Batch", "Layer", "Multiply", "Network", "Reads", "Step", "flow"]
+__all__ = ["NETWORK_INPUT", "Batch", "Layer", "Multiply", "Network", "Port", "Reads", "Step", "flow"]
 
 Batch = npt.NDArray[np.floating[Any]]
 Reads = tuple[tuple[int, ...], ...]
@@ -148,6 +149,20 @@ class Layer(Step):
         return multiply(self, vectors)
 
 
+@dataclass(frozen=True)
+class Port:
+    """One of a model's own inputs: its name, and its shape without the batch; `whole` if it takes whole numbers."""
+
+    name: str
+    shape: tuple[int, ...]
+    whole: bool = False
+
+    @property
+    def size(self) -> int:
+        """Numbers in it."""
+        return math.prod(self.shape)
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """Steps in the order in which they run; the last one's outputs are the network's.
@@ -155,6 +170,7 @@ class Network:
     `sources` has for each step the earlier steps whose outputs it reads, by number from 0, or NETWORK_INPUT: their
     vectors, one after the other, are the step's one input vector. None stands for a chain, each step reading the one
     before. The last `state` inputs and the last `state` outputs are a state: what one call gives, the next one takes.
+    `ports` are the model's own inputs, one after the other in the network's input; empty where nobody has named any.
     Raises InputError if what a step reads is not as long as its inputs, or a step is read by none.
     """
 
@@ -162,6 +178,7 @@ class Network:
     name: str = "network"
     sources: Reads | None = None
     state: int = 0
+    ports: tuple[Port, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that there is a step, that names differ, and that every step fits what it reads."""
@@ -181,6 +198,22 @@ class Network:
             raise InputError(
                 f"network {self.name} has {self.inputs} inputs and {self.outputs} outputs, of which {self.state} "
                 "cannot be a state: expected some of either beside it"
+            )
+
+        object.__setattr__(self, "ports", () if self.ports == (self._usual_port,) else tuple(self.ports))
+        self._check_ports()
+
+    def _check_ports(self) -> None:
+        """Raise InputError where the model's inputs are not the network's, or two have one name."""
+        names = [port.name for port in self.ports]
+        if len(set(names)) < len(names) or any(min(port.shape, default=1) < 1 for port in self.ports):
+            raise InputError(
+                f"network {self.name}: inputs must have names that differ and shapes of 1 or more, not {self.ports}"
+            )
+        if self.ports and sum(port.size for port in self.ports) != self.inputs:
+            raise InputError(
+                f"network {self.name} has {self.inputs} inputs, but those named have "
+                f"{' + '.join(str(port.size) for port in self.ports)}"
             )
 
     def _check_order(self, given: Reads) -> None:
@@ -241,6 +274,18 @@ class Network:
     def inputs(self) -> int:
         """Values of the network's input, which is all that the first step reads; the state's are the last of them."""
         return self.steps[0].inputs // len(self.reads[0])
+
+    @property
+    def inputs_as(self) -> tuple[Port, ...]:
+        """The model's own inputs: `ports`, or one called "input", which is an image where the first step takes that."""
+        return self.ports or (self._usual_port,)
+
+    @property
+    def _usual_port(self) -> Port:
+        image = getattr(self.steps[0], "image", None)
+        if image is not None and image.size == self.inputs:
+            return Port("input", (image.channels, image.height, image.width))
+        return Port("input", (self.inputs,))
 
     @property
     def outputs(self) -> int:

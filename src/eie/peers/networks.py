@@ -103,9 +103,10 @@ def _onnx(network: Network, folder: Path) -> Path:
     return path
 
 
-def _shaped(network: Network, inputs: Floats) -> Floats:
-    image = getattr(network.steps[0], "image", None)
-    return inputs if image is None else inputs.reshape(-1, image.channels, image.height, image.width)
+def _given(network: Network, inputs: Floats) -> dict[str, Any]:
+    from eie.exporters.onnx import onnx_inputs
+
+    return onnx_inputs(network, inputs)
 
 
 def _pytorch(network: Network, inputs: Floats) -> Call:
@@ -115,11 +116,11 @@ def _pytorch(network: Network, inputs: Floats) -> Call:
 
     with tempfile.TemporaryDirectory() as folder:
         model = read_onnx(_onnx(network, Path(folder))).eval()
-    x = torch.from_numpy(_shaped(network, inputs))
+    given = [torch.from_numpy(array) for array in _given(network, inputs).values()]
 
     def call() -> Floats:
         with torch.inference_mode():
-            found: Floats = model(x).numpy()
+            found: Floats = model(*given).numpy()
             return found
 
     return call
@@ -146,7 +147,7 @@ def _onnx_runtime(network: Network, inputs: Floats, threads: int, *, int8: bool)
                 logging.disable(logging.NOTSET)
             path = path.with_name("int8.onnx")
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    feed = {session.get_inputs()[0].name: _shaped(network, inputs)}
+    feed = _given(network, inputs)
 
     def call() -> Floats:
         found: Floats = session.run(None, feed)[0]

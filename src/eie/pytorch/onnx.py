@@ -68,7 +68,7 @@ class OnnxModel(nn.Module):
         for name, layer in layers.items():
             self.add_module(name, layer)
         self.nodes: list[tuple[str, Run, list[str], list[str]]] = []
-        self.constants, self.inputs, self.outputs = constants, inputs, [""]
+        self.constants, self.input_names, self.outputs = constants, inputs, [""]
 
     def forward(self, *inputs: torch.Tensor) -> Any:
         """Return the graph's output, or all of several."""
@@ -78,7 +78,7 @@ class OnnxModel(nn.Module):
 
     def values(self, *inputs: torch.Tensor) -> dict[str, Any]:
         """Return every value of the graph; raise InputError, naming the node, for one that cannot take what it gets."""
-        found: dict[str, Any] = {"": None} | self.constants | dict(zip(self.inputs, inputs, strict=True))
+        found: dict[str, Any] = {"": None} | self.constants | dict(zip(self.input_names, inputs, strict=True))
         for name, run, takes, gives in self.nodes:
             try:
                 given = run(*(found[one] for one in takes))

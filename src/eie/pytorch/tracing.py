@@ -22,7 +22,7 @@ from torch import nn
 from torch.export.graph_signature import InputKind, OutputKind
 
 from eie.errors import InputError
-from eie.model.network import NETWORK_INPUT, Layer, Network
+from eie.model.network import NETWORK_INPUT, Layer, Network, Port
 from eie.pytorch.building import Builder, Value
 from eie.pytorch.leaves import PRODUCT, RECURRENT, traced_to_layers, window_of
 from eie.pytorch.operations import KEPT, SHAPES, Operations, flat
@@ -163,6 +163,7 @@ class _Reader:
                 needed.add(node)
                 waiting += node.all_input_nodes
         first = 0
+        ports: list[Port] = []
         specs = iter(self.program.graph_signature.input_specs)
         for node in graph.nodes:
             if node.op == "placeholder":
@@ -175,6 +176,7 @@ class _Reader:
                     index = None if size == self.builder.inputs else np.arange(first, first + size)
                     self.found[node] = Value((NETWORK_INPUT,), shape, index)
                     first += size
+                    ports.append(Port(node.name, shape[1:], not node.meta["val"].dtype.is_floating_point))
                 else:
                     self.found[node] = self._constant(spec)
             elif node in needed:
@@ -187,7 +189,13 @@ class _Reader:
         ]
         if not self.builder.steps and all(value.index is None for value in values):
             raise InputError("the model has no layer to run, expected at least one")
-        return self.builder.network(values, name, self._state(values) if state else 0)
+        network = self.builder.network(values, name, self._state(values) if state else 0)
+        if sum(port.size for port in ports) != network.inputs:  # the batch is not the first of their sides
+            return network
+        names = list(getattr(self.model, "input_names", ()))  # of a graph that was read
+        if len(names) == len(ports):
+            ports = [replace(port, name=given) for port, given in zip(ports, names, strict=True)]
+        return replace(network, ports=tuple(ports))
 
     def _state(self, values: list[Value]) -> int:
         """Return how many numbers the state has."""

@@ -23,6 +23,7 @@ __all__ = [
     "FormatsDocument",
     "GatherDocument",
     "ImageDocument",
+    "InputDocument",
     "LinearDocument",
     "MatmulDocument",
     "NetworkDocument",
@@ -318,6 +319,14 @@ StepDocument = Annotated[
 ]
 
 
+class InputDocument(_Document):
+    """One of the model's own inputs."""
+
+    name: Name
+    shape: list[Side] = Field(max_length=64)
+    whole: bool
+
+
 class NetworkDocument(_Document):
     """The whole document."""
 
@@ -325,9 +334,10 @@ class NetworkDocument(_Document):
     name: Name
     layers: list[StepDocument]
     state: int = Field(default=0, ge=0, le=MAX_SIDE)
+    inputs: list[InputDocument] = Field(default=[], max_length=1000)
 
     @classmethod
-    def of(cls, name: str, layers: list[StepDocument], **optional: int) -> NetworkDocument:
+    def of(cls, name: str, layers: list[StepDocument], **optional: Any) -> NetworkDocument:
         """Return the document of the oldest version that can hold `layers` and what is optional."""
         version = FORMAT_VERSION if optional else _version_of(layers)
         return cls(format_version=version, name=name, layers=layers, **optional)
@@ -362,7 +372,9 @@ def read_document(text: str) -> NetworkDocument:
         newer = next(layer for layer in document.layers if layer.newer)
         raise InputError(f"layer {newer.name} needs format_version 2, not {version}")
     if document.newer and document.format_version < FORMAT_VERSION:
-        raise InputError(f"a network with a state needs format_version {FORMAT_VERSION}, not {version}")
+        raise InputError(
+            f"a network with a state or inputs of its own needs format_version {FORMAT_VERSION}, not {version}"
+        )
     return document
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from eie.encoding.csc import InterleavedCSC
 from eie.errors import InputError
-from eie.model.network import Layer, Network, Step
+from eie.model.network import Layer, Network, Port, Step
 from eie.model.numerics import Formats
 from eie.steps import (
     Activation,
@@ -52,6 +52,7 @@ from eie.storage.documents import (
     FormatsDocument,
     GatherDocument,
     ImageDocument,
+    InputDocument,
     LinearDocument,
     MatmulDocument,
     NetworkDocument,
@@ -90,7 +91,9 @@ def save(network: Network | Layer | InterleavedCSC, path: str | Path, *, packed:
             _with_sources(_write_step(step, f"layers.{number}", tensors, packed), number, network.reads[number])
             for number, step in enumerate(network)
         ]
-        document = NetworkDocument.of(network.name, layers, **_optional(state=(network.state, 0)))
+        inputs = [InputDocument(name=port.name, shape=list(port.shape), whole=port.whole) for port in network.ports]
+        optional = _optional(state=(network.state, 0)) | ({"inputs": inputs} if inputs else {})
+        document = NetworkDocument.of(network.name, layers, **optional)
     except ValidationError as error:
         raise InputError(f"a model file cannot hold network {network.name!r}: {first_problem(error)}") from error
     with atomic_write(path) as temporary:
@@ -120,7 +123,8 @@ def load(path: str | Path, *, budget_bytes: int | None = None) -> Network:
             (number - 1,) if step.sources is None else tuple(step.sources)
             for number, step in enumerate(document.layers)
         )
-        network = Network(steps, document.name, sources, document.state)
+        ports = tuple(Port(port.name, tuple(port.shape), port.whole) for port in document.inputs)
+        network = Network(steps, document.name, sources, document.state, ports)
         check_budget("loading and running it", loading + running_bytes(network), allowed)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
