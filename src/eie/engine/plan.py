@@ -15,7 +15,7 @@ from eie.errors import InputError
 from eie.model.network import NETWORK_INPUT, Layer, Network, Step
 from eie.steps import Activation, Affine, Convolution, Dense, Gather, Pooling, Product, Recurrent, Rows, Sum
 
-__all__ = ["Plan", "is_native", "together"]
+__all__ = ["Plan", "is_native", "simplest", "together"]
 
 _MOST_CHIP_TAPS = 2**15  # of a filter: its sum fits 32 bits
 
@@ -82,7 +82,7 @@ class Plan:
         runs = together(network, numbers)
         for run in runs:
             sources = [values[source] for source in network.reads[run[0]]]
-            simple = [_simplest(steps[k]) for k in run]
+            simple = [simplest(steps[k]) for k in run]
             layers = [step for step in simple if isinstance(step, Layer)]
             if layers:
                 chain = kept_chain_of(layers)
@@ -230,7 +230,7 @@ def together(network: Network, numbers: Sequence[int]) -> list[list[int]]:
     return sorted(runs.values())
 
 
-def _simplest(step: Step) -> Step:
+def simplest(step: Step) -> Step:
     """Return a convolution whose window is the whole image as its product, any other step as it is."""
     if not isinstance(step, Convolution) or (isinstance(step.product, Dense) and step.product.groups > 1):
         return step
