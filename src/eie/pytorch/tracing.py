@@ -9,8 +9,7 @@ import copy
 import operator
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -25,6 +24,7 @@ from eie.errors import InputError
 from eie.model.network import NETWORK_INPUT, Layer, Network
 from eie.pytorch.building import Builder, Value
 from eie.pytorch.leaves import PRODUCT, RECURRENT, traced_to_layers, window_of
+from eie.pytorch.modes import evaluated
 from eie.pytorch.operations import KEPT, SHAPES, Operations
 from eie.pytorch.products import Target, array, product_names, products_of
 from eie.pytorch.recurrent_and_winograd import RecurrentCell, WinogradConv2d, lower_
@@ -77,22 +77,11 @@ def _exported(model: nn.Module, inputs: Inputs) -> tuple[tuple[torch.Tensor, ...
 
 def _runs(model: nn.Module, example: torch.Tensor) -> bool:
     try:
-        with torch.no_grad(), _in_eval(model):
+        with torch.no_grad(), evaluated(model):
             model(example)
     except Exception:  # whatever the model's own code raises
         return False
     return True
-
-
-@contextmanager
-def _in_eval(model: nn.Module) -> Iterator[None]:
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 @cache
@@ -111,7 +100,7 @@ def _export(model: nn.Module, examples: tuple[torch.Tensor, ...], what: str) -> 
     except FileNotFoundError as error:
         raise InputError("torch.export needs a folder for temporary files: set TMPDIR to one that works") from error
     try:
-        with torch.no_grad(), _in_eval(model), traced_to_layers(model), warnings.catch_warnings():
+        with torch.no_grad(), evaluated(model), traced_to_layers(model), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             exported: torch.export.ExportedProgram = torch.export.export(model, examples, strict=False)
             taken_apart: torch.export.ExportedProgram = exported.run_decompositions(_decompositions())
