@@ -32,7 +32,7 @@ from eie.steps import Convolution, Dense, Recurrent, Winograd
 
 __all__ = ["Target", "network_of", "products_of"]
 
-Inputs = tuple[int, ...] | Sequence[torch.Tensor]
+Inputs = tuple[int, ...] | Sequence[torch.Tensor] | Mapping[str, torch.Tensor]
 
 
 def network_of(
@@ -43,12 +43,15 @@ def network_of(
     layers: Mapping[str, Layer] | None = None,
     n_pe: int = 64,
     index_bits: int = 4,
+    context: int | None = None,
 ) -> Network:
     """Return `model` as a network for one input at a time.
 
-    `inputs` is the shape of one input without the batch, or the model's arguments as tensors for a batch of one; the
-    network's input is their numbers, one argument after the other, and its output those of all that the model returns.
+    `inputs` is the shape of one input without the batch, or the model's arguments as tensors for a batch of one, in
+    order or by name; the network's input is their numbers, one argument after the other, and its output those of all
+    that the model returns.
     `layers` are those already encoded, by name; any other that is shared is encoded for `n_pe` PEs and `index_bits`.
+    With `context`, attention of one token to itself is attention to those of earlier calls, too, up to so many.
 
     The model is exported by `torch.export` for these sizes. What does not depend on the input becomes constants; what
     only moves numbers is gathered where it is needed. Raises InputError, naming the first operation, for what no step
@@ -58,12 +61,15 @@ def network_of(
         model = copy.deepcopy(model)
         lower_(model)
     examples, program = _exported(model, inputs)
-    reader = _Reader(model, program, examples, layers or {}, n_pe, index_bits)
+    reader = _Reader(model, program, examples, layers or {}, n_pe, index_bits, context)
     return reader.network(name)
 
 
 def _exported(model: nn.Module, inputs: Inputs) -> tuple[tuple[torch.Tensor, ...], torch.export.ExportedProgram]:
     """Return the arguments, and the model exported for them."""
+    if isinstance(inputs, Mapping):
+        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in inputs.items())
+        return tuple(inputs.values()), _export(model, (), f"inputs {shapes}", dict(inputs))
     if inputs and isinstance(inputs[0], torch.Tensor):
         given = tuple(tensor for tensor in inputs if isinstance(tensor, torch.Tensor))
         return given, _export(model, given, f"inputs of {', '.join(str(tuple(tensor.shape)) for tensor in given)}")
@@ -94,7 +100,9 @@ def _decompositions() -> dict[Any, Any]:
     }
 
 
-def _export(model: nn.Module, examples: tuple[torch.Tensor, ...], what: str) -> torch.export.ExportedProgram:
+def _export(
+    model: nn.Module, examples: tuple[torch.Tensor, ...], what: str, named: dict[str, torch.Tensor] | None = None
+) -> torch.export.ExportedProgram:
     try:
         tempfile.gettempdir()
     except FileNotFoundError as error:
@@ -102,7 +110,7 @@ def _export(model: nn.Module, examples: tuple[torch.Tensor, ...], what: str) -> 
     try:
         with torch.no_grad(), evaluated(model), traced_to_layers(model), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            exported: torch.export.ExportedProgram = torch.export.export(model, examples, strict=False)
+            exported: torch.export.ExportedProgram = torch.export.export(model, examples, named, strict=False)
             taken_apart: torch.export.ExportedProgram = exported.run_decompositions(_decompositions())
             return taken_apart
     except Exception as error:  # whatever the model's own code raises
@@ -121,6 +129,7 @@ class _Reader:
         encoded: Mapping[str, Layer],
         n_pe: int,
         index_bits: int,
+        context: int | None,
     ) -> None:
         self.model, self.program, self.encoded = model, program, encoded
         self.n_pe, self.index_bits = n_pe, index_bits
@@ -129,7 +138,7 @@ class _Reader:
         for module_name, module in self.modules.items():
             if isinstance(module, Target):
                 self.builder.unique(module_name)
-        self.operations = Operations(self.builder)
+        self.operations = Operations(self.builder, context)
         self.called: set[str] = set()
         self.found: dict[torch.fx.Node, Any] = {}
 
