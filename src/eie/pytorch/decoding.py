@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -47,7 +49,8 @@ def decoder_of(
     if context < 1:
         raise InputError(f"context must be 1 token or more, not {context}")
     one = _arguments(model, torch.zeros(1, 1, dtype=torch.int64), torch.zeros(1, 1, dtype=torch.int64))
-    network = network_of(model, one, name=name, layers=layers, n_pe=n_pe, index_bits=index_bits, context=context)
+    with _unmasked(model):
+        network = network_of(model, one, name=name, layers=layers, n_pe=n_pe, index_bits=index_bits, context=context)
     if not network.cache:
         raise InputError(
             "the model has no attention that keeps the tokens before, expected calls of "
@@ -69,6 +72,22 @@ def _arguments(model: nn.Module, tokens: torch.Tensor, positions: torch.Tensor) 
             )
         return dict(zip(names, (tokens, positions), strict=True))
     return dict(zip(_NAMES, (tokens, positions), strict=True))
+
+
+@contextmanager
+def _unmasked(model: nn.Module) -> Iterator[None]:
+    """Tell models that take a mask that no token is hidden: without, some look for several texts in the positions."""
+    if "attention_mask" not in inspect.signature(model.forward).parameters:
+        yield
+        return
+    before = vars(model).get("forward")
+    model.forward = partial(model.forward, attention_mask=torch.ones(1, 1, dtype=torch.int64))
+    try:
+        yield
+    finally:
+        del model.forward
+        if before is not None:
+            model.forward = before
 
 
 def _hold(model: nn.Module, network: Network, tokens: int) -> None:
