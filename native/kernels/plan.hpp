@@ -162,9 +162,14 @@ StepPtr make_embedding(std::size_t places, const Columns& columns, std::vector<f
 StepPtr make_dense_embedding(std::size_t places, const float* table, std::size_t entries, std::vector<float> bias);
 // `product`, which needs no scratch, of each of `rows` vectors.
 StepPtr make_rows(StepPtr product, std::size_t rows);
-// An LSTM or a GRU over `steps` inputs of `features` numbers (src/eie/steps/recurrent.py); `product` makes the sums of a
-// step's gates. Throws std::invalid_argument where the sizes do not fit.
-StepPtr make_recurrent(StepPtr product, bool lstm, std::size_t steps, std::size_t features, bool last_only);
+// An LSTM or a GRU over `steps` inputs of `features` numbers (src/eie/steps/recurrent.py).
+struct Cell {
+  bool lstm;
+  std::size_t steps, features;
+  bool last_only = false, takes_state = false, gives_memory = false;
+};
+// `product` makes the sums of a step's gates. Throws std::invalid_argument where the sizes do not fit.
+StepPtr make_recurrent(StepPtr product, const Cell& cell);
 // weights: (outputs, inputs). W x + b, and ReLU.
 StepPtr make_dense(const float* weights, std::size_t inputs, std::vector<float> bias, bool relu);
 
