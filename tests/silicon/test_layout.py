@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import resources
 from itertools import combinations
 from pathlib import Path
 
@@ -181,7 +182,7 @@ def test_a_floorplan_too_small_is_refused_saying_by_how_much() -> None:
     with pytest.raises(InputError) as error:
         pe_plan(die=(5.0, 640.0))
     assert str(error.value) == (
-        "a die must be wider than 5.7 um, higher than 5.6, its margins, and at most 5000.0 um, not 5 x 640"
+        "a die must be wider than 5.7 um, higher than 5.6, its margins, and at most 5000 um, not 5 x 640"
     )
     for wrong in (0.0, 1.0, math.nan):
         with pytest.raises(InputError, match=r"^the utilisation must be above 0 and below 1, not"):
@@ -254,6 +255,23 @@ SPEF = """*SPEF "ieee 1481-1999"
 *D_NET *1 0.000430878
 *D_NET *2 0.0015
 """
+
+
+def test_a_process_file_of_ones_own(tmp_path: Path) -> None:
+    """Every layer that it names is one of its layers; a name holds nothing that would end a tool's command."""
+    text = Path(str(resources.files("eie.silicon") / "process" / "nangate45.toml")).read_text()
+    (tmp_path / "mine.toml").write_text(text)
+    assert load_process(tmp_path / "mine.toml") == PROCESS
+    (tmp_path / "mine.toml").write_text(text.replace('wire_layer = "metal3"', 'wire_layer = "metal33"', 1))
+    with pytest.raises(InputError) as error:
+        load_process(tmp_path / "mine.toml")
+    assert str(error.value) == (
+        f"process file {tmp_path / 'mine.toml'}: it names the layer metal33, and its layers are "
+        + ", ".join(f"metal{place}" for place in range(1, 11))
+    )
+    (tmp_path / "mine.toml").write_text(text.replace('"BUF_X4"', '"BUF_X4; exec rm"', 1))
+    with pytest.raises(InputError, match=r"clock_buffer is 'BUF_X4; exec rm': string should match pattern"):
+        load_process(tmp_path / "mine.toml")
 
 
 def test_what_the_reports_say(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def floorplan(
         if not all(0 < 2 * edge < length < MOST_UM for edge, length in zip(margin, die, strict=True)):
             raise InputError(
                 f"a die must be wider than {2 * margin[0]:g} um, higher than {2 * margin[1]:g}, its margins, and at "
-                f"most {MOST_UM} um, not {die[0]:g} x {die[1]:g}"
+                f"most {MOST_UM:g} um, not {die[0]:g} x {die[1]:g}"
             )
         core = (_whole(die[0] - 2 * margin[0], site), _whole(die[1] - 2 * margin[1], row))
     need = cells_um2 / utilisation

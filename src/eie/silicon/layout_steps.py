@@ -44,7 +44,7 @@ def layout_plan(
             "read_verilog unsigned.v",
             f"link_design {unit}",
             *_constraints(process, period_ns - PERIOD_MARGIN_NS, clocked),
-            f"set_dont_use {{{' '.join(process.dont_use)}}}",
+            *([f"set_dont_use {{{' '.join(process.dont_use)}}}"] if process.dont_use else []),
             not_read_early(unit),
         ],
         "floorplan": [],

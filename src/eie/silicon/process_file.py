@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eie.support.toml import read_named, shipped_names
 
@@ -94,6 +94,18 @@ class Process(_Table):
     power: PowerGrid
     memory: MemoryLayers
     layers: tuple[Layer, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _layers_exist(self) -> Self:
+        power, memory = self.power, self.memory
+        there = [layer.name for layer in self.layers]
+        for name in (
+            *(self.wire_layer, self.clock_wire_layer, *self.pins.horizontal, *self.pins.vertical),
+            *(power.rail.layer, power.strap.layer, power.over_memories.layer, memory.strap.layer, *memory.blocked),
+        ):
+            if name not in there:
+                raise ValueError(f"it names the layer {name}, and its layers are {', '.join(there)}")
+        return self
 
     def layer(self, name: str) -> Layer:
         """The layer of that name."""
