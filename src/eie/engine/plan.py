@@ -149,7 +149,7 @@ class Plan:
             for k in range(self._numbers[0], number + 1):
                 read = np.concatenate([values[source] for source in network.reads[k]], axis=1)
                 values[k] = network.steps[k].run(read, float_layer)
-        raise InputError(f"the inputs of layer {_simplest(step).name} overflowed: some are NaN or infinite")
+        raise InputError(f"the inputs of layer {simplest(step).name} overflowed: some are NaN or infinite")
 
     def use_threads(self, threads: int) -> None:
         """Let at most `threads` threads share a call from now on."""
