@@ -134,13 +134,16 @@ std::size_t add_dense_rows(Plan& plan, const Sizes& sources, std::size_t rows, M
 }
 
 std::size_t add_recurrent(Plan& plan, const Sizes& sources, bool lstm, std::size_t steps, std::size_t features,
-                          bool last_only, Network& network) {
-  return plan.add(kernels::make_recurrent(kernels::make_layers(network), lstm, steps, features, last_only), sources);
+                          bool last_only, bool takes_state, bool gives_memory, Network& network) {
+  const kernels::Cell cell{lstm, steps, features, last_only, takes_state, gives_memory};
+  return plan.add(kernels::make_recurrent(kernels::make_layers(network), cell), sources);
 }
 
 std::size_t add_dense_recurrent(Plan& plan, const Sizes& sources, bool lstm, std::size_t steps, std::size_t features,
-                                bool last_only, Matrix<float> weights, Vector<float> bias) {
-  return plan.add(kernels::make_recurrent(dense(weights, bias, false), lstm, steps, features, last_only), sources);
+                                bool last_only, bool takes_state, bool gives_memory, Matrix<float> weights,
+                                Vector<float> bias) {
+  const kernels::Cell cell{lstm, steps, features, last_only, takes_state, gives_memory};
+  return plan.add(kernels::make_recurrent(dense(weights, bias, false), cell), sources);
 }
 
 // For each input and output of the plan, a vector or a batch of them.
@@ -210,10 +213,10 @@ void bind_kernels(nb::module_& m) {
       .def("add_rows", &add_rows, "sources"_a, "rows"_a, "network"_a, nb::keep_alive<1, 4>())
       .def("add_dense_rows", &add_dense_rows, "sources"_a, "rows"_a, "weights"_a, "bias"_a, "relu"_a)
       .def("add_dense", &add_dense, "sources"_a, "weights"_a, "bias"_a, "relu"_a)
-      .def("add_recurrent", &add_recurrent, "sources"_a, "lstm"_a, "steps"_a, "features"_a, "last_only"_a, "network"_a,
-           nb::keep_alive<1, 7>())
+      .def("add_recurrent", &add_recurrent, "sources"_a, "lstm"_a, "steps"_a, "features"_a, "last_only"_a,
+           "takes_state"_a, "gives_memory"_a, "network"_a, nb::keep_alive<1, 9>())
       .def("add_dense_recurrent", &add_dense_recurrent, "sources"_a, "lstm"_a, "steps"_a, "features"_a, "last_only"_a,
-           "weights"_a, "bias"_a)
+           "takes_state"_a, "gives_memory"_a, "weights"_a, "bias"_a)
       .def("use_threads", &Plan::use_threads, "threads"_a)
       .def_prop_ro("layers", &Plan::layers)
       .def("finish", &Plan::finish, "outputs"_a, "most_bytes"_a)

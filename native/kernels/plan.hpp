@@ -125,9 +125,14 @@ StepPtr make_combination(std::size_t size, std::size_t terms, bool sum);
 StepPtr make_gather(std::size_t size, std::vector<std::int32_t> index);
 // `product`, which needs no scratch, of each of `rows` vectors.
 StepPtr make_rows(StepPtr product, std::size_t rows);
-// An LSTM or a GRU over `steps` inputs of `features` numbers (src/eie/steps/recurrent.py); `product` makes the sums of a
-// step's gates. Throws std::invalid_argument where the sizes do not fit.
-StepPtr make_recurrent(StepPtr product, bool lstm, std::size_t steps, std::size_t features, bool last_only);
+// An LSTM or a GRU over `steps` inputs of `features` numbers (src/eie/steps/recurrent.py).
+struct Cell {
+  bool lstm;
+  std::size_t steps, features;
+  bool last_only = false, takes_state = false, gives_memory = false;
+};
+// `product` makes the sums of a step's gates. Throws std::invalid_argument where the sizes do not fit.
+StepPtr make_recurrent(StepPtr product, const Cell& cell);
 // weights: (outputs, inputs). W x + b, and ReLU.
 StepPtr make_dense(const float* weights, std::size_t inputs, std::vector<float> bias, bool relu);
 

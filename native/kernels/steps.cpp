@@ -339,20 +339,16 @@ EIE_CLONES void gru(const float* sums, std::size_t hidden, float* state) {
 
 class Recurrent final : public Step {
  public:
-  Recurrent(StepPtr product, bool lstm, std::size_t steps, std::size_t features, bool last_only)
-      : product_(std::move(product)),
-        lstm_(lstm),
-        last_only_(last_only),
-        steps_(steps),
-        features_(features),
-        hidden_(product_->outputs() / 4) {
-    const std::size_t width = product_->inputs();
-    if (steps == 0 || features == 0 || hidden_ == 0 || product_->outputs() % 4 || width < features + hidden_ ||
-        width > features + hidden_ + 1)
+  Recurrent(StepPtr product, const Cell& cell)
+      : product_(std::move(product)), cell_(cell), hidden_(product_->outputs() / 4) {
+    const std::size_t width = product_->inputs(), most = std::size_t{1} << 24, features = cell.features;
+    if (cell.steps == 0 || cell.steps > most || features == 0 || features > most || hidden_ == 0 ||
+        product_->outputs() % 4 || width < features + hidden_ || width > features + hidden_ + 1 ||
+        (cell.gives_memory && !cell.lstm))
       throw std::invalid_argument("the sizes of a recurrent cell and its product do not fit each other");
   }
-  std::size_t inputs() const override { return steps_ * features_; }
-  std::size_t outputs() const override { return hidden_ * (last_only_ ? 1 : steps_); }
+  std::size_t inputs() const override { return sequence() + (cell_.takes_state ? hidden_ * (cell_.lstm ? 2 : 1) : 0); }
+  std::size_t outputs() const override { return states() + (cell_.gives_memory ? hidden_ : 0); }
   std::size_t layers() const override { return product_->layers(); }
   std::size_t scratch(std::size_t count) const override {
     return sizeof(float) * count * (product_->inputs() + product_->outputs() + hidden_);
@@ -360,37 +356,47 @@ class Recurrent final : public Step {
 
   bool run(const float* x, std::size_t count, float* y, std::byte* scratch, std::uint64_t* overflows,
            Pool& pool) const override {
-    const std::size_t width = product_->inputs(), gates = product_->outputs();
+    const std::size_t width = product_->inputs(), gates = product_->outputs(), features = cell_.features;
     auto* const vectors = reinterpret_cast<float*>(scratch);  // (count, width): the step's input, the state, 1
     float* const sums = vectors + count * width;              // (count, gates)
     float* const memory = sums + count * gates;               // (count, hidden)
     std::fill(vectors, memory + count * hidden_, 0.0f);
-    for (std::size_t step = 0; step < steps_; ++step) {
+    for (std::size_t i = 0; i < count && cell_.takes_state; ++i) {
+      const float* const before = x + i * inputs() + sequence();
+      std::copy_n(before, hidden_, vectors + i * width + features);
+      if (cell_.lstm) std::copy_n(before + hidden_, hidden_, memory + i * hidden_);
+    }
+    for (std::size_t step = 0; step < cell_.steps; ++step) {
       for (std::size_t i = 0; i < count; ++i) {
         float* const vector = vectors + i * width;
-        std::copy_n(x + (i * steps_ + step) * features_, features_, vector);
-        if (width > features_ + hidden_) vector[width - 1] = 1;
+        std::copy_n(x + i * inputs() + step * features, features, vector);
+        if (width > features + hidden_) vector[width - 1] = 1;
       }
       if (!product_->run(vectors, count, sums, nullptr, overflows, pool)) return false;
       for (std::size_t i = 0; i < count; ++i) {
-        float* const state = vectors + i * width + features_;
-        if (lstm_)
+        float* const state = vectors + i * width + features;
+        if (cell_.lstm)
           lstm(sums + i * gates, hidden_, memory + i * hidden_, state);
         else
           gru(sums + i * gates, hidden_, state);
-        if (!last_only_)
-          std::copy_n(state, hidden_, y + (i * steps_ + step) * hidden_);
-        else if (step + 1 == steps_)
-          std::copy_n(state, hidden_, y + i * hidden_);
+        if (!cell_.last_only)
+          std::copy_n(state, hidden_, y + i * outputs() + step * hidden_);
+        else if (step + 1 == cell_.steps)
+          std::copy_n(state, hidden_, y + i * outputs());
       }
     }
+    for (std::size_t i = 0; i < count && cell_.gives_memory; ++i)
+      std::copy_n(memory + i * hidden_, hidden_, y + i * outputs() + states());
     return true;
   }
 
  private:
+  std::size_t sequence() const { return cell_.steps * cell_.features; }
+  std::size_t states() const { return hidden_ * (cell_.last_only ? 1 : cell_.steps); }
+
   StepPtr product_;  // which needs no scratch of its own
-  bool lstm_, last_only_;
-  std::size_t steps_, features_, hidden_;
+  Cell cell_;
+  std::size_t hidden_;
 };
 
 }  // namespace
@@ -425,8 +431,8 @@ StepPtr make_dense(const float* weights, std::size_t inputs, std::vector<float> 
   return std::make_unique<Dense>(weights, inputs, std::move(bias), relu);
 }
 
-StepPtr make_recurrent(StepPtr product, bool lstm, std::size_t steps, std::size_t features, bool last_only) {
-  return std::make_unique<Recurrent>(std::move(product), lstm, steps, features, last_only);
+StepPtr make_recurrent(StepPtr product, const Cell& cell) {
+  return std::make_unique<Recurrent>(std::move(product), cell);
 }
 
 }  // namespace eie::kernels

@@ -58,6 +58,7 @@ def schedule(
 ) -> tuple[I64, I64]: ...
 def traffic(pointers: U32, columns: U32, entries_per_row: int) -> tuple[I64, I64, I64]: ...
 def instruction_set() -> str: ...
+def compiler() -> str: ...
 
 class LayerReport:
     kernel: str
@@ -144,7 +145,15 @@ class Plan:
         self, sources: Sources, weights: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], relu: bool
     ) -> int: ...
     def add_recurrent(
-        self, sources: Sources, lstm: bool, steps: int, features: int, last_only: bool, network: Network
+        self,
+        sources: Sources,
+        lstm: bool,
+        steps: int,
+        features: int,
+        last_only: bool,
+        takes_state: bool,
+        gives_memory: bool,
+        network: Network,
     ) -> int: ...
     def add_dense_recurrent(
         self,
@@ -153,6 +162,8 @@ class Plan:
         steps: int,
         features: int,
         last_only: bool,
+        takes_state: bool,
+        gives_memory: bool,
         weights: npt.NDArray[np.float32],
         bias: npt.NDArray[np.float32],
     ) -> int: ...

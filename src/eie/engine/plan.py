@@ -142,11 +142,9 @@ class Plan:
                 return native.add_gather(sources, step.size, step.index), ()
             case Recurrent(product=Layer() as layer):
                 chain = self._chain_of([layer])
-                cell = (step.cell == "lstm", step.steps, step.features, step.last_only)
-                return native.add_recurrent(sources, *cell, chain.native), chain.plan
+                return native.add_recurrent(sources, *_cell(step), chain.native), chain.plan
             case Recurrent(product=Dense() as dense):
-                cell = (step.cell == "lstm", step.steps, step.features, step.last_only)
-                return native.add_dense_recurrent(sources, *cell, dense.weights, dense.bias), ()
+                return native.add_dense_recurrent(sources, *_cell(step), dense.weights, dense.bias), ()
             case Pooling(image=image, window=window):
                 sizes = ((image.channels, image.height, image.width), window.kernel, window.stride, window.padding)
                 return native.add_pooling(sources, *sizes, step.kind == "max"), ()
@@ -211,6 +209,10 @@ class Plan:
                 f"is {most}"
             )
         return value, (LayerPlan(product.name, kernel, size, len(columns), {}),)
+
+
+def _cell(step: Recurrent) -> tuple[bool, int, int, bool, bool, bool]:
+    return step.cell == "lstm", step.steps, step.features, step.last_only, step.takes_state, step.gives_memory
 
 
 def _length(network: Network, source: int) -> int:

@@ -154,12 +154,14 @@ class Network:
 
     `sources` has for each step the earlier steps whose outputs it reads, by number from 0, or NETWORK_INPUT: their
     vectors, one after the other, are the step's one input vector. None stands for a chain, each step reading the one
-    before. Raises InputError if what a step reads is not as long as its inputs, or a step is read by none.
+    before. The last `state` inputs and the last `state` outputs are a state: what one call gives, the next one takes.
+    Raises InputError if what a step reads is not as long as its inputs, or a step is read by none.
     """
 
     steps: tuple[Step, ...]
     name: str = "network"
     sources: Reads | None = None
+    state: int = 0
 
     def __post_init__(self) -> None:
         """Check that there is a step, that names differ, and that every step fits what it reads."""
@@ -175,6 +177,11 @@ class Network:
             self._check_order(given)
             object.__setattr__(self, "sources", None if given == _chain(len(self.steps)) else given)
         self._check_sizes()
+        if self.state != 0 and not 0 < self.state < min(self.inputs, self.outputs):
+            raise InputError(
+                f"network {self.name} has {self.inputs} inputs and {self.outputs} outputs, of which {self.state} "
+                "cannot be a state: expected some of either beside it"
+            )
 
     def _check_order(self, given: Reads) -> None:
         """Raise InputError where a step reads nothing, or one that has not run; or where no step reads one."""
@@ -232,7 +239,7 @@ class Network:
 
     @property
     def inputs(self) -> int:
-        """Values of the network's input, which is all that the first step reads."""
+        """Values of the network's input, which is all that the first step reads; the state's are the last of them."""
         return self.steps[0].inputs // len(self.reads[0])
 
     @property

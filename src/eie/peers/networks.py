@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from eie.engine import InferenceSession
 from eie.model.network import Layer, Network
-from eie.peers.measure import Contender, quartiles, times
+from eie.peers.measure import Contender, quartiles, reason_of, times
 from eie.steps import Convolution, Dense, Recurrent
 
 __all__ = ["NetworkMeasurement", "advice", "measure_network"]
@@ -57,8 +57,7 @@ def measure_network(
             call = make()
             call()
         except Exception as error:  # whatever a library says of a network that it cannot run
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            missing.append(f"{name}: {reason}")
+            missing.append(f"{name}: {reason_of(error)}")
             continue
         contenders.append(Contender(name, (call,), 0))
     largest = float(np.abs(expected).max()) or 1.0

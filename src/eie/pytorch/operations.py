@@ -34,7 +34,7 @@ from eie.steps import (
     Window,
 )
 
-__all__ = ["KEPT", "MOVES", "SHAPES", "Operations"]
+__all__ = ["KEPT", "MOVES", "SHAPES", "Operations", "flat"]
 
 # Operations that PyTorch would take apart, and that are steps here.
 KEPT = frozenset(
@@ -143,7 +143,7 @@ class Operations:
         rest = {name: value for name, value in a.items() if name != key}
         if operation in ("pad", "constant_pad_nd") and rest.get("value"):
             raise self.unknown(f"padding with {rest['value']:g}")
-        if any(isinstance(value, Value) for value in _flat(rest)):
+        if any(isinstance(value, Value) for value in flat(rest)):
             raise self.unknown(f"{operation} by numbers that depend on the input")
         values = [
             part if isinstance(part, Value) else self.builder.constant(part, f"{self.name}.constant") for part in given
@@ -586,9 +586,10 @@ class Operations:
         return self.convolved(value, Pooling(self.builder.unique(self.name), image, window, kind))
 
 
-def _flat(arguments: Any) -> list[Any]:
+def flat(arguments: Any) -> list[Any]:
+    """Return what is in nested lists, tuples and dictionaries, in order."""
     if isinstance(arguments, dict):
-        return [part for value in arguments.values() for part in _flat(value)]
+        return [part for value in arguments.values() for part in flat(value)]
     if isinstance(arguments, list | tuple):
-        return [part for value in arguments for part in _flat(value)]
+        return [part for value in arguments for part in flat(value)]
     return [arguments]

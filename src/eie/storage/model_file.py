@@ -90,7 +90,7 @@ def save(network: Network | Layer | InterleavedCSC, path: str | Path, *, packed:
             _with_sources(_write_step(step, f"layers.{number}", tensors, packed), number, network.reads[number])
             for number, step in enumerate(network)
         ]
-        document = NetworkDocument.of(network.name, layers)
+        document = NetworkDocument.of(network.name, layers, **_optional(state=(network.state, 0)))
     except ValidationError as error:
         raise InputError(f"a model file cannot hold network {network.name!r}: {first_problem(error)}") from error
     with atomic_write(path) as temporary:
@@ -120,7 +120,7 @@ def load(path: str | Path, *, budget_bytes: int | None = None) -> Network:
             (number - 1,) if step.sources is None else tuple(step.sources)
             for number, step in enumerate(document.layers)
         )
-        network = Network(steps, document.name, sources)
+        network = Network(steps, document.name, sources, document.state)
         check_budget("loading and running it", loading + running_bytes(network), allowed)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -180,6 +180,7 @@ def _write_step(step: Step, place: str, tensors: Tensors, packed: bool) -> StepD
                 features=step.features,
                 last_only=step.last_only,
                 product=_write_product(step.product, f"{place}.product", tensors, packed),
+                **_optional(takes_state=(step.takes_state, False), gives_memory=(step.gives_memory, False)),
             )
         case Pooling():
             return PoolingDocument(
@@ -241,7 +242,14 @@ def _read_step(document: StepDocument, place: str, tensors: Tensors) -> Step:
             case RecurrentDocument():
                 product = _read_product(document.product, f"{place}.product", tensors)
                 return Recurrent(
-                    document.name, document.kind, document.steps, document.features, product, document.last_only
+                    document.name,
+                    document.kind,
+                    document.steps,
+                    document.features,
+                    product,
+                    document.last_only,
+                    document.takes_state,
+                    document.gives_memory,
                 )
             case PoolingDocument():
                 kind: Literal["max", "average"] = "max" if document.kind == "max_pooling" else "average"
