@@ -123,7 +123,7 @@ def command(
     real = [real_layer(data)] if data is not None else []
     for name in [*chosen, *(layer.name for layer in real)]:
         log.print(f"measuring {name}", style="dim")
-        layer = generate(name, skew=skew) if name in chosen else real[0]
+        layer = generate(name, skew=skew, exact=True) if name in chosen else real[0]
         measured, failures = measure_layer(layer, wanted, settings)
         measurements += measured
         failed += failures

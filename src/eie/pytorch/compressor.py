@@ -20,7 +20,8 @@ from eie.model.network import Layer, Network
 from eie.model.reference import calibrate
 from eie.pytorch.pruning import Mask, cubic_density, global_masks, magnitude_mask
 from eie.pytorch.recipe import Recipe
-from eie.pytorch.recurrent_and_winograd import lower_
+from eie.pytorch.recurrent import RecurrentStack
+from eie.pytorch.recurrent_and_winograd import lower_, recipe_names
 from eie.pytorch.sharing import Shared, is_shared
 from eie.pytorch.tracing import Target, network_of, products_of
 from eie.pytorch.verification import expected_of
@@ -166,7 +167,10 @@ class Compressor:
         self.model = model
         self.recipe = recipe = Recipe() if recipe is None else recipe
         recipe.require_layers(
-            name for name, module in model.named_modules() if isinstance(module, Target | nn.RNNBase | nn.RNNCellBase)
+            known
+            for name, module in model.named_modules()
+            if isinstance(module, Target | RecurrentStack | nn.RNNBase | nn.RNNCellBase)
+            for known in recipe_names(module, name)
         )
         left = {name for name, layer in recipe.layers.items() if not layer.compress}
         _apply_masks(model)
