@@ -18,6 +18,7 @@ from eie.model.network import Layer, Port, Step
 from eie.steps import (
     Activation,
     Affine,
+    Attention,
     Convolution,
     Dense,
     Embedding,
@@ -155,6 +156,8 @@ def add_step(graph: Graph, step: Step, parts: Sequence[Value], lengths: Sequence
             return Value(_embedding(graph, step, vector))
         case Gather():
             return Value(_gather(graph, step, vector))
+        case Attention() if step.rows > 1:  # of a first call, before which there is nothing
+            return Value(_attention(graph, step, vector))
         case Matmul():
             return Value(_matmul(graph, step, vector))
         case Normalisation():
@@ -321,6 +324,21 @@ def _matmul(graph: Graph, step: Matmul, vector: str) -> str:
     return graph.reshape(step.name, graph.node("MatMul", step.name, left, right), step.outputs)
 
 
+def _attention(graph: Graph, step: Attention, vector: str) -> str:
+    name, rows = step.name, step.rows
+    query, key, value = (
+        graph.reshape(name, part, rows, step.heads, step.width)
+        for part in _split(graph, name, vector, [step.outputs] * 3)
+    )
+    queries, values = (graph.node("Transpose", f"{name}.heads", one, perm=[0, 2, 1, 3]) for one in (query, value))
+    keys = graph.node("Transpose", f"{name}.heads", key, perm=[0, 2, 3, 1])
+    scores = _with("Mul", step.scale)(graph, f"{name}.scale", graph.node("MatMul", f"{name}.scores", queries, keys))
+    later = graph.tensor(f"{name}.later", np.where(np.tri(rows, dtype=bool), 0, -np.inf))
+    weights = graph.node("Softmax", f"{name}.weights", graph.node("Add", f"{name}.causal", scores, later), axis=3)
+    mixed = graph.node("MatMul", name, weights, values)
+    return graph.reshape(name, graph.node("Transpose", f"{name}.order", mixed, perm=[0, 2, 1, 3]), step.outputs)
+
+
 def _normalisation(graph: Graph, step: Normalisation, vector: str) -> str:
     name = step.name
     rows = graph.reshape(name, vector, step.rows, step.size)
@@ -354,7 +372,10 @@ def _recurrent(graph: Graph, step: Recurrent, vector: str) -> str:
         both = np.concatenate([*(biases[gate] for gate in _LSTM), *[zeros] * 4])
     else:  # the candidate's part of x is its own sum, and that of h another
         if gates[2][:, features : features + hidden].any() or gates[3][:, :features].any():
-            raise InputError(f"{name} is a GRU whose candidate mixes input and state, which is not written to ONNX")
+            raise InputError(
+                f"{name} has weights from its state to the candidate's part from x, or from x to that from the state, "
+                "which is not written to ONNX: its GRU has no place for them"
+            )
         of_x = np.concatenate([gates[gate][:, :features] for gate in (1, 0, 2)])
         of_h = np.concatenate([gates[gate][:, features : features + hidden] for gate in (1, 0, 3)])
         both = np.concatenate([biases[1], biases[0], biases[2], zeros, zeros, biases[3]])
@@ -445,4 +466,6 @@ _FUNCTIONS: dict[str, Function] = {
     "reciprocal": _plain("Reciprocal"),
     "absolute": _plain("Abs"),
     "positive": _positive,
+    "cos": _plain("Cos"),
+    "sin": _plain("Sin"),
 }

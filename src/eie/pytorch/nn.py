@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,15 +20,27 @@ from eie.exporters.state_dict import weights_of
 from eie.model.network import Layer, Network
 from eie.pytorch.attention import call_layers_, require_callable_layers
 from eie.pytorch.checkpoints import Weights, open_weights
+from eie.pytorch.extra_state import bytes_of
 from eie.pytorch.leaves import window_of
-from eie.pytorch.operators import CONV2D, LINEAR, Settings, bytes_of, held, layer_of
-from eie.pytorch.products import in_groups
+from eie.pytorch.nn_recurrent import (
+    GRU,
+    LSTM,
+    REPLACEABLE,
+    compressed_sequences,
+    layer_names,
+    parts_of_bytes,
+    uncompressed,
+)
+from eie.pytorch.operators import CONV2D, LINEAR, Settings, held, layer_of
+from eie.pytorch.products import array, in_groups
 from eie.pytorch.pruning import magnitude_mask
 from eie.pytorch.recipe import Recipe
-from eie.steps import Image
+from eie.pytorch.recurrent import RecurrentLayer, lowered, part_names
+from eie.pytorch.recurrent_and_winograd import recipe_names
+from eie.steps import Dense, Image
 from eie.storage.sizes import size_optimal
 
-__all__ = ["Conv2d", "Linear", "convert_", "load_"]
+__all__ = ["GRU", "LSTM", "Conv2d", "Linear", "convert_", "load_"]
 
 
 class _Compressed(torch.nn.Module):
@@ -48,7 +60,9 @@ class _Compressed(torch.nn.Module):
     ) -> None:
         super().__init__()
         self._settings = Settings(numerics, threads, kernel)
-        self._hold(layer, bytes_of(layer))
+        with torch.inference_mode(False):  # for uses outside it as well
+            file = bytes_of(layer)
+        self._hold(layer, file)
 
     def _hold(self, layer: Layer, file: torch.Tensor) -> None:
         """Become `layer`, whose bytes are `file`; an attribute and no buffer, it stays as it is and where it is."""
@@ -220,8 +234,11 @@ def convert_(
 
     `compressed` names the modules to replace, as `model.named_modules()` does: a mapping to layers, as
     `eie.compress_(...).layers` is, or a network whose layers have those names. Each must be a `torch.nn.Linear` or a
-    `torch.nn.Conv2d`, of the layer's size and groups. If a layer has ReLU, the new module applies it; a ReLU that
-    follows in the model then changes nothing. Either all modules are replaced or, after an error, none.
+    `torch.nn.Conv2d`, of the layer's size and groups; or an LSTM or GRU, PyTorch's or as
+    `eie.compress_` leaves it, whose layers and directions are named `lstm.l0`, `lstm.l0_reverse`, `lstm.l1` and so on,
+    or by its own name where there is but one; those that are not given keep their float32 weights. If a layer has ReLU,
+    the new module applies it; a ReLU that follows in the model then changes nothing. Either all modules are replaced
+    or, after an error, none.
 
     A `torch.nn.MultiheadAttention` with a compressed `out_proj` calls it, and a `torch.nn.TransformerEncoder` with a
     compressed layer inside leaves out its fast path, which reads the weights of layers instead of calling them.
@@ -229,11 +246,17 @@ def convert_(
     layers = {layer.name: layer for layer in compressed.layers} if isinstance(compressed, Network) else dict(compressed)
     modules = dict(model.named_modules())
     converted: dict[str, torch.nn.Module] = {}
+    arguments: dict[str, Any] = {"numerics": numerics, "threads": threads, "kernel": kernel}
+    for name, module in modules.items():
+        if isinstance(module, REPLACEABLE) and name:
+            given = {part: layers.pop(part) for part in layer_names(module, name) if part in layers}
+            if given:
+                converted[name] = compressed_sequences(_parts(module, name, given), module, arguments)
     for name, layer in layers.items():
         module = modules.get(name) if name else None  # the model itself has no parent whose attribute could be replaced
         if not _can_be_replaced(module):
             found = "no module" if module is None else f"a {type(module).__name__}"
-            raise InputError(f"the model has {found} called {name!r}, expected a torch.nn.Linear or Conv2d")
+            raise InputError(f"the model has {found} called {name!r}, expected a torch.nn.Linear, Conv2d, LSTM or GRU")
         assert isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
         outputs, inputs = _sizes(module)
         if (outputs, inputs) != (layer.outputs, layer.inputs):
@@ -241,10 +264,20 @@ def convert_(
                 f"module {name} is {outputs} x {inputs}, but the compressed layer is {layer.outputs} x {layer.inputs}"
             )
         require_callable_layers(model, name)
-        converted[name] = _compressed(layer, module, {"numerics": numerics, "threads": threads, "kernel": kernel})
+        converted[name] = _compressed(layer, module, arguments)
     for name, replacement in converted.items():
         _replace(model, name, replacement)
     return model
+
+
+def _parts(module: Any, name: str, given: Mapping[str, Layer]) -> list[Layer | Dense]:
+    """Return a recurrent module's matrices: those given, and its own weights for others."""
+    names = layer_names(module, name)
+    if len(given) == len(names):
+        return [given[part] for part in names]
+    own = lowered(module, name) if isinstance(module, torch.nn.LSTM | torch.nn.GRU) else module
+    children: Any = own.children()
+    return [given.get(part) or uncompressed(child, part) for part, child in zip(names, children, strict=True)]
 
 
 def _compressed(layer: Layer, module: torch.nn.Module, arguments: dict[str, Any]) -> torch.nn.Module:
@@ -276,11 +309,11 @@ def load_(
     """Load a checkpoint into `model`, its layers compressed one after the other, and return the model.
 
     `checkpoint` is one that somebody pruned, by any means that leave zeros or masks (`eie.pytorch.checkpoints`), in one
-    file, several files with an index, or a folder: every linear layer and convolution that `convert_` takes becomes a
-    compressed one, shared and encoded as `recipe` says; weights that are zero stay so, and others are pruned only where
-    it gives a density. Weights that several modules have stay as they are, and tied. Or it is the `state_dict()` of a
-    model with compressed layers: those layers, and no others, are compressed then. `model` may be on the device
-    "meta": no more than one layer's float32 weights are in memory beside the compressed model.
+    file, several files with an index, or a folder: every linear layer, convolution, LSTM and GRU that `convert_` takes
+    becomes a compressed one, shared and encoded as `recipe` says; weights that are zero stay so, and others are pruned
+    only where it gives a density. Weights that several modules have stay as they are, and tied. Or it is the
+    `state_dict()` of a model with compressed layers: those layers, and no others, are compressed then. `model` may be
+    on the device "meta": no more than one layer's float32 weights are in memory beside the compressed model.
 
     Raises InputError for a checkpoint that has not all of the model's tensors, or others, or of another shape; the
     model is not to be used then.
@@ -297,9 +330,28 @@ def load_(
     used: set[str] = set()
     compressed_already = any(name.endswith("_extra_state") for name in weights)
     modules = dict(model.named_modules())
-    recipe.require_layers(name for name, module in modules.items() if _can_be_replaced(module))
+    recipe.require_layers(
+        known
+        for name, module in modules.items()
+        if _can_be_replaced(module) or isinstance(module, torch.nn.LSTM | torch.nn.GRU)
+        for known in recipe_names(module, name)
+    )
     for name, module in modules.items():
         state, weight = f"{name}._extra_state".lstrip("."), f"{name}.weight"
+        if isinstance(module, torch.nn.LSTM | torch.nn.GRU) and name and recipe.of(name).compress:
+            own = [f"{name}.{tensor}" for tensor in module._parameters]
+            if state in weights:
+                parts = parts_of_bytes(weights[state], "lstm" if isinstance(module, torch.nn.LSTM) else "gru")
+                used.add(state)
+            elif compressed_already or any(len(names_of[id(tensor)]) > 1 for tensor in module.parameters()):
+                continue
+            elif module.proj_size == 0 and all(tensor in weights for tensor in own):
+                parts = tuple(_shared_parts(name, module, weights, recipe))
+                used |= set(own)
+            else:
+                continue
+            _replace(model, name, compressed_sequences(parts, module, arguments))
+            continue
         if not _can_be_replaced(module) or not name or not recipe.of(name).compress:
             continue
         if state in weights:
@@ -322,14 +374,44 @@ def load_(
     return model.eval()
 
 
+def _read(name: str, module: Any, weights: Weights) -> torch.Tensor:
+    """Return the tensor `name` of the weights, of the shape that it has in the module."""
+    tensor = weights[name].float()
+    expected = getattr(module, name.rpartition(".")[2]).shape
+    if tensor.shape != expected:
+        raise InputError(
+            f"weights {weights.source}: {name} has the shape {tuple(tensor.shape)}, expected {tuple(expected)}"
+        )
+    return tensor
+
+
+def _shared_parts(name: str, module: Any, weights: Weights, recipe: Recipe) -> Iterator[Layer | Dense]:
+    """Read the weights of an LSTM or GRU part by part, and return each shared and encoded."""
+    for part, end in zip(layer_names(module, name), part_names(module), strict=True):
+        kinds = ("weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if module.bias else ()))
+        read = [_read(f"{name}.{kind}_{end}", module, weights) for kind in kinds]
+        cell = RecurrentLayer("lstm" if isinstance(module, torch.nn.LSTM) else "gru", *read)
+        if recipe.of(part).compress:
+            bias = None if cell.bias is None else array(cell.bias)
+            yield _shared(part, cell.weight.detach(), bias, recipe)
+        else:
+            yield uncompressed(cell, part)
+
+
 def _shared_layer(name: str, module: Any, weights: Weights, recipe: Recipe) -> Layer:
     """Read one layer's weights, and return them shared and encoded."""
-    tensor = weights[f"{name}.weight"].float()
-    if tensor.shape != module.weight.shape:
-        raise InputError(
-            f"weights {weights.source}: {name}.weight has the shape {tuple(tensor.shape)}, expected "
-            f"{tuple(module.weight.shape)}"
-        )
+    tensor = _read(f"{name}.weight", module, weights)
+    bias = weights[f"{name}.bias"].float().numpy().copy() if f"{name}.bias" in weights else None
+    if (bias is None) != (module.bias is None):
+        has, model_has = ("no", "one") if bias is None else ("a", "none")
+        raise InputError(f"weights {weights.source} have {has} bias for {name}, and the model has {model_has}")
+    return _shared(name, tensor, bias, recipe, getattr(module, "groups", 1))
+
+
+def _shared(
+    name: str, tensor: torch.Tensor, bias: npt.NDArray[np.float32] | None, recipe: Recipe, groups: int = 1
+) -> Layer:
+    """Return weights, pruned as the recipe says, shared and encoded."""
     density = recipe.density_of(name)
     if density is not None:
         tensor = tensor * magnitude_mask(tensor, density)
@@ -338,11 +420,6 @@ def _shared_layer(name: str, module: Any, weights: Weights, recipe: Recipe) -> L
     rows = tensor.reshape(len(tensor), -1).numpy()
     codes, codebook = share(rows, recipe.bits_of(name), recipe.share.clustering, seed=recipe.seed)
     bits = 4 if recipe.encode.index_bits == "best" else recipe.encode.index_bits
-    bias = weights[f"{name}.bias"].float().numpy().copy() if f"{name}.bias" in weights else None
-    if (bias is None) != (module.bias is None):
-        has, model_has = ("no", "one") if bias is None else ("a", "none")
-        raise InputError(f"weights {weights.source} have {has} bias for {name}, and the model has {model_has}")
-    groups = getattr(module, "groups", 1)
     layer = Layer(name, encode(in_groups(codes, groups), codebook, recipe.encode.n_pe, bits), bias, groups=groups)
     return size_optimal(layer) if recipe.encode.index_bits == "best" else layer
 

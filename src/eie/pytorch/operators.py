@@ -6,8 +6,6 @@ runs wherever `eie.nn` is imported. Shapes are known without running it.
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -17,10 +15,10 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from eie.engine import InferenceSession
 from eie.errors import InputError
 from eie.model.network import Layer, Network
+from eie.pytorch.extra_state import network_of_bytes
 from eie.steps import Convolution, Image, Window
-from eie.storage import load, save
 
-__all__ = ["CONV2D", "LINEAR", "Held", "Settings", "bytes_of", "held", "layer_of"]
+__all__ = ["CONV2D", "LINEAR", "Held", "Settings", "held", "layer_of"]
 
 _TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _SESSIONS = 8  # kept per layer: a convolution has one for each size of its images
@@ -82,23 +80,10 @@ def held(layer: torch.Tensor, decoded: Layer | None = None) -> Held:
     return found
 
 
-def bytes_of(layer: Layer) -> torch.Tensor:
-    """Return a model file of the layer as uint8."""
-    with tempfile.TemporaryDirectory() as folder, torch.inference_mode(False):
-        path = Path(folder) / "layer.safetensors"
-        save(layer, path)
-        return torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
-
-
 def layer_of(state: object) -> Layer:
     """Return the layer whose model file `state` holds; raise InputError where it holds none."""
-    if not isinstance(state, torch.Tensor) or state.dtype != torch.uint8 or state.ndim != 1:
-        raise InputError("the state of a compressed layer must be the bytes of a model file, a uint8 tensor")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "layer.safetensors"
-        path.write_bytes(state.cpu().numpy().tobytes())
-        (layer,) = load(path).chain()
-        return layer
+    (layer,) = network_of_bytes(state).chain()
+    return layer
 
 
 def _require_no_gradient(x: torch.Tensor) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "METADATA_KEY",
     "ActivationDocument",
     "AffineDocument",
+    "AttentionDocument",
     "CombinationDocument",
     "ConvolutionDocument",
     "DenseDocument",
@@ -243,6 +244,18 @@ class MatmulDocument(_StepDocument):
     columns: Side
 
 
+class AttentionDocument(_StepDocument):
+    """Attention of tokens to those before them."""
+
+    kind: Literal["attention"]
+    name: Name
+    rows: Side
+    heads: Side
+    width: Side
+    capacity: Side
+    scale: float
+
+
 class StridesDocument(_Document):
     """A regular index."""
 
@@ -310,6 +323,7 @@ StepDocument = Annotated[
     | AffineDocument
     | CombinationDocument
     | MatmulDocument
+    | AttentionDocument
     | GatherDocument
     | RowsDocument
     | EmbeddingDocument
