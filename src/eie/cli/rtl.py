@@ -10,6 +10,7 @@ import typer
 
 from eie.chip import Hardware
 from eie.cli.output import JsonOption, log, print_json, print_table, result
+from eie.cli.rtl_fpga import fpga_command
 from eie.cost.own_chip import write_technology
 from eie.errors import InputError
 from eie.literature import reported
@@ -32,6 +33,7 @@ app = typer.Typer(
     help="The chip in SystemVerilog: export it, run it beside the stepped simulator, synthesise it.",
     no_args_is_help=True,
 )
+app.command("fpga")(fpga_command)
 
 ModelArgument = Annotated[Path, typer.Argument(help="A model file (.safetensors).")]
 PesOption = Annotated[int | None, typer.Option("--pes", help="Processing elements, 1 to 256; by default the model's.")]
