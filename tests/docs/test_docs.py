@@ -20,6 +20,7 @@ BLOCK = re.compile(r'^```(sh|python|toml)(?: title="([^"]+)")?\n(.*?)^```', re.M
 SLOW = {
     "tutorial.md",
     "how-to/compress.md",
+    "how-to/transformers.md",
     "how-to/the-paper.md",
     "how-to/the-rtl.md",
     "how-to/drive-the-chip.md",

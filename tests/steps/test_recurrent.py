@@ -12,9 +12,12 @@ import eie.compress
 from eie.errors import InputError
 from eie.model.network import Layer
 from eie.model.reference import float_layer
-from eie.pytorch.recurrent_and_winograd import RecurrentCell, RecurrentLayer, lower_
+from eie.pytorch.recurrent import RecurrentCell, RecurrentLayer
+from eie.pytorch.recurrent_and_winograd import lower_
 from eie.pytorch.tracing import network_of
 from eie.steps import Dense, Recurrent
+
+GATES_OF_TWO = (np.zeros((8, 9), np.float32), np.zeros(8, np.float32))
 
 
 class Model(nn.Module):
@@ -112,15 +115,19 @@ def test_compressed_on_the_chip() -> None:
 def test_refusals() -> None:
     """Layers that are not one, sizes that do not fit."""
     with pytest.raises(InputError) as error:
-        lower_(nn.Sequential(nn.LSTM(2, 3, num_layers=2, batch_first=True)), set())
+        lower_(nn.Sequential(nn.LSTM(2, 3, proj_size=2)), set())
     assert str(error.value) == (
-        "layer 0 must have one layer, one direction and batch_first, and is LSTM(2, 3, num_layers=2, batch_first=True)"
+        "layer 0 has proj_size 2, expected 0: its state would be a product of its own, which a linear layer behind it "
+        "can be"
     )
+    with pytest.raises(InputError) as error:
+        Recurrent("cell", "gru", 5, 3, Dense("cell", *GATES_OF_TWO), gives_memory=True)
+    assert str(error.value) == "cell is a gru, which has no memory to give, expected an lstm"
     with pytest.raises(InputError) as error:
         lower_(nn.GRU(2, 3, batch_first=True), set())
     assert str(error.value) == "the model is a GRU alone: put it into a module of its own"
     with pytest.raises(InputError) as error:
-        Recurrent("cell", "lstm", 5, 3, Dense("cell", np.zeros((8, 9), np.float32), np.zeros(8, np.float32)))
+        Recurrent("cell", "lstm", 5, 3, Dense("cell", *GATES_OF_TWO))
     assert str(error.value) == (
         "cell: its product must take 3 features, 2 hidden values and at most one bias input, without ReLU, not 9 inputs"
     )
