@@ -9,6 +9,7 @@ from eie.model.network import Layer, Network, Step
 from eie.steps import (
     Activation,
     Affine,
+    Attention,
     Convolution,
     Dense,
     Embedding,
@@ -96,7 +97,7 @@ def carrying_network(seed: int = 3) -> Network:
 
 
 def graph_network(seed: int = 3) -> Network:
-    """Three tokens of a vocabulary of seven: an embedding, attention of two heads, a gate, a residual sum, a mean."""
+    """Three tokens of seven words: an embedding, attention of two heads, by hand and causal, a gate, a sum, a mean."""
     rng = np.random.default_rng(seed)
     half = np.arange(24).reshape(3, 2, 4)  # (tokens, heads, values of a head)
     steps: list[tuple[Step, tuple[int, ...]]] = [
@@ -112,14 +113,15 @@ def graph_network(seed: int = 3) -> Network:
         (Gather("mixed.tokens", 24, np.arange(24).reshape(2, 3, 4).transpose(1, 0, 2).ravel()), (8,)),
         (Rows("gate", 3, Dense("gate", *_dense(rng, 8, 8))), (2,)),
         (Product("gated", 24), (9, 10)),
-        (Sum("residual", 24, 3), (11, 0, 2)),
-        (Gather("shuffled", 24, np.array([7, 3, -1, *rng.permutation(24)[:21]])), (12,)),
-        (Gather("columns", 24, np.arange(24).reshape(3, 8).T.ravel()), (13,)),
-        (Reduction("mean", 8, 3, "mean"), (14,)),
-        (_layer(rng, "fc1", 6, 8, relu=True), (15,)),
-        (_layer(rng, "fc2", 4, 6), (16,)),
-        (Activation("gelu", 4, "gelu"), (17,)),
-        (_layer(rng, "fc3", 3, 10), (16, 18)),
+        (Attention("causal", 3, 2, 4, 5, 0.5), (3, 2, 9)),
+        (Sum("residual", 24, 4), (11, 0, 2, 12)),
+        (Gather("shuffled", 24, np.array([7, 3, -1, *rng.permutation(24)[:21]])), (13,)),
+        (Gather("columns", 24, np.arange(24).reshape(3, 8).T.ravel()), (14,)),
+        (Reduction("mean", 8, 3, "mean"), (15,)),
+        (_layer(rng, "fc1", 6, 8, relu=True), (16,)),
+        (_layer(rng, "fc2", 4, 6), (17,)),
+        (Activation("gelu", 4, "gelu"), (18,)),
+        (_layer(rng, "fc3", 3, 10), (17, 19)),
     ]
     return Network(tuple(step for step, _ in steps), "graph", tuple(reads for _, reads in steps))
 
