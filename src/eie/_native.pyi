@@ -58,6 +58,7 @@ def schedule(
 ) -> tuple[I64, I64]: ...
 def traffic(pointers: U32, columns: U32, entries_per_row: int) -> tuple[I64, I64, I64]: ...
 def instruction_set() -> str: ...
+def compiler() -> str: ...
 
 class LayerReport:
     kernel: str
@@ -100,6 +101,7 @@ Sources = list[int]
 
 class Plan:
     layers: int
+    cache: int
     def use_threads(self, threads: int) -> None: ...
     def __init__(self, inputs: list[int], threads: int) -> None: ...
     def add_layers(self, sources: Sources, network: Network) -> int: ...
@@ -136,6 +138,25 @@ class Plan:
     def add_function(self, sources: Sources, name: str, size: int, rows: int) -> int: ...
     def add_combination(self, sources: Sources, size: int, terms: int, sum: bool) -> int: ...
     def add_gather(self, sources: Sources, size: int, index: npt.NDArray[np.signedinteger]) -> int: ...
+    def add_matmul(self, sources: Sources, count: int, rows: int, inner: int, columns: int) -> int: ...
+    def add_attention(
+        self, sources: Sources, rows: int, heads: int, width: int, capacity: int, scale: float
+    ) -> int: ...
+    def add_normalisation(self, sources: Sources, rows: int, size: int, epsilon: float, centred: bool) -> int: ...
+    def add_reduction(self, sources: Sources, rows: int, size: int, function: str) -> int: ...
+    def add_embedding(
+        self,
+        sources: Sources,
+        places: int,
+        starts: I64,
+        rows: U32,
+        codes: U8,
+        book: npt.NDArray[np.float32],
+        bias: npt.NDArray[np.float32],
+    ) -> int: ...
+    def add_dense_embedding(
+        self, sources: Sources, places: int, table: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]
+    ) -> int: ...
     def add_rows(self, sources: Sources, rows: int, network: Network) -> int: ...
     def add_dense_rows(
         self, sources: Sources, rows: int, weights: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], relu: bool
@@ -144,7 +165,15 @@ class Plan:
         self, sources: Sources, weights: npt.NDArray[np.float32], bias: npt.NDArray[np.float32], relu: bool
     ) -> int: ...
     def add_recurrent(
-        self, sources: Sources, lstm: bool, steps: int, features: int, last_only: bool, network: Network
+        self,
+        sources: Sources,
+        lstm: bool,
+        steps: int,
+        features: int,
+        last_only: bool,
+        takes_state: bool,
+        gives_memory: bool,
+        network: Network,
     ) -> int: ...
     def add_dense_recurrent(
         self,
@@ -153,6 +182,8 @@ class Plan:
         steps: int,
         features: int,
         last_only: bool,
+        takes_state: bool,
+        gives_memory: bool,
         weights: npt.NDArray[np.float32],
         bias: npt.NDArray[np.float32],
     ) -> int: ...
@@ -162,6 +193,8 @@ class Plan:
         x: Sequence[npt.NDArray[np.float32]],
         y: Sequence[npt.NDArray[np.float32]],
         overflows: npt.NDArray[np.uint64],
+        cache: npt.NDArray[np.float32] | None = None,
+        first: int = 0,
     ) -> int: ...
 
 def function_names() -> list[str]: ...

@@ -138,17 +138,23 @@ void run_cells(std::mt19937& draw) {
     const auto network = make_network("int8", 1);
     network->add(RandomLayer(draw, 4 * hidden, features + hidden + 1, 0.5).rows(4), codebook_of(4), {}, "", {});
     const std::vector<float> matrix(4 * hidden * (2 * hidden), 0.125f);
-    Plan plan({steps * features}, 1);
-    std::size_t value = plan.add(make_recurrent(make_layers(*network), lstm, steps, features, false), {0});
+    Plan plan({steps * features, (lstm ? 2 : 1) * hidden, hidden}, 1);
+    Cell cell{lstm, steps, features};
+    cell.takes_state = true;
+    cell.gives_memory = lstm;
+    std::size_t value = plan.add(make_recurrent(make_layers(*network), cell), {0, 1});
+    cell = {lstm, steps, hidden};
+    cell.last_only = cell.takes_state = true;  // an LSTM's state are the memory before it and the plan's last input
     StepPtr dense = make_dense(matrix.data(), 2 * hidden, std::vector<float>(4 * hidden, 0.5f), false);
-    value = plan.add(make_recurrent(std::move(dense), lstm, steps, hidden, true), {value});
+    value = plan.add(make_recurrent(std::move(dense), cell), {value, 2});
     for (const char* name : {"sigmoid", "tanh", "softmax", "log_softmax"})
       value = plan.add(make_function(name, hidden, 1), {value});
     plan.finish({value}, 1 << 20);
-    std::vector<float> x(3 * steps * features), y(3 * hidden);
+    std::vector<float> x(3 * steps * features), state(3 * (lstm ? 2 : 1) * hidden, 0.5f), more(3 * hidden),
+        y(3 * hidden);
     for (float& number : x) number = static_cast<float>(draw() % 200) / 16 - 6;
     std::vector<std::uint64_t> overflows(plan.layers());
-    if (plan.run({x.data()}, 3, {y.data()}, overflows.data()) != Plan::done) std::abort();
+    if (plan.run({x.data(), state.data(), more.data()}, 3, {y.data()}, overflows.data()) != Plan::done) std::abort();
   }
 }
 

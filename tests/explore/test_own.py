@@ -65,6 +65,19 @@ def test_rules_of_ones_own_are_followed_in_every_process(tmp_path: Path, workers
     assert again.equals(table)
 
 
+def test_entries_by_another_rule_are_swept(tmp_path: Path) -> None:
+    """No padding, and more reads of the weight memory."""
+    text = """layers = ["NT-We"]
+    [parameters]
+    n_pe = [4]
+    entry_rule = ["relative index", "absolute index"]
+    """
+    table = explore(load_space(space(tmp_path, text)), tmp_path / "out", workers=1)
+    assert table["entry_rule"].to_list() == ["relative index", "absolute index"]
+    assert table["cycles"][1] < table["cycles"][0]
+    assert table["spmat_reads"][1] > table["spmat_reads"][0]
+
+
 def test_a_rule_that_was_edited_is_another_sweep(tmp_path: Path) -> None:
     """Old runs are not taken for those of the new text."""
     (tmp_path / "rules.py").write_text(RULES)
@@ -80,6 +93,10 @@ def test_a_rule_that_was_edited_is_another_sweep(tmp_path: Path) -> None:
     ("parameters", "sentence"),
     [
         ('row_assignment = ["best"]', "row_assignment must be 'round robin', 'by load' or 'file.py:Name', not 'best'"),
+        (
+            'entry_rule = ["best"]',
+            "entry_rule must be 'relative index', 'absolute index' or 'file.py:Name', not 'best'",
+        ),
         ('scan_rule = ["rules.py:Nothing"]', "is a Nothing, expected a ScanRule of eie.program"),
         ('row_assignment = ["rules.py:None"]', "could not be made: AttributeError"),
         ('row_assignment = ["none.py:A"]', "none.py does not exist"),

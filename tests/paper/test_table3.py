@@ -3,12 +3,13 @@ from eie.paper import Study, reproduce
 
 
 def test_generated_layers_are_as_dense_as_published(study: Study) -> None:
-    """Nine layers, three shares each, all within 1.5 points of Table III."""
+    """Nine layers, three shares each: what is put in is met, the operations follow from it."""
     result = reproduce("table3", study)
     assert len(result.comparisons) == 27
-    assert all(abs(one.difference or 0) < 1.5 for one in result.comparisons)
+    for one in result.comparisons:
+        assert abs(one.difference or 0) < (1 if one.labels["quantity"] == "operations" else 0.03)
     assert result.agreement is None  # they were put in
-    assert "VGG-7's activations, 38.9 against 37.5 %, 1.8 standard deviations of such a draw" in result.verdict
+    assert "farthest from them are" in result.verdict
 
 
 def test_the_real_layer_stands_beside_the_generated_ones(data_set: DataSet) -> None:

@@ -7,8 +7,15 @@ from golden.layers import GENERATED
 
 
 def test_simulated_times_are_the_golden_ones(study: Study) -> None:
-    """EIE actual is cycles over 800 MHz, the cycles being those measured with the authors' simulator."""
-    cycles = {row["layer"]: row["counts"]["cycles"] for row in GENERATED[:9]}
+    """EIE actual is cycles over 800 MHz.
+
+    Where all inputs are active the cycles are those measured with the authors' simulator; the other layers have the
+    published number of active inputs here, the measured ones about as many.
+    """
+    measured = {row["layer"]: row["counts"]["cycles"] for row in GENERATED[:9]}
+    cycles = {name: study.simulation(name).cycles for name in measured}
+    assert all(cycles[name] == measured[name] for name in ("NT-We", "NT-Wd", "NT-LSTM"))
+    assert all(cycles[name] == pytest.approx(count, rel=0.04) for name, count in measured.items())
     actual = {
         one.labels["layer"]: one.ours
         for one in reproduce("table4", study).comparisons
@@ -27,7 +34,7 @@ def test_simulation_agrees_and_this_cpu_does_not_count(study: Study) -> None:
     measured = [one for one in result.comparisons if one.provenance is Provenance.MEASURED]
     assert len(measured) == 18
     assert all(one.ours is not None and one.ours > 0 for one in measured)
-    assert "VGG-6 is farthest, at 0.74 of the paper's actual time and 0.83 of its theoretical one" in result.verdict
+    assert "VGG-6 is farthest, at 0.73 of the paper's actual time and 0.82 of its theoretical one" in result.verdict
     assert "Alex-8, VGG-6 part from it by the count of entries" in result.verdict
 
 

@@ -16,12 +16,24 @@ import eie
 from eie.chip.stepped import run_stepped
 from eie.chip.timing import scan
 from eie.errors import InputError
-from eie.program import BalancedRows, InOrderScan, RowAssignment, Scan, ScanRule
+from eie.program import (
+    AbsoluteIndex,
+    BalancedRows,
+    Entries,
+    EntryRule,
+    InOrderScan,
+    RelativeIndex,
+    RowAssignment,
+    Scan,
+    ScanRule,
+)
+from eie.program.entries import entries_by
 from eie.program.lowering import lower
 from eie.silicon import Parameters
 from strategies import Case, layers
 
 FORMATS = eie.Formats(0, 12)
+Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,60 @@ class FirstRowTwice(RowAssignment):
         return np.zeros(matrix.outputs, np.int64)
 
 
+@dataclass(frozen=True)
+class LongJumps(EntryRule):
+    """A padding entry stands for whole lots of 4 rows, up to 16 of them, and a weight's index for those left over."""
+
+    def index_bits(self, matrix: eie.InterleavedCSC) -> int:
+        """Return enough for 16 jumps."""
+        return 4
+
+    def entries(self, rows: Integers, before: Integers, index_bits: int) -> Entries:
+        """Return a jump where a gap is longer than 15, and a further one where one does not reach."""
+        columns = [self.gap(gap) for gap in (rows - before - 1).tolist()]
+        indices = [index for column in columns for index in column]
+        return Entries(np.array([len(column) - 1 for column in columns], np.int64), np.array(indices, np.int64))
+
+    def gap(self, zeros: int) -> list[int]:
+        """Return the indices of one weight's entries."""
+        jumps = []
+        while zeros > 15:
+            jumps.append(min(zeros // 4, 16) - 1)
+            zeros -= 4 * (jumps[-1] + 1)
+        return [*jumps, zeros]
+
+    def row(self, before: Integers, codes: Integers, indices: Integers) -> Integers:
+        """Return where a jump or a weight leads."""
+        return before + np.where(codes == 0, 4 * (indices + 1), indices + 1)
+
+
+@dataclass(frozen=True)
+class Lost(RelativeIndex):
+    """The paper's gaps, each one too many."""
+
+    def row(self, before: Integers, codes: Integers, indices: Integers) -> Integers:
+        """Return the row after."""
+        return super().row(before, codes, indices) + 1
+
+
+@dataclass(frozen=True)
+class TooWide(AbsoluteIndex):
+    """Rows in fewer bits than they need."""
+
+    def index_bits(self, matrix: eie.InterleavedCSC) -> int:
+        """Return one bit."""
+        return 1
+
+
+@dataclass(frozen=True)
+class NoBits(AbsoluteIndex):
+    """More bits than an entry has."""
+
+    def index_bits(self, matrix: eie.InterleavedCSC) -> int:
+        """Return too many."""
+        return 13
+
+
 MACHINES: dict[str, dict[str, Any]] = {
     "balanced rows": {"row_assignment": BalancedRows()},
     "own row order": {"row_assignment": Backwards()},
@@ -61,7 +127,14 @@ MACHINES: dict[str, dict[str, Any]] = {
     "five broadcasts a cycle": {"scan_rule": InOrderScan(5)},
     "own scan": {"scan_rule": EmptyRowsSkipped()},
     "two arithmetic units": {"arithmetic_units": 2},
-    "all at once": {"row_assignment": BalancedRows(), "scan_rule": InOrderScan(3), "arithmetic_units": 3},
+    "absolute indices": {"entry_rule": AbsoluteIndex()},
+    "own entries": {"entry_rule": LongJumps()},
+    "all at once": {
+        "row_assignment": BalancedRows(),
+        "scan_rule": InOrderScan(3),
+        "entry_rule": LongJumps(),
+        "arithmetic_units": 3,
+    },
 }
 
 
@@ -168,3 +241,48 @@ def test_the_rtl_refuses_another_machine(rules: dict[str, Any]) -> None:
     program = lower(network, eie.Hardware(n_pe=2, batched=True, **rules))
     with pytest.raises(InputError, match=next(iter(rules))):
         Parameters.of(program)
+
+
+@dataclass(frozen=True)
+class RelativeAgain(RelativeIndex):
+    """The paper's rule under another name, so that it is played as one's own."""
+
+
+@given(layers(max_side=60, max_pe=6, index_bits=(1, 4)))
+def test_the_papers_rule_gives_the_encoders_entries(case: Case) -> None:
+    """Entry by entry and pointer by pointer."""
+    found = entries_by(RelativeAgain(), case.matrix)
+    assert np.array_equal(found.entries, case.matrix.entries)
+    assert np.array_equal(found.pointers, case.matrix.pointers)
+    assert entries_by(RelativeIndex(), case.matrix) is case.matrix
+
+
+def test_absolute_indices_need_no_padding_but_wider_entries() -> None:
+    """Worked by hand: rows 0 and 100 of one PE; 4 + 7 bits an entry, so two bytes, and a row of memory holds four."""
+    codes = np.zeros((128, 3), int)
+    codes[[0, 100], 1] = 1
+    matrix = eie.encode(codes, [0, 1], n_pe=1)
+    values = np.array([1, 1, 1])
+    papers = eie.simulate(matrix, values, eie.Hardware(n_pe=1))
+    own = eie.simulate(matrix, values, eie.Hardware(n_pe=1, entry_rule=AbsoluteIndex()))
+    assert (papers.counts.entries, own.counts.entries, own.counts.nnz) == (8, 2, 2)
+    assert papers.cycles - own.cycles == 6
+    assert entries_by(AbsoluteIndex(), matrix).entries.tolist() == [0 << 1 | 1, 100 << 1 | 1]
+    wider = eie.encode(codes, np.arange(16), n_pe=1)
+    with pytest.raises(InputError, match="spmat_width_bits must be at least 16 to hold an entry of 11 bits"):
+        eie.simulate(wider, values, eie.Hardware(n_pe=1, entry_rule=AbsoluteIndex(), spmat_width_bits=8))
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        (Lost(), "Lost must lead back to each weight's row, but takes local row 0 for 1"),
+        (TooWide(), "TooWide gives an index of 3, expected 0 to 1, 1 bits"),
+        (NoBits(), "NoBits needs 13 bits an index, expected 1 to 12 beside codes of 4 bits"),
+    ],
+)
+def test_an_entry_rule_that_loses_a_weight_is_refused(rule: EntryRule, sentence: str) -> None:
+    """Before anything runs."""
+    matrix = eie.encode(np.ones((4, 2), int), np.arange(16), n_pe=1)
+    with pytest.raises(InputError, match=sentence):
+        eie.simulate(matrix, np.ones(2), eie.Hardware(n_pe=1, entry_rule=rule))

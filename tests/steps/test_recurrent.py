@@ -11,10 +11,15 @@ import eie
 import eie.compress
 from eie.errors import InputError
 from eie.model.network import Layer
-from eie.model.reference import float_layer
-from eie.pytorch.recurrent_and_winograd import RecurrentCell, RecurrentLayer, lower_
+from eie.model.numerics import dequantise
+from eie.model.reference import float_layer, formats_of
+from eie.pytorch.recurrent import RecurrentCell, RecurrentLayer
+from eie.pytorch.recurrent_and_winograd import lower_
 from eie.pytorch.tracing import network_of
 from eie.steps import Dense, Recurrent
+from networks import carrying_network
+
+GATES_OF_TWO = (np.zeros((8, 9), np.float32), np.zeros(8, np.float32))
 
 
 class Model(nn.Module):
@@ -109,18 +114,35 @@ def test_compressed_on_the_chip() -> None:
     assert np.allclose(found, given, atol=2.0 ** (2 - last.layer.formats.output_fraction))
 
 
+def test_states_on_the_chip() -> None:
+    """A state that goes in and out, in both directions: the simulated chip gives the bits of the engine's numerics."""
+    network = carrying_network()
+    x = np.random.default_rng(5).normal(size=network.inputs).astype(np.float32)
+    network = eie.calibrate(network, x)
+    layers = eie.simulate_network(network, x, eie.Hardware(n_pe=network.n_pe))
+    assert [(layer.layer.name, layer.runs) for layer in layers] == [("lstm", 3), ("gru", 3), ("fc", 3)]
+    last = layers[-1]
+    given = dequantise(last.outputs, formats_of(last.layer).output_fraction).astype(np.float32)
+    found = eie.InferenceSession(network, numerics="chip").run(x)
+    np.testing.assert_array_equal(found[:6], given.ravel())  # what is before the state
+
+
 def test_refusals() -> None:
     """Layers that are not one, sizes that do not fit."""
     with pytest.raises(InputError) as error:
-        lower_(nn.Sequential(nn.LSTM(2, 3, num_layers=2, batch_first=True)), set())
+        lower_(nn.Sequential(nn.LSTM(2, 3, proj_size=2)), set())
     assert str(error.value) == (
-        "layer 0 must have one layer, one direction and batch_first, and is LSTM(2, 3, num_layers=2, batch_first=True)"
+        "layer 0 has proj_size 2, expected 0: its state would be a product of its own, which a linear layer behind it "
+        "can be"
     )
+    with pytest.raises(InputError) as error:
+        Recurrent("cell", "gru", 5, 3, Dense("cell", *GATES_OF_TWO), gives_memory=True)
+    assert str(error.value) == "cell is a gru, which has no memory to give, expected an lstm"
     with pytest.raises(InputError) as error:
         lower_(nn.GRU(2, 3, batch_first=True), set())
     assert str(error.value) == "the model is a GRU alone: put it into a module of its own"
     with pytest.raises(InputError) as error:
-        Recurrent("cell", "lstm", 5, 3, Dense("cell", np.zeros((8, 9), np.float32), np.zeros(8, np.float32)))
+        Recurrent("cell", "lstm", 5, 3, Dense("cell", *GATES_OF_TWO))
     assert str(error.value) == (
         "cell: its product must take 3 features, 2 hidden values and at most one bias input, without ReLU, not 9 inputs"
     )

@@ -21,6 +21,18 @@ def test_a_generated_layer_has_the_published_shape_and_densities() -> None:
     assert (layer.activations >= 0).all()
 
 
+@pytest.mark.parametrize("name", ["Alex-8", "VGG-7", "NT-We"])
+def test_an_exact_layer_has_the_published_number_of_activations(name: str) -> None:
+    """The nearest whole number; weights and the values of activations that both have are the drawn layer's."""
+    drawn, exact = generate(name), generate(name, exact=True)
+    density = benchmarks()[name].activation_density
+    assert np.count_nonzero(exact.activations) == round(density * exact.activations.size)
+    assert np.array_equal(drawn.codes, exact.codes)
+    both = (drawn.activations > 0) & (exact.activations > 0)
+    assert np.array_equal(drawn.activations[both], exact.activations[both])
+    assert both.sum() == min(np.count_nonzero(one.activations) for one in (drawn, exact))
+
+
 def test_the_same_seed_gives_the_same_layer_and_another_seed_another() -> None:
     """Generation is a function of name, seed and skew alone."""
     first, again, other = (generate("NT-LSTM", seed) for seed in (1, 1, 2))

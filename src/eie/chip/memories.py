@@ -64,7 +64,7 @@ def pass_needs(part: Pass, hardware: Hardware) -> tuple[Requirement, ...]:
     slices = np.diff(matrix.slice_starts)
     fullest = int(slices.argmax())
     most_entries = int(slices[fullest])
-    entry_bytes = -(-(matrix.code_bits + matrix.index_bits) // 8)
+    entry_bytes = -(-matrix.entry_bits // 8)
     # Both halves of a layer's vectors pass through the activation SRAM of the PE with most rows: PE 0.
     activations = max(-(-matrix.inputs // matrix.n_pe), matrix.local_rows(0))
     in_registers = activations <= hardware.register_entries

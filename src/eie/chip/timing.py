@@ -268,7 +268,7 @@ def simulate_pass(
         cycles += batch_cycles
         broadcast.append(timed.columns)
     columns = broadcast[0] if len(broadcast) == 1 else np.concatenate(broadcast)
-    entries_per_row = hardware.entries_per_row(matrix.code_bits + matrix.index_bits)
+    entries_per_row = hardware.entries_per_row(matrix.entry_bits)
     reads, issued, empty = _native.traffic(prepared.pointers, columns, entries_per_row)
     busy = issued
     if hardware.arithmetic_units > 1:

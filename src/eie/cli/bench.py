@@ -1,7 +1,8 @@
-"""`eie bench`: the engine beside the other libraries on this CPU, layer by layer."""
+"""`eie bench`: the engine beside the other libraries on this CPU: a file, the paper's layers, or a sweep."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +11,11 @@ import numpy as np
 import typer
 
 from eie.cli.output import JsonOption, log, print_json, print_table, result
+from eie.cli.sweep import grid_of, run_sweep
 from eie.errors import InputError
 from eie.model.reference import input_batch
 from eie.paper.study import real_layer
-from eie.peers.libraries import PEERS, available, set_threads
+from eie.peers.libraries import PEERS, Peer, available, set_threads
 from eie.peers.measure import Settings, bandwidth_gb_per_s, measure_layer
 from eie.peers.networks import advice, measure_network
 from eie.peers.report import STACKS, chart, geometric_means, limits, measure_stack
@@ -42,9 +44,15 @@ def command(
         str, typer.Option(help="Peers to measure against, as parts of their names, comma-separated; '' for none.")
     ] = "all",
     rotate: Annotated[bool, typer.Option("--rotate", help="Show the times with weights from memory, too.")] = False,
-    seconds: Annotated[float, typer.Option(min=0.01, help="Seconds to measure per layer, warm and rotated.")] = 2.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Seconds to measure per layer, warm and rotated: 2; per place of a sweep: 0.3."),
+    ] = None,
     skew: Annotated[float, typer.Option(min=0, help="Sigma of the rows' log-normal densities.")] = 0.0,
-    numerics: Annotated[str, typer.Option(help="Our numerics: int16, int8, chip or float32.")] = "int16",
+    numerics: Annotated[
+        str | None,
+        typer.Option(help="Our numerics: int16 (the default), int8, chip or float32; of a sweep, int16,int8,float32."),
+    ] = None,
     kernel: Annotated[str | None, typer.Option(help="Force one kernel for ours.")] = None,
     stacks: Annotated[
         bool, typer.Option("--stacks", help="Measure AlexNet's and VGG-16's layers as networks.")
@@ -55,16 +63,48 @@ def command(
     chart_file: Annotated[
         Path | None, typer.Option("--chart", help="Draw the rotated times: .html, .png, .svg or .pdf.")
     ] = None,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Sweep one layer over density, activity and batch: where is who faster?")
+    ] = False,
+    shape: Annotated[str | None, typer.Option(help="The sweep's layer, OUTPUTSxINPUTS: 2048x2048.")] = None,
+    densities: Annotated[str | None, typer.Option(help="Weights kept, in %: 1,5,10,25,50,100.")] = None,
+    activities: Annotated[str | None, typer.Option(help="Inputs that are not zero, in %: 0,5,20,50,100.")] = None,
+    batches: Annotated[str | None, typer.Option(help="Inputs a call: 1,4,16,64.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the sweep's page, its charts (SVG) and every number (CSV, JSON).")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Time MODEL, or M x V on the paper's layers: this engine, and every installed library that supports it.
+    """Time MODEL, M x V on the paper's layers, or a sweep: this engine, and every installed library that supports it.
 
     Of MODEL, the peers run the same network with its weights expanded, and a last line says who is fastest here.
+    A sweep says at what density, activity and batch something else is faster than ours; about two minutes.
     Contenders take turns, so that what else the machine does meets all; medians and quartiles are given.
     The peers come with: pip install 'eie\\[bench]'
 
     Example: eie bench --layers Alex-7,NT-LSTM --rotate
     """
+    axes = {"shape": shape, "densities": densities, "activities": activities, "batches": batches, "out": out}
+    _require_sweep_alone(
+        sweep,
+        axes,
+        {
+            "MODEL": model,
+            "--batch": batch != 1,
+            "--inputs": inputs,
+            "--layers": layers,
+            "--rotate": rotate,
+            "--skew": skew,
+            "--stacks": stacks,
+            "--data": data,
+            "--chart": chart_file,
+        },
+    )
+    if sweep:
+        grid = grid_of(shape, densities, activities, batches, numerics)
+        run_sweep(grid, _wanted(peers), threads, 0.3 if seconds is None else seconds, kernel, out, as_json)
+        return
+    seconds, numerics = 2.0 if seconds is None else seconds, numerics or "int16"
     if model is not None:
         set_threads(threads)
         _bench_model(model, inputs, batch, threads, seconds, kernel, as_json)
@@ -75,10 +115,7 @@ def command(
         require("a chart", "altair", "vl_convert")
     require_output(chart_file, "a chart", CHART_ENDINGS)
     chosen = _layers(layers)
-    there, missing = available()
-    wanted = [peer for peer in there if peers == "all" or any(part in peer.name for part in peers.split(",") if part)]
-    if peers not in ("all", "") and not wanted:
-        raise InputError(f"no peer's name has {peers!r} in it; there are {', '.join(peer.name for peer in PEERS)}")
+    wanted, missing = _wanted(peers), available()[1]
     settings = Settings(threads=threads, seconds=seconds, numerics=numerics, kernel=kernel)
     set_threads(threads)
     bandwidth = bandwidth_gb_per_s()
@@ -86,7 +123,7 @@ def command(
     real = [real_layer(data)] if data is not None else []
     for name in [*chosen, *(layer.name for layer in real)]:
         log.print(f"measuring {name}", style="dim")
-        layer = generate(name, skew=skew) if name in chosen else real[0]
+        layer = generate(name, skew=skew, exact=True) if name in chosen else real[0]
         measured, failures = measure_layer(layer, wanted, settings)
         measurements += measured
         failed += failures
@@ -181,6 +218,26 @@ def _bench_model(
         result.print(line)
     for line in missing:
         log.print(f"missing: {line}", style="yellow")
+
+
+def _wanted(peers: str) -> list[Peer]:
+    there, _ = available()
+    wanted = [peer for peer in there if peers == "all" or any(part in peer.name for part in peers.split(",") if part)]
+    if peers not in ("all", "") and not wanted:
+        raise InputError(f"no peer's name has {peers!r} in it; there are {', '.join(peer.name for peer in PEERS)}")
+    return wanted
+
+
+def _require_sweep_alone(sweep: bool, axes: Mapping[str, object], others: Mapping[str, object]) -> None:
+    """Raise InputError for options of a sweep without one, and for others with one."""
+    if sweep:
+        for name, given in others.items():
+            if given:
+                raise InputError(f"{name} has no place in a sweep, which measures one layer of made-up weights")
+        return
+    for name, given in axes.items():
+        if given is not None:
+            raise InputError(f"--{name} is an option of a sweep, expected --sweep beside it")
 
 
 def _layers(names: str) -> list[str]:

@@ -17,7 +17,7 @@ from eie.engine import KERNELS, NUMERICS, InferenceSession
 from eie.errors import InputError
 from eie.model.network import Layer, Network
 from eie.peers.libraries import available
-from eie.support.processor import processor
+from eie.support.processor import build, processor
 
 __all__ = ["command"]
 
@@ -35,6 +35,7 @@ def command(as_json: JsonOption = False) -> None:
         "eie": eie.__version__,
         "Python": sys.version.split()[0],
         "NumPy": np.__version__,
+        "build": build(),
         "system": platform.system(),
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,

@@ -17,8 +17,8 @@ __all__ = ["Cost", "Part", "UnitPrice", "cost", "price_list", "require_figures",
 
 PAPER_SIZES = Hardware()
 # What of the hardware takes no circuit of a PE, or is counted: PEs by `n_pe`, cycles by the clock.
-# Priced by what they make of cycles and counts: a wider detector's own circuits have no price.
-PRICED_BY_COUNTS = ("n_pe", "clock_mhz", "batched", "strict", "row_assignment", "scan_rule")
+# Priced by what they make of cycles and counts: own circuits of a wider detector or another address have no price.
+PRICED_BY_COUNTS = ("n_pe", "clock_mhz", "batched", "strict", "row_assignment", "scan_rule", "entry_rule")
 
 
 @dataclass(frozen=True)

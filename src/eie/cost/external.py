@@ -143,7 +143,7 @@ def stream(
     read = 0
     for part in passes:
         matrix = part.matrix
-        entry_bytes = -(-(matrix.code_bits + matrix.index_bits) // 8)
+        entry_bytes = -(-matrix.entry_bits // 8)
         entries = matrix.counts.sum(axis=0, dtype=np.int64)
         read += int(uses @ memory.whole_accesses(entries * entry_bytes + matrix.n_pe * pointer_bytes))
     return Stream(memory, simulation, len(passes) * len(times), read)

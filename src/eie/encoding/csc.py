@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from eie.support.arrays import owned, sealed
 __all__ = ["MAX_BYTES", "MAX_PES", "MAX_SIDE", "InterleavedCSC", "RowCodes", "encode", "encode_column", "from_rows"]
 
 MAX_PES = 1024
+MAX_INDEX_BITS = 8
 MAX_SIDE = 2**24  # outputs or inputs; limits the memory that a hostile file can make us allocate
 MAX_BYTES = 2**32  # size of one matrix, encoded or as dense codes; the same limit for small files that expand
 
@@ -48,6 +49,8 @@ class InterleavedCSC:
     entries; each PE's first pointer is 0.
     """
 
+    most_index_bits: ClassVar[int] = MAX_INDEX_BITS
+
     shape: tuple[int, int]
     n_pe: int
     index_bits: int
@@ -62,7 +65,7 @@ class InterleavedCSC:
         object.__setattr__(self, "shape", (outputs, inputs))
         if not (1 <= outputs <= MAX_SIDE and 1 <= inputs <= MAX_SIDE):
             raise InputError(f"shape must be 1 to {MAX_SIDE} outputs and inputs, not {outputs} x {inputs}")
-        _check_parameters(self.n_pe, self.code_bits, self.index_bits)
+        _check_parameters(self.n_pe, self.code_bits, self.index_bits, self.most_index_bits)
         for name, expected_shape, expected_type in (
             ("codebook", (2**self.code_bits,), np.float32),
             ("entries", None, np.uint8 if self.code_bits + self.index_bits <= 8 else np.uint16),
@@ -94,6 +97,11 @@ class InterleavedCSC:
     def n_entries(self) -> int:
         """Entries of all PEs, padding included."""
         return len(self.entries)
+
+    @property
+    def entry_bits(self) -> int:
+        """Bits of an entry: a code and an index."""
+        return self.code_bits + self.index_bits
 
     @cached_property
     def nnz(self) -> int:
@@ -286,11 +294,11 @@ def from_rows(
     return InterleavedCSC(shape, n_pe, index_bits, code_bits, codebook, sealed(entries), sealed(pointers))
 
 
-def _check_parameters(n_pe: int, code_bits: int, index_bits: int) -> None:
+def _check_parameters(n_pe: int, code_bits: int, index_bits: int, most_index_bits: int = MAX_INDEX_BITS) -> None:
     for name, value, least, most in (
         ("n_pe", n_pe, 1, MAX_PES),
         ("code_bits", code_bits, 1, 8),
-        ("index_bits", index_bits, 1, 8),
+        ("index_bits", index_bits, 1, most_index_bits),
     ):
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise InputError(f"{name} must be an integer from {least} to {most}, not {value!r}")

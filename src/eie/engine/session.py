@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import time
@@ -76,7 +77,7 @@ class InferenceSession:
         if threads is not None and (not isinstance(threads, int) or not 1 <= threads <= 256):
             raise InputError(f"threads must be an integer from 1 to 256, or None, not {threads!r}")
         choose_threads, threads = threads is None, min(_MOST_THREADS, _cores()) if threads is None else threads
-        self.network = load(network) if isinstance(network, str | Path) else Network.of(network)
+        network = load(network) if isinstance(network, str | Path) else Network.of(network)
         least, most = activity
         if not 0 <= least <= most <= 1:
             raise InputError(f"activity must be a range within 0 to 1, such as (0.0, 0.2), not ({least}, {most})")
@@ -84,18 +85,42 @@ class InferenceSession:
             raise InputError(f"weight_bytes must be a positive number of bytes, or None, not {weight_bytes}")
         self.numerics = numerics
         self.threads = threads
-        forced = kernel or os.environ.get("EIE_KERNEL", "")
+        self._forced = kernel or os.environ.get("EIE_KERNEL", "")
+        self._activity, self._weight_bytes = activity, weight_bytes
+        self._chains: dict[tuple[Layer, ...], Chain] = {}
+        self._take(network)
+        if choose_threads and threads > 1:
+            self.threads = self._fastest(threads)
+            self._use_threads(self.threads)
+
+    def like(self, network: Network) -> InferenceSession:
+        """Return a session of another network with this one's settings; layers of both are laid out once.
+
+        So a network for sequences of another length costs next to nothing.
+        """
+        other = copy.copy(self)
+        other._take(network)
+        return other
+
+    def _take(self, network: Network) -> None:
+        """Lay out `network`, but for what has been laid out before."""
+        self.network, numerics, threads = network, self.numerics, self.threads
         self._stages: list[Plan | int] = []  # an integer is a step that runs in NumPy
         self._inner: dict[str, Chain] = {}  # those of the layers of steps that run in NumPy, by name
         # What a layout takes grows with the weights, and a little with the rows and columns.
         numbers = sum(numbers_in(layer) for layer in self.network.layers)
-        bytes_per_number = None if weight_bytes is None else weight_bytes / numbers
+        bytes_per_number = None if self._weight_bytes is None else self._weight_bytes / numbers
 
         def most_bytes(layer: Layer) -> int:
             return UNLIMITED if bytes_per_number is None else int(bytes_per_number * numbers_in(layer))
 
         def chain_of(layers: list[Layer]) -> Chain:
-            return Chain(layers, numerics, threads, forced, activity=activity, most_bytes=most_bytes)
+            key, activity = tuple(layers), self._activity
+            if key not in self._chains:
+                self._chains[key] = Chain(
+                    layers, numerics, threads, self._forced, activity=activity, most_bytes=most_bytes
+                )
+            return self._chains[key]
 
         steps = self.network.steps
         plans: list[LayerPlan] = []
@@ -118,14 +143,23 @@ class InferenceSession:
         self._shape = (self._inputs,)
         only = self._stages[0] if len(self._stages) == 1 else None
         self._quick = only.quick if isinstance(only, Plan) else None
-        if choose_threads and threads > 1:
-            self.threads = self._fastest(threads)
-            self._use_threads(self.threads)
 
-    def run(self, inputs: npt.ArrayLike, out: Floats | None = None) -> Floats:
+    def new_cache(self, batch: int | None = None) -> Floats:
+        """Return the cache of a sequence of which nothing has been run, (cache,), or of `batch` of them.
+
+        It is `Network.cache` numbers, zeros: of a decoder room for the keys and values of its tokens. Raises InputError
+        where the network keeps nothing.
+        """
+        if self.network.cache == 0:
+            raise InputError(f"network {self.network.name} keeps nothing from call to call, expected a decoder")
+        return np.zeros(self.network.cache if batch is None else (batch, self.network.cache), np.float32)
+
+    def run(self, inputs: npt.ArrayLike, out: Floats | None = None, *, cache: Floats | None = None) -> Floats:
         """Return the network's float32 outputs, (outputs,) for an input vector or (batch, outputs) for a batch.
 
-        A batch may have the shape of the model's inputs, such as (batch, channels, height, width).
+        A batch may have the shape of the model's inputs, such as (batch, channels, height, width). With `cache`, from
+        `new_cache`, the inputs follow those that it has been given with before, each vector those of its row; it then
+        has these, too. After an error it is of no use any more.
         With `out`, a C-contiguous float32 array of the outputs' shape, the result is written there and returned.
         Native code allocates nothing after the first call.
         """
@@ -134,6 +168,7 @@ class InferenceSession:
         if (
             quick is not None
             and out is None
+            and cache is None
             and type(inputs) is np.ndarray
             and inputs.dtype is _FLOAT32
             and inputs.shape == self._shape
@@ -160,15 +195,55 @@ class InferenceSession:
         elif out.dtype != np.float32 or out.shape != shape or not (out.flags.c_contiguous and out.flags.writeable):
             given = f"{out.dtype} of shape {out.shape}"
             raise InputError(f"out must be a writable, contiguous float32 array of shape {shape}, not {given}")
+        if cache is not None:
+            self._check_cache(cache, array.shape[:-1])
         if len(self._stages) == 1 and isinstance(self._stages[0], Plan):
-            if not self._stages[0].run([array], [out]):
+            if not self._stages[0].run([array], [out], cache):
                 input_batch(array, self._inputs)  # names the first that is NaN or infinite
             return out
         input_batch(array, self._inputs)
         vectors, results = np.atleast_2d(array), out.reshape(-1, self._outputs)
+        caches = None if cache is None else np.atleast_2d(cache)
         for first in range(0, len(vectors), self._staged):
-            results[first : first + self._staged] = self._run_stages(vectors[first : first + self._staged])
+            items = slice(first, first + self._staged)
+            results[items] = self._run_stages(vectors[items], None if caches is None else caches[items])
         return out
+
+    def _check_cache(self, cache: Floats, batch: tuple[int, ...]) -> None:
+        shape = (*batch, self.network.cache)
+        if self.network.cache == 0:
+            self.new_cache()  # raises the error that says so
+        if (
+            cache.dtype != np.float32
+            or cache.shape != shape
+            or not (cache.flags.c_contiguous and cache.flags.writeable)
+        ):
+            given = f"{cache.dtype} of shape {cache.shape}"
+            raise InputError(f"the cache must be a writable, contiguous float32 array of shape {shape}, not {given}")
+
+    def run_with_state(self, inputs: npt.ArrayLike, state: npt.ArrayLike | None = None) -> tuple[Floats, Floats]:
+        """Return the network's outputs, and the state that they leave behind, for inputs after `state`.
+
+        The network must have a state (`Network.state`); without `state` it is zeros, as before the first input. Shapes
+        are those of `run`, less the state: inputs (inputs - state,), outputs (outputs - state,) and state (state,), or
+        each a batch of them. A sequence given in pieces, each after the state that the one before has left, has the
+        outputs of the whole.
+        """
+        size = self.network.state
+        if size == 0:
+            raise InputError(f"network {self.network.name} has no state, expected one: use run")
+        given = np.asarray(inputs)
+        rows = given.reshape(len(given), -1) if given.ndim > 1 else given
+        zeros = np.zeros((*rows.shape[:-1], size), np.float32)
+        before = zeros if state is None else np.asarray(state)
+        if rows.shape[-1:] != (self._inputs - size,):
+            raise InputError(
+                f"inputs must have shape ({self._inputs - size},) or (batch, {self._inputs - size}), not {given.shape}"
+            )
+        if before.shape != zeros.shape:
+            raise InputError(f"the state must have shape {zeros.shape}, not {before.shape}")
+        both = self.run(np.concatenate((rows, before), axis=-1))
+        return both[..., :-size], both[..., -size:]
 
     def _as_vectors(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return a batch of images, or of anything else of the right size, as (batch, inputs)."""
@@ -212,7 +287,7 @@ class InferenceSession:
                     best[threads] = min(best[threads], _seconds(lambda: self.run(vector)))
         return min(threads for threads in candidates if best[threads] <= 1.1 * min(best.values()))
 
-    def _run_stages(self, vectors: Floats) -> Floats:
+    def _run_stages(self, vectors: Floats, cache: Floats | None) -> Floats:
         """Run the stages in order; values are kept by the number of the step that made them."""
         kept: dict[int, Floats] = {NETWORK_INPUT: vectors}
         for stage, leaving in zip(self._stages, self._leaving, strict=True):
@@ -221,12 +296,16 @@ class InferenceSession:
                 del kept[value]
             if isinstance(stage, Plan):
                 results = [np.empty((len(vectors), length), np.float32) for length in stage.lengths]
-                if not stage.run(read, results):
+                if not stage.run(read, results, cache):
                     raise InputError(f"the inputs of {stage.name} overflowed: some are NaN or infinite")
                 kept.update(zip(stage.gives, results, strict=True))
                 continue
             together = read[0] if len(read) == 1 else np.concatenate(read, axis=1)
-            result = self.network.steps[stage].run(together, self._multiply)
+            step = self.network.steps[stage]
+            if cache is not None and step.cache:
+                result = step.resume(together, self._multiply, cache[:, self.network.cache_of(stage)])
+            else:
+                result = step.run(together, self._multiply)
             kept[stage] = np.ascontiguousarray(result, np.float32)
         return kept[len(self.network.steps) - 1]
 

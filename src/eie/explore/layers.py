@@ -106,7 +106,7 @@ class GeneratedLayer(_Own):
         shape = Benchmark(
             self.name, self.inputs, self.outputs, self.weight_density, self.activation_density, "", self.seed
         )
-        layer = draw(shape, skew=self.skew)
+        layer = draw(shape, skew=self.skew, exact=True)
         random = [np.random.default_rng((self.seed, number)) for number in range(1, self.vectors)]
         more = tuple(
             np.where(one.random(self.inputs) < self.activation_density, one.integers(1, 2048, self.inputs) / 256, 0)
@@ -200,7 +200,7 @@ OwnLayer = GeneratedLayer | WeightLayer | ModelLayer
 @lru_cache(maxsize=1)
 def layer_data(name: str, own: OwnLayer | None) -> SweptLayer:
     """The layer `own`, or else the benchmark `name`; the last is kept, for the encodings of a layer come in a row."""
-    return SweptLayer.of(draw(benchmarks()[name])) if own is None else own.read()
+    return SweptLayer.of(draw(benchmarks()[name], exact=True)) if own is None else own.read()
 
 
 def _vectors(path: str, inputs: int, what: str) -> tuple[npt.NDArray[Any], ...]:

@@ -58,20 +58,26 @@ from eie.explore.layers import (
     WholeNetwork,
     files_of,
 )
-from eie.explore.rules import IN_ORDER, assignment, beside, scan_rule
+from eie.explore.rules import IN_ORDER, assignment, beside, entry_rule, scan_rule
 from eie.explore.rules import files_of as files_of_rules
+from eie.program.hardware import RULES
 from eie.support.toml import read_named, shipped_names
 
 __all__ = ["PARAMETERS", "Run", "Space", "load_space", "ready_spaces"]
 
 _FOLDER = files("eie.explore") / "spaces"
 
-HARDWARE = tuple(field.name for field in fields(Hardware) if field.name not in ("row_assignment", "scan_rule"))
+HARDWARE = tuple(field.name for field in fields(Hardware) if field.name not in RULES)
 ENCODING: dict[str, Any] = {"index_bits": 4, "code_bits": 4}
-RULES: dict[str, Any] = {"row_assignment": "round robin", "broadcasts_per_cycle": 1, "scan_rule": IN_ORDER}
+NAMED_RULES: dict[str, Any] = {
+    "row_assignment": "round robin",
+    "broadcasts_per_cycle": 1,
+    "scan_rule": IN_ORDER,
+    "entry_rule": "relative index",
+}
 NO_MEMORY = "none"
 OUTSIDE: dict[str, Any] = {"external_memory": NO_MEMORY}
-NAMED = {**ENCODING, **RULES, **OUTSIDE}  # with what a space has that does not name them
+NAMED = {**ENCODING, **NAMED_RULES, **OUTSIDE}  # with what a space has that does not name them
 PARAMETERS = (*HARDWARE, *NAMED)
 
 Value = bool | int | float | str
@@ -91,6 +97,7 @@ class Run:
     row_assignment: str
     broadcasts_per_cycle: int
     scan_rule: str
+    entry_rule: str
     external_memory: str
 
     @classmethod
@@ -102,6 +109,7 @@ class Run:
             **sizes,
             row_assignment=assignment(named["row_assignment"]),
             scan_rule=scan_rule(named["scan_rule"], named["broadcasts_per_cycle"]),
+            entry_rule=entry_rule(named["entry_rule"]),
         )
         for name in ENCODING:
             value = named[name]
@@ -212,7 +220,7 @@ class Space(BaseModel):
     def files(self) -> list[Path]:
         """The files that layers, rules and external memories are read from, those that are there, each once."""
         points = [*self.run_list, *({name: value} for name, values in self.parameters.items() for value in values)]
-        rules = [str(point[name]) for point in points for name in ("row_assignment", "scan_rule") if name in point]
+        rules = [str(point[name]) for point in points for name in RULES if name in point]
         memories = [Path(str(point["external_memory"])) for point in points if "external_memory" in point]
         own = [file for layer in self._own for file in files_of(layer)]
         return sorted({path for path in (*own, *files_of_rules(rules), *memories) if path.is_file()})
@@ -287,7 +295,7 @@ def _found(parameter: str, value: Value, folder: Path) -> Any:
     """A value that names a file is relative to the space's."""
     if parameter == "external_memory":
         return _file_beside(str(value), folder)
-    return beside(value, folder) if parameter in ("row_assignment", "scan_rule") else value
+    return beside(value, folder) if parameter in RULES else value
 
 
 def _file_beside(name: str, folder: Path) -> str:

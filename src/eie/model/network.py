@@ -60,6 +60,11 @@ class Step(ABC):
         return self.inputs + self.outputs
 
     @property
+    def cache(self) -> int:
+        """Numbers that it keeps of a sequence from one call to the next."""
+        return 0
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers whose matrices this step multiplies with, in the order of their first use."""
         return ()
@@ -71,6 +76,13 @@ class Step(ABC):
     @abstractmethod
     def run(self, vectors: Batch, multiply: Multiply) -> Batch:
         """Return (batch, outputs) for (batch, inputs); `multiply(layer, x)` gives a layer's outputs, after its ReLU."""
+
+    def resume(self, vectors: Batch, multiply: Multiply, cache: Batch) -> Batch:
+        """Do as `run` for vectors that follow others, of which `cache`, (batch, cache), has what was kept; it changes.
+
+        Zeros are the cache of no others.
+        """
+        return self.run(vectors, multiply)
 
 
 Multiply = Callable[["Layer", Batch], Batch]
@@ -154,12 +166,14 @@ class Network:
 
     `sources` has for each step the earlier steps whose outputs it reads, by number from 0, or NETWORK_INPUT: their
     vectors, one after the other, are the step's one input vector. None stands for a chain, each step reading the one
-    before. Raises InputError if what a step reads is not as long as its inputs, or a step is read by none.
+    before. The last `state` inputs and the last `state` outputs are a state: what one call gives, the next one takes.
+    Raises InputError if what a step reads is not as long as its inputs, or a step is read by none.
     """
 
     steps: tuple[Step, ...]
     name: str = "network"
     sources: Reads | None = None
+    state: int = 0
 
     def __post_init__(self) -> None:
         """Check that there is a step, that names differ, and that every step fits what it reads."""
@@ -175,6 +189,11 @@ class Network:
             self._check_order(given)
             object.__setattr__(self, "sources", None if given == _chain(len(self.steps)) else given)
         self._check_sizes()
+        if self.state != 0 and not 0 < self.state < min(self.inputs, self.outputs):
+            raise InputError(
+                f"network {self.name} has {self.inputs} inputs and {self.outputs} outputs, of which {self.state} "
+                "cannot be a state: expected some of either beside it"
+            )
 
     def _check_order(self, given: Reads) -> None:
         """Raise InputError where a step reads nothing, or one that has not run; or where no step reads one."""
@@ -232,7 +251,7 @@ class Network:
 
     @property
     def inputs(self) -> int:
-        """Values of the network's input, which is all that the first step reads."""
+        """Values of the network's input, which is all that the first step reads; the state's are the last of them."""
         return self.steps[0].inputs // len(self.reads[0])
 
     @property
@@ -244,6 +263,16 @@ class Network:
     def layers(self) -> tuple[Layer, ...]:
         """Every compressed layer in the order of use, including those inside convolutions and recurrent cells."""
         return tuple(layer for step in self.steps for layer in step.layers)
+
+    @property
+    def cache(self) -> int:
+        """Numbers that all steps keep of a sequence from one call to the next, step after step."""
+        return sum(step.cache for step in self.steps)
+
+    def cache_of(self, number: int) -> slice:
+        """Return where in the network's cache that of step `number` is."""
+        first = sum(step.cache for step in self.steps[:number])
+        return slice(first, first + self.steps[number].cache)
 
     @property
     def working_values(self) -> int:
@@ -264,6 +293,14 @@ class Network:
     def run(self, vectors: Batch, multiply: Multiply) -> Batch:
         """Return (batch, outputs) for (batch, inputs); `multiply(layer, x)` gives a layer's outputs, after its ReLU."""
         return flow(self.reads, vectors, lambda number, x: self.steps[number].run(x, multiply))
+
+    def resume(self, vectors: Batch, multiply: Multiply, cache: Batch) -> Batch:
+        """Do as `run` for vectors that follow others, of which `cache`, (batch, cache), has what was kept; it grows."""
+        return flow(
+            self.reads,
+            vectors,
+            lambda number, x: self.steps[number].resume(x, multiply, cache[:, self.cache_of(number)]),
+        )
 
     def layer_before(self, number: int) -> int | None:
         """Return which step is the linear layer whose outputs, and nothing else, linear layer `number` reads."""

@@ -45,7 +45,10 @@ def reproduce(study: Study) -> Reproduction:
     memories = [load_external_memory(name) for name in MEMORIES]
     streams: dict[str, Stream] = {}
     comparisons: list[Comparison] = []
-    for layer, name in [(study.layer("VGG-6"), "VGG-6"), *((draw(one), one.name) for one in LANGUAGE_MODEL)]:
+    for layer, name in [
+        (study.layer("VGG-6"), "VGG-6"),
+        *((draw(one, exact=True), one.name) for one in LANGUAGE_MODEL),
+    ]:
         for hardware in CHIPS:
             for memory, one in _streamed(layer, hardware, memories):
                 streams[f"{name}, {memory.name}, {hardware.n_pe} PEs"] = one
@@ -53,7 +56,7 @@ def reproduce(study: Study) -> Reproduction:
     ends: dict[float, float] = {}
     down, chip, fastest = LANGUAGE_MODEL[-1], CHIPS[-1], memories[-1]
     for density in DENSITIES:
-        layer = draw(replace(down, weight_density=density))
+        layer = draw(replace(down, weight_density=density), exact=True)
         for memory, one in _streamed(layer, chip, [fastest]):
             rows = _rows(f"{down.name} at {density:.0%}, {memory.name}, {chip.n_pe} PEs", one, layer, study.technology)
             comparisons += rows

@@ -59,7 +59,7 @@ class Study:
         """The layer's codes, codebook and activations."""
         if name not in self._layers:
             self.log(f"generating {name}")
-            self._layers[name] = generate(name)
+            self._layers[name] = generate(name, exact=True)
         return self._layers[name]
 
     def matrix(self, name: str, n_pe: int = 64) -> InterleavedCSC:

@@ -1,7 +1,9 @@
 """The peers: other libraries that compute the same product, each as a function that prepares a call.
 
-That function gets the float32 weights (outputs, inputs), one activation vector (inputs,) and the number of threads. It
-returns a function that computes the product at each call and returns it, float32 (outputs,).
+That function gets the float32 weights (outputs, inputs), activations (batch, inputs) and the number of threads. It
+returns a function that computes the product at each call and returns it, float32 (batch, outputs). What a library
+wants its inputs and outputs to look like is seen to beforehand and costs no time; one vector goes through its product
+of a matrix and a vector where it has one.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ __all__ = ["PEERS", "Call", "Peer", "available", "set_threads"]
 Floats = npt.NDArray[np.float32]
 Call = Callable[[], Floats]
 
-_ROW_MAJOR, _NO_TRANSPOSE = 101, 111
+_ROW_MAJOR, _NO_TRANSPOSE, _TRANSPOSE = 101, 111, 112
 _NON_TRANSPOSE, _GENERAL, _EXPECTED_CALLS, _AGGRESSIVE = 10, 20, 1_000_000, 51
 
 
@@ -71,16 +73,22 @@ def _pointer(array: npt.NDArray[Any]) -> ctypes.c_void_p:
 
 def _mkl_dense(weights: Floats, activations: Floats, threads: int) -> Call:
     mkl = _mkl()
-    outputs, inputs = weights.shape
-    product = np.zeros(outputs, np.float32)
+    (outputs, inputs), batch = weights.shape, len(activations)
+    product = np.zeros((batch, outputs), np.float32)
     one, zero = ctypes.c_float(1), ctypes.c_float(0)
-    arguments = (_ROW_MAJOR, _NO_TRANSPOSE, outputs, inputs, one, _pointer(weights), inputs)
+    x, y = _pointer(activations), _pointer(product)
+    vector = (_ROW_MAJOR, _NO_TRANSPOSE, outputs, inputs, one, _pointer(weights), inputs, x, 1, zero, y, 1)
+    sizes = (_ROW_MAJOR, _NO_TRANSPOSE, _TRANSPOSE, batch, outputs, inputs)
+    several = (*sizes, one, x, inputs, _pointer(weights), inputs, zero, y, outputs)
 
     def call() -> Floats:
-        mkl.cblas_sgemv(*arguments, _pointer(activations), 1, zero, _pointer(product), 1)
+        if batch == 1:
+            mkl.cblas_sgemv(*vector)
+        else:
+            mkl.cblas_sgemm(*several)
         return product
 
-    call.keep = weights  # type: ignore[attr-defined]  # MKL has only its address
+    call.keep = weights, activations  # type: ignore[attr-defined]  # MKL has only their addresses
     return call
 
 
@@ -101,33 +109,49 @@ def _mkl_sparse(weights: Floats, activations: Floats, threads: int) -> Call:
     status |= mkl.mkl_sparse_optimize(handle)
     if status:
         raise RuntimeError(f"MKL refused the matrix, status {status}")
-    product = np.zeros(outputs, np.float32)
+    batch, vectors = len(activations), np.ascontiguousarray(activations.T)
+    product = np.zeros((outputs, batch), np.float32)
     one, zero = ctypes.c_float(1), ctypes.c_float(0)
+    x, y = _pointer(vectors), _pointer(product)
 
     def call() -> Floats:
-        mkl.mkl_sparse_s_mv(_NON_TRANSPOSE, one, handle, description, _pointer(activations), zero, _pointer(product))
-        return product
+        if batch == 1:
+            mkl.mkl_sparse_s_mv(_NON_TRANSPOSE, one, handle, description, x, zero, y)
+        else:
+            mkl.mkl_sparse_s_mm(_NON_TRANSPOSE, one, handle, description, _ROW_MAJOR, x, batch, batch, zero, y, batch)
+        return product.T
 
-    call.keep = (values, columns, starts)  # type: ignore[attr-defined]  # MKL has only their addresses
+    call.keep = (values, columns, starts, vectors)  # type: ignore[attr-defined]  # MKL has only their addresses
     weakref.finalize(call, mkl.mkl_sparse_destroy, handle)
     return call
 
 
 def _numpy_dense(weights: Floats, activations: Floats, threads: int) -> Call:
-    product = np.zeros(len(weights), np.float32)
-    return lambda: np.dot(weights, activations, out=product)
+    product = np.zeros((len(activations), len(weights)), np.float32)
+    if len(activations) == 1:
+        vector, row = activations[0], product[0]
+        return lambda: np.dot(weights, vector, out=row)[None]
+    return lambda: np.dot(activations, weights.T, out=product)
 
 
 def _scipy_sparse(weights: Floats, activations: Floats, threads: int) -> Call:
     matrix = csr_array(weights)
-    return lambda: matrix @ activations
+    if len(activations) == 1:
+        vector = activations[0]
+        return lambda: (matrix @ vector)[None]
+    vectors = np.ascontiguousarray(activations.T)
+    return lambda: (matrix @ vectors).T
 
 
 def _torch_dense(weights: Floats, activations: Floats, threads: int) -> Call:
     import torch
 
-    matrix, vector = torch.from_numpy(weights), torch.from_numpy(activations)
-    return lambda: torch.mv(matrix, vector).numpy()
+    matrix, vectors = torch.from_numpy(weights), torch.from_numpy(activations)
+    if len(activations) == 1:
+        vector = vectors[0]
+        return lambda: torch.mv(matrix, vector).numpy()[None]
+    columns = matrix.T
+    return lambda: torch.mm(vectors, columns).numpy()
 
 
 def _torch_sparse(weights: Floats, activations: Floats, threads: int) -> Call:
@@ -136,8 +160,11 @@ def _torch_sparse(weights: Floats, activations: Floats, threads: int) -> Call:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the warning that sparse CSR is in beta
         matrix = torch.from_numpy(weights).to_sparse_csr()
-    vector = torch.from_numpy(activations)
-    return lambda: (matrix @ vector).numpy()
+    if len(activations) == 1:
+        vector = torch.from_numpy(activations[0])
+        return lambda: (matrix @ vector).numpy()[None]
+    vectors = torch.from_numpy(np.ascontiguousarray(activations.T))
+    return lambda: (matrix @ vectors).numpy().T
 
 
 def _torch_int8(weights: Floats, activations: Floats, threads: int) -> Call:
@@ -151,11 +178,11 @@ def _torch_int8(weights: Floats, activations: Floats, threads: int) -> Call:
         warnings.simplefilter("ignore")  # the warning that eager quantisation is deprecated
         quantise: Any = torch.ao.quantization.quantize_dynamic
         model = quantise(torch.nn.Sequential(linear), {torch.nn.Linear}, torch.qint8)
-    vector = torch.from_numpy(activations)[None]
+    vectors = torch.from_numpy(activations)
 
     def call() -> Floats:
         with torch.inference_mode():
-            product: Floats = model(vector).numpy()[0]
+            product: Floats = model(vectors).numpy()
             return product
 
     return call
@@ -174,10 +201,12 @@ def _compiled_int8_product() -> Any:
 def _torch_compiled_int8(weights: Floats, activations: Floats, threads: int) -> Call:
     import torch
 
+    if len(activations) > 1:
+        raise RuntimeError("it is a product with one vector, not with several")
     integers, scales = _int8_rows(weights)
-    matrix, scale, vector = torch.from_numpy(integers), torch.from_numpy(scales), torch.from_numpy(activations)
+    matrix, scale, vector = torch.from_numpy(integers), torch.from_numpy(scales), torch.from_numpy(activations[0])
     product = _compiled_int8_product()
-    return lambda: product(matrix, scale, vector).numpy()
+    return lambda: product(matrix, scale, vector).numpy()[None]
 
 
 def _int8_rows(weights: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
@@ -193,15 +222,14 @@ def _unsigned(activations: Floats) -> tuple[float, int]:
     return unit, round(-least / unit)
 
 
-def _onnx_model(nodes: list[Any], constants: list[Any], shape: tuple[int, ...]) -> bytes:
+def _onnx_model(nodes: list[Any], constants: list[Any], outputs: int, batch: int, inputs: int) -> bytes:
     from onnx import TensorProto, helper
 
-    outputs, inputs = shape
     graph = helper.make_graph(
         nodes,
         "product",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, inputs])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, outputs])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, inputs])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, outputs])],
         constants,
     )
     domains = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
@@ -212,15 +240,15 @@ def _onnx_model(nodes: list[Any], constants: list[Any], shape: tuple[int, ...]) 
 def _onnx_session(nodes: list[Any], constants: list[Any], weights: Floats, activations: Floats, threads: int) -> Call:
     import onnxruntime
 
-    model = _onnx_model(nodes, constants, weights.shape)
+    model = _onnx_model(nodes, constants, len(weights), *activations.shape)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # several sessions are alive at once
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    feed = {"x": activations[None]}
-    return lambda: session.run(None, feed)[0][0]
+    feed = {"x": activations}
+    return lambda: session.run(None, feed)[0]
 
 
 def _onnx_float32(weights: Floats, activations: Floats, threads: int) -> Call:
@@ -290,10 +318,10 @@ def _deepsparse(nodes: list[Any], constants: list[Any], weights: Floats, activat
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        path.write_bytes(_onnx_model(nodes, constants, weights.shape))
-        engine = compile_model(str(path), batch_size=1, num_cores=threads)
-    given = [activations[None]]
-    return lambda: engine.run(given, val_inp=False)[0][0]
+        path.write_bytes(_onnx_model(nodes, constants, len(weights), *activations.shape))
+        engine = compile_model(str(path), batch_size=len(activations), num_cores=threads)
+    given = [activations]
+    return lambda: engine.run(given, val_inp=False)[0]
 
 
 def _deepsparse_float32(weights: Floats, activations: Floats, threads: int) -> Call:
@@ -330,7 +358,7 @@ def _openvino(weights: Floats, activations: Floats, threads: int, *, quantised: 
     from openvino import opset13
 
     integers, scales = _int8_rows(weights)
-    x = given = opset13.parameter([1, weights.shape[1]], np.float32, name="x")
+    x = given = opset13.parameter(activations.shape, np.float32, name="x")
     if quantised:
         unit, zero = _unsigned(activations)
         low, high = np.float32(-zero * unit), np.float32((255 - zero) * unit)
@@ -344,11 +372,11 @@ def _openvino(weights: Floats, activations: Floats, threads: int, *, quantised: 
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": "32",
     }
     request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
-    request.set_input_tensor(openvino.Tensor(np.ascontiguousarray(activations[None])))
+    request.set_input_tensor(openvino.Tensor(np.ascontiguousarray(activations)))
 
     def call() -> Floats:
         request.infer()
-        product: Floats = request.get_output_tensor().data[0]
+        product: Floats = request.get_output_tensor().data
         return product
 
     return call

@@ -18,7 +18,17 @@ from eie.model.network import Layer, Network
 from eie.peers.libraries import Call, Peer
 from eie.workloads.layers import LayerData
 
-__all__ = ["Contender", "Measurement", "Settings", "bandwidth_gb_per_s", "measure_layer", "quartiles", "times"]
+__all__ = [
+    "Contender",
+    "Measurement",
+    "Settings",
+    "bandwidth_gb_per_s",
+    "measure_layer",
+    "quartiles",
+    "reason_of",
+    "rounds",
+    "times",
+]
 
 OURS = "eie"
 _COPIES_BYTES = 128 * 2**20  # well past the largest cache of a desktop or a server core's share
@@ -75,15 +85,14 @@ def measure_layer(data: LayerData, peers: Sequence[Peer], settings: Settings) ->
         try:
             bytes_read = peer.bytes_read(weights)
             sources = [dense[i % len(dense)] for i in range(_copies(bytes_read))]
-            calls = tuple(peer.make(source, data.activations, settings.threads) for source in sources)
+            calls = tuple(peer.make(source, data.activations[None], settings.threads) for source in sources)
             calls[0]()
         except Exception as error:  # a peer that fails, with any error, is a result to report
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            failed.append(f"{peer.name} on {data.name}: {reason}")
+            failed.append(f"{peer.name} on {data.name}: {reason_of(error)}")
             continue
         contenders.append(Contender(peer.name, calls, bytes_read, peer.tolerance))
     largest = float(np.abs(expected).max()) or 1.0
-    errors = {c.name: float(np.abs(c.calls[0]() - expected).max()) / largest for c in contenders}
+    errors = {c.name: float(np.abs(c.calls[0]().ravel() - expected).max()) / largest for c in contenders}
     warm = times(contenders, settings.seconds, rotate=False)
     rotated = times(contenders, settings.seconds, rotate=True)
     return [
@@ -105,8 +114,13 @@ def measure_layer(data: LayerData, peers: Sequence[Peer], settings: Settings) ->
 def bandwidth_gb_per_s() -> float:
     """Return what one thread reads from memory in GB/s: the dot product of 256 MB with themselves, the best of five."""
     values = np.ones(2**26, np.float32)
-    best = min(_seconds(lambda: np.dot(values, values)) for _ in range(5))
+    best = min(_seconds(lambda: np.dot(values, values))[0] for _ in range(5))
     return values.nbytes / best / 1e9
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a library failed: the first line of its error, or the error's name."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _ours(data: LayerData, settings: Settings) -> Contender:
@@ -135,24 +149,37 @@ def _copies(bytes_read: int) -> int:
 
 def times(contenders: Sequence[Contender], seconds: float, rotate: bool) -> dict[str, list[float]]:
     """Return each contender's times in microseconds, in turns for `seconds`; with `rotate` over its calls' copies."""
+    found = rounds(contenders, seconds, rotate)
+    return {name: [second * 1e6 for second, _ in turns] for name, turns in found.items()}
+
+
+def rounds(
+    contenders: Sequence[Contender], seconds: float, rotate: bool = False, fewest: int = 6
+) -> dict[str, list[tuple[float, float]]]:
+    """Return each contender's calls as seconds by the clock and on a core, in turns for `seconds`, `fewest` at least.
+
+    The contenders' lists are of one length, and calls at one place in them were made close together.
+    """
     # Each turn is a burst of calls; the first is not timed, as it reloads code that the other turns evicted.
-    found: dict[str, list[float]] = {c.name: [] for c in contenders}
+    found: dict[str, list[tuple[float, float]]] = {c.name: [] for c in contenders}
     for c in contenders:
         for call in c.calls:  # the first use of a copy pays for page faults and cold tables
             call()
     end, turn = time.perf_counter() + seconds, 0
-    while time.perf_counter() < end or turn < 6 * _BURST:
+    while time.perf_counter() < end or turn < fewest * _BURST:
         for c in contenders:
             burst = [_seconds(c.calls[(turn + i) % len(c.calls) if rotate else 0]) for i in range(_BURST)]
-            found[c.name].extend(second * 1e6 for second in burst[1:])
+            found[c.name].extend(burst[1:])
         turn += _BURST
     return found
 
 
-def _seconds(call: Call) -> float:
-    start = time.perf_counter()
+def _seconds(call: Call) -> tuple[float, float]:
+    # A library's threads count: some do all their work in one of their own.
+    start_on_core, start = time.process_time(), time.perf_counter()
     call()
-    return time.perf_counter() - start
+    end = time.perf_counter()
+    return end - start, time.process_time() - start_on_core
 
 
 def quartiles(times: list[float]) -> tuple[float, float]:

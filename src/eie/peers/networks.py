@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from eie.engine import InferenceSession
 from eie.model.network import Layer, Network
-from eie.peers.measure import Contender, quartiles, times
+from eie.peers.measure import Contender, quartiles, reason_of, times
 from eie.steps import Convolution, Dense, Recurrent
 
 __all__ = ["NetworkMeasurement", "advice", "measure_network"]
@@ -57,8 +57,7 @@ def measure_network(
             call = make()
             call()
         except Exception as error:  # whatever a library says of a network that it cannot run
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            missing.append(f"{name}: {reason}")
+            missing.append(f"{name}: {reason_of(error)}")
             continue
         contenders.append(Contender(name, (call,), 0))
     largest = float(np.abs(expected).max()) or 1.0
@@ -177,10 +176,9 @@ def advice(network: Network, batch: int, measurements: list[NetworkMeasurement])
         lines.append(f"prune further: {density:.0%} of the weights are kept, and zeros are what is skipped")
     if batch > 1:
         lines.append(f"measure --batch 1 too: a dense product reads its weights once for all {batch} inputs")
-    if any(isinstance(step, Convolution) for step in network):
-        lines.append(f"use {peer.contender} for it as it is: convolutions here are a product per place of the window")
-    if len(lines) == 1:
-        lines.append(f"use {peer.contender} for this network on this processor")
+    lines.append(f"{'or ' if len(lines) > 1 else ''}use {peer.contender} for this network on this processor")
+    if any(isinstance(step, Layer) for step in network):
+        lines.append("eie bench --sweep shows from what density, activity and batch on a linear layer is quicker here")
     return lines
 
 

@@ -85,7 +85,7 @@ def measure_stack(name: str, settings: Settings) -> StackMeasurement:
     """Measure the generated fully connected layers of `name` as one network with ReLU between them, batch 1, warm."""
     layers = []
     for index, layer_name in enumerate(STACKS[name]):
-        data = generate(layer_name)
+        data = generate(layer_name, exact=True)
         if index == 0:
             activations = data.activations
         last = index + 1 == len(STACKS[name])

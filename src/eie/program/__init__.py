@@ -2,16 +2,20 @@
 
 from eie.program.arithmetic import ChipOutputs, chip_layer, read_out
 from eie.program.constants import Constants, constants_of
+from eie.program.entries import AbsoluteIndex, Entries, EntryRule, RelativeIndex
 from eie.program.hardware import Hardware
 from eie.program.host import HostStep, HostWords, host_steps, host_words
 from eie.program.lowering import Batch, LoweredLayer, Pass, Program, lower, lower_layer, passes_of
 from eie.program.rules import BalancedRows, InOrderScan, RoundRobin, RowAssignment, Scan, ScanRule
 
 __all__ = [
+    "AbsoluteIndex",
     "BalancedRows",
     "Batch",
     "ChipOutputs",
     "Constants",
+    "Entries",
+    "EntryRule",
     "Hardware",
     "HostStep",
     "HostWords",
@@ -19,6 +23,7 @@ __all__ = [
     "LoweredLayer",
     "Pass",
     "Program",
+    "RelativeIndex",
     "RoundRobin",
     "RowAssignment",
     "Scan",

@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields
 from eie.encoding.csc import MAX_PES
 from eie.errors import InputError
 from eie.model.numerics import ACCUMULATOR_BITS, VALUE_BITS
+from eie.program.entries import RELATIVE, EntryRule
 from eie.program.rules import PAPERS_SCAN, ROUND_ROBIN, RowAssignment, ScanRule
 
-__all__ = ["Hardware"]
+__all__ = ["RULES", "Hardware"]
 
 # Least and largest value of each size. A ring of `queue_depth` slots is full with one slot free, so 2 is the least.
 _LIMITS = {
@@ -26,7 +27,7 @@ _LIMITS = {
     "arithmetic_units": (1, 64),
     "broadcast_stages": (0, 16),
 }
-_RULES = {"row_assignment": RowAssignment, "scan_rule": ScanRule}
+RULES = {"row_assignment": RowAssignment, "scan_rule": ScanRule, "entry_rule": EntryRule}
 _CLOCK_MHZ = (1e-6, 1e6)  # a cycle per second to one per picosecond
 
 
@@ -40,10 +41,10 @@ class Hardware:
     and outputs beyond R N in passes, as the hardware must; off, a layer is one scan, as in the authors' simulator.
     strict: refuse a layer that the memories cannot hold; off, the layer is simulated without that limit.
     value_bits: B. accumulator_bits: A. pointer_bits, pointer_bytes, spmat_bytes, activation_bytes: the memories.
-    row_assignment, scan_rule: rules of the machine, by default the paper's (`eie.program.rules`). arithmetic_units:
-    per PE, and the entries of a column that it issues per cycle; the paper's PE has one. broadcast_stages: P, registers
-    that a broadcast passes on its way to the queues, and a free slot on its way back (docs/hardware.md, T6); 0 as in
-    the authors' simulator.
+    row_assignment, scan_rule, entry_rule: rules of the machine, by default the paper's (`eie.program.rules`,
+    `eie.program.entries`). arithmetic_units: per PE, and the entries of a column that it issues per cycle; the paper's
+    PE has one. broadcast_stages: P, registers that a broadcast passes on its way to the queues, and a free slot on its
+    way back (docs/hardware.md, T6); 0 as in the authors' simulator.
     Raises InputError for a value out of range.
     """
 
@@ -62,6 +63,7 @@ class Hardware:
     activation_bytes: int = 2 * 1024
     row_assignment: RowAssignment = ROUND_ROBIN
     scan_rule: ScanRule = PAPERS_SCAN
+    entry_rule: EntryRule = RELATIVE
     arithmetic_units: int = 1
     broadcast_stages: int = 0
 
@@ -72,9 +74,9 @@ class Hardware:
             if name in ("batched", "strict"):
                 if not isinstance(value, bool):
                     raise InputError(f"{name} must be true or false, not {value!r}")
-            elif name in _RULES:
-                if not isinstance(value, _RULES[name]):
-                    raise InputError(f"{name} must be a {_RULES[name].__name__} of eie.program, not {value!r}")
+            elif name in RULES:
+                if not isinstance(value, RULES[name]):
+                    raise InputError(f"{name} must be a {RULES[name].__name__} of eie.program, not {value!r}")
             elif name == "clock_mhz":
                 least, most = _CLOCK_MHZ
                 if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
@@ -101,12 +103,12 @@ class Hardware:
 
     def document(self) -> dict[str, int | float | str]:
         """Return every parameter by name, for JSON and tables; a rule is given as its Python expression."""
-        return {name: repr(value) if name in _RULES else value for name, value in vars(self).items()}
+        return {name: repr(value) if name in RULES else value for name, value in vars(self).items()}
 
     @property
     def changed_rules(self) -> tuple[str, ...]:
         """The rules of the machine that are not the paper's, by the name of their parameter."""
-        names = (*_RULES, "arithmetic_units")
+        names = (*RULES, "arithmetic_units")
         return tuple(f.name for f in fields(self) if f.name in names and getattr(self, f.name) != f.default)
 
     def entries_per_row(self, entry_bits: int) -> int:

@@ -115,7 +115,6 @@ def host_words(passes: Sequence[Pass], hardware: Hardware, *, kept: bool = False
     Where `hardware` is not batched, a register file is as long as the layer's outputs.
     """
     matrix, batches = passes[0].matrix, passes[0].batches
-    entries_per_row = hardware.entries_per_row(matrix.code_bits + matrix.index_bits)
     outputs = max(part.matrix.outputs for part in passes)
     file_words = hardware.n_pe * max(hardware.register_entries, -(-outputs // hardware.n_pe))
     model, inputs = len(matrix.codebook), 0
@@ -123,6 +122,7 @@ def host_words(passes: Sequence[Pass], hardware: Hardware, *, kept: bool = False
         inputs += hardware.n_pe * sum(batch.rows for batch in batches)  # the SRAM
     for part in passes:
         entries = np.diff(part.matrix.slice_starts)
+        entries_per_row = hardware.entries_per_row(part.matrix.entry_bits)
         model += part.matrix.pointers.size + int((-(-entries // entries_per_row)).sum())
         inputs += hardware.n_pe * sum(batch.rows for batch in batches if _written(batch, batches, kept))
     return HostWords(

@@ -21,6 +21,7 @@ from eie.model.network import Layer, Network
 from eie.model.numerics import Integers, quantise
 from eie.model.reference import calibrate, input_batch
 from eie.program.constants import Constants, constants_of
+from eie.program.entries import entries_by
 from eie.program.hardware import Hardware
 
 Number = TypeVar("Number", np.int64, np.bool_)
@@ -135,12 +136,16 @@ def passes_of(matrix: InterleavedCSC, hardware: Hardware) -> tuple[Pass, ...]:
     """Cut a matrix into passes over its rows and each into batches over its inputs.
 
     With `hardware.batched` both are limited to the R N activations of a register file; without, there is one pass of
-    one batch. Raises InputError if the encoding is not valid. Rules: docs/hardware.md, B1, B2, P1 and P2.
+    one batch. Entries are those of the hardware's rule. Raises InputError if the encoding is not valid. Rules:
+    docs/hardware.md, B1, B2, P1 and P2.
     """
     matrix.validate()
     limit = hardware.register_inputs if hardware.batched else max(matrix.shape)
     batches = tuple(_batches(matrix.inputs, limit, hardware.n_pe))
-    return tuple(Pass(block, number * limit, batches) for number, block in enumerate(matrix.row_blocks(limit)))
+    return tuple(
+        Pass(entries_by(hardware.entry_rule, block), number * limit, batches)
+        for number, block in enumerate(matrix.row_blocks(limit))
+    )
 
 
 def _batches(inputs: int, limit: int, n_pe: int) -> Iterator[Batch]:

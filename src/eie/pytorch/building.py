@@ -69,6 +69,16 @@ class Builder:
         self.reads.append(sources)
         return Value((len(self.steps) - 1,), (step.outputs,))
 
+    def recur(self, step: Recurrent, x: Value, *state: Value) -> list[Value]:
+        """Add a recurrent step; return every state, (1, steps, hidden), the last, and the memory where it gives one."""
+        found = self.add(step, x, *state)
+        end = step.steps * step.hidden
+        every = Value(found.sources, (1, step.steps, step.hidden), np.arange(end) if step.gives_memory else None)
+        last = [every, self.move([every], lambda places: places[:, -1])]
+        if step.gives_memory:
+            last.append(Value(found.sources, (1, step.hidden), np.arange(end, end + step.hidden)))
+        return last
+
     def vector(self, value: Value, name: str) -> tuple[int, ...]:
         """Return steps whose outputs, one after the other, are `value`; where there are none, a gather for it."""
         if value.index is None:
@@ -145,8 +155,11 @@ class Builder:
         zeros = Value((NETWORK_INPUT,), tuple(tensor.shape), np.full(tensor.numel(), ZERO, np.int64))
         return self.affine(zeros, name, shift=tensor)
 
-    def network(self, outputs: Sequence[Value], name: str) -> Network:
-        """Return the network whose outputs are `outputs`, one after the other; what leads to none is left out."""
+    def network(self, outputs: Sequence[Value], name: str, state: int = 0) -> Network:
+        """Return the network whose outputs are `outputs`, one after the other; what leads to none is left out.
+
+        `state` of the inputs and outputs, the last, are a state.
+        """
         sources = tuple(source for value in outputs for source in self.vector(value, "output"))
         if len(sources) > 1 or sources == (NETWORK_INPUT,):
             total = self._total(sources)
@@ -157,7 +170,7 @@ class Builder:
         self._drop_unread()
         self._take_last_states()
         self._fuse_relus()
-        return Network(tuple(self.steps), name, tuple(self.reads))
+        return Network(tuple(self.steps), name, tuple(self.reads), state)
 
     def _total(self, sources: tuple[int, ...]) -> int:
         return sum(self.inputs if source == NETWORK_INPUT else self.steps[source].outputs for source in sources)
@@ -216,20 +229,20 @@ class Builder:
             step = self.steps[number]
             if not isinstance(step, Recurrent) or step.last_only or not readers:
                 continue
-            first = step.outputs - step.hidden
+            first = (step.steps - 1) * step.hidden
             gathers = [self.steps[reader] for reader in readers]
             if any(self.reads[reader] != (number,) for reader in readers):
                 continue
             indices = [gather.index for gather in gathers if isinstance(gather, Gather)]
             if len(indices) < len(gathers) or any(((index < first) & (index != ZERO)).any() for index in indices):
                 continue
-            self.steps[number] = replace(step, last_only=True)
+            self.steps[number] = last = replace(step, last_only=True)
             for reader, index in zip(readers, indices, strict=True):
                 moved = np.where(index == ZERO, ZERO, index.astype(np.int64) - first)
-                if np.array_equal(moved, np.arange(step.hidden)):
+                if np.array_equal(moved, np.arange(last.outputs)):
                     instead[reader] = number
                 else:
-                    self.steps[reader] = Gather(self.steps[reader].name, step.hidden, moved)
+                    self.steps[reader] = Gather(self.steps[reader].name, last.outputs, moved)
         self._keep([number not in instead for number in range(len(self.steps))], instead)
 
     def _fuse_relus(self) -> None:

@@ -10,7 +10,8 @@ from torch import nn
 
 from eie.errors import InputError
 from eie.pytorch.products import Target
-from eie.pytorch.recurrent_and_winograd import RecurrentCell, RecurrentLayer, State, WinogradConv2d
+from eie.pytorch.recurrent import RecurrentCell, RecurrentLayer, State
+from eie.pytorch.recurrent_and_winograd import WinogradConv2d
 from eie.steps import Image, Window
 
 __all__ = ["PRODUCT", "RECURRENT", "pair", "traced_to_layers", "window_of"]
@@ -44,17 +45,18 @@ PRODUCT, RECURRENT = torch.ops.eie.product.default, torch.ops.eie.recurrent.defa
 @contextmanager
 def traced_to_layers(model: nn.Module) -> Iterator[None]:
     """Within it, `model`'s layers whose weights can be shared answer with the operations above."""
-    forwards: list[tuple[nn.Module, Callable[..., object]]] = []
+    answers: list[tuple[nn.Module, str, Callable[..., object]]] = []
     for name, module in model.named_modules():
-        if isinstance(module, Target) and "forward" not in vars(module):
-            forwards.append((module, _forward(module, name)))
+        method = "scan" if isinstance(module, RecurrentLayer) else "forward"
+        if isinstance(module, Target) and method not in vars(module):
+            answers.append((module, method, _forward(module, name)))
     try:
-        for module, forward in forwards:
-            module.forward = forward
+        for module, method, answer in answers:
+            setattr(module, method, answer)
         yield
     finally:
-        for module, _ in forwards:
-            vars(module).pop("forward", None)
+        for module, method, _ in answers:
+            vars(module).pop(method, None)
 
 
 def _forward(module: Target, name: str) -> Callable[..., object]:
@@ -114,13 +116,11 @@ def _convolve(conv: nn.Conv2d, name: str, x: torch.Tensor) -> object:
 def _recur(cell: RecurrentCell, name: str, x: torch.Tensor, state: State | None) -> object:
     whole = isinstance(cell, RecurrentLayer)
     if x.dim() != (3 if whole else 2):
-        raise InputError(f"{name} gets inputs of shape {tuple(x.shape)}, expected (batch, steps, features)")
+        raise InputError(f"{name} gets inputs of shape {tuple(x.shape)}, expected (batch, features)")
     given = [] if state is None else [state] if isinstance(state, torch.Tensor) else list(state)
-    flat = [part.reshape(len(x), cell.hidden_size) for part in given]
     parts = 2 if cell.kind == "lstm" else 1
-    every, *last = torch.ops.eie.recurrent(x if whole else x[:, None], flat, name, cell.hidden_size, parts)
-    new = tuple(part[None] for part in last) if whole else tuple(last)
-    following = new if len(new) > 1 else new[0]
+    every, *last = torch.ops.eie.recurrent(x if whole else x[:, None], given, name, cell.hidden_size, parts)
+    following = tuple(last) if len(last) > 1 else last[0]
     return (every, following) if whole else following
 
 

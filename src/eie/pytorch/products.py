@@ -11,7 +11,8 @@ from torch import nn
 
 from eie.encoding.csc import encode
 from eie.model.network import Layer
-from eie.pytorch.recurrent_and_winograd import RecurrentCell, WinogradConv2d
+from eie.pytorch.recurrent import RecurrentCell
+from eie.pytorch.recurrent_and_winograd import WinogradConv2d
 from eie.pytorch.sharing import is_shared
 from eie.steps import Dense
 from eie.steps.winograd import PLACES

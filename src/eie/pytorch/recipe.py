@@ -49,7 +49,7 @@ class Prune(Train):
     """Pruning by magnitude to `density` of every layer's weights, or of all layers' together with `scope = "global"`.
 
     "gradual" lowers the density along a cubic during the share `ramp` of the epochs; "one-shot" prunes before the first
-    epoch. Both train the weights kept. With `regrow` a pruned weight can be kept again later.
+    epoch. Both train the weights kept. With `regrow` a pruned weight can be kept again later, beginning at zero.
     """
 
     density: float = Field(default=0.1, gt=0, le=1)
@@ -134,8 +134,9 @@ class Recipe(_Table):
         return self.prune or Prune()
 
     def of(self, layer: str) -> LayerRecipe:
-        """Return the parameters of one layer."""
-        return self.layers.get(layer, LayerRecipe())
+        """Return the parameters of one layer: its own, or those of the recurrent layer that it is a part of."""
+        whole = layer.rpartition(".")[0]
+        return self.layers.get(layer, self.layers.get(whole, LayerRecipe()))
 
     def density_of(self, layer: str) -> float | None:
         """Return the share of one layer's weights to keep, 0 to 1, or None for those that it has."""

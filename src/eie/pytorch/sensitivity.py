@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from torch import nn
 from eie.errors import InputError
 from eie.pytorch.compressor import targets_of
 from eie.pytorch.pruning import magnitude_mask
+from eie.pytorch.recurrent_and_winograd import lower_
 from eie.pytorch.training import accuracy, require_labels
 from eie.workloads.data import Data
 
@@ -42,6 +44,9 @@ def sensitivity(
 
 def _points(model: nn.Module, data: Data, densities: Sequence[float], log: Callable[[str], None]) -> Iterator[Point]:
     require_labels(model, data)
+    if any(isinstance(module, nn.RNNBase | nn.RNNCellBase) for module in model.modules()):
+        model = copy.deepcopy(model)
+        lower_(model)
     targets = targets_of(model)
     if not targets:
         raise InputError("the model has no layer that can be compressed: no linear, recurrent or convolutional one")

@@ -16,6 +16,7 @@ __all__ = [
     "METADATA_KEY",
     "ActivationDocument",
     "AffineDocument",
+    "AttentionDocument",
     "CombinationDocument",
     "ConvolutionDocument",
     "DenseDocument",
@@ -190,6 +191,8 @@ class RecurrentDocument(_StepDocument):
     features: Side
     last_only: bool
     product: ProductDocument
+    takes_state: bool = False
+    gives_memory: bool = False
 
 
 class PoolingDocument(_StepDocument):
@@ -238,6 +241,18 @@ class MatmulDocument(_StepDocument):
     rows: Side
     inner: Side
     columns: Side
+
+
+class AttentionDocument(_StepDocument):
+    """Attention of tokens to those before them."""
+
+    kind: Literal["attention"]
+    name: Name
+    rows: Side
+    heads: Side
+    width: Side
+    capacity: Side
+    scale: float
 
 
 class StridesDocument(_Document):
@@ -307,6 +322,7 @@ StepDocument = Annotated[
     | AffineDocument
     | CombinationDocument
     | MatmulDocument
+    | AttentionDocument
     | GatherDocument
     | RowsDocument
     | EmbeddingDocument
@@ -322,11 +338,13 @@ class NetworkDocument(_Document):
     format_version: int
     name: Name
     layers: list[StepDocument]
+    state: int = Field(default=0, ge=0, le=MAX_SIDE)
 
     @classmethod
-    def of(cls, name: str, layers: list[StepDocument]) -> NetworkDocument:
-        """Return the document of the oldest version that can hold `layers`."""
-        return cls(format_version=_version_of(layers), name=name, layers=layers)
+    def of(cls, name: str, layers: list[StepDocument], **optional: int) -> NetworkDocument:
+        """Return the document of the oldest version that can hold `layers` and what is optional."""
+        version = FORMAT_VERSION if optional else _version_of(layers)
+        return cls(format_version=version, name=name, layers=layers, **optional)
 
     def text(self) -> str:
         """Return the document as JSON, without what is optional and not there."""
@@ -357,6 +375,8 @@ def read_document(text: str) -> NetworkDocument:
     if document.format_version < _version_of(document.layers):
         newer = next(layer for layer in document.layers if layer.newer)
         raise InputError(f"layer {newer.name} needs format_version 2, not {version}")
+    if document.newer and document.format_version < FORMAT_VERSION:
+        raise InputError(f"a network with a state needs format_version {FORMAT_VERSION}, not {version}")
     return document
 
 

@@ -21,6 +21,7 @@ from eie.model.numerics import Formats
 from eie.steps import (
     Activation,
     Affine,
+    Attention,
     Convolution,
     Dense,
     Embedding,
@@ -45,6 +46,7 @@ from eie.storage.documents import (
     METADATA_KEY,
     ActivationDocument,
     AffineDocument,
+    AttentionDocument,
     CombinationDocument,
     ConvolutionDocument,
     DenseDocument,
@@ -90,7 +92,7 @@ def save(network: Network | Layer | InterleavedCSC, path: str | Path, *, packed:
             _with_sources(_write_step(step, f"layers.{number}", tensors, packed), number, network.reads[number])
             for number, step in enumerate(network)
         ]
-        document = NetworkDocument.of(network.name, layers)
+        document = NetworkDocument.of(network.name, layers, **_optional(state=(network.state, 0)))
     except ValidationError as error:
         raise InputError(f"a model file cannot hold network {network.name!r}: {first_problem(error)}") from error
     with atomic_write(path) as temporary:
@@ -120,7 +122,7 @@ def load(path: str | Path, *, budget_bytes: int | None = None) -> Network:
             (number - 1,) if step.sources is None else tuple(step.sources)
             for number, step in enumerate(document.layers)
         )
-        network = Network(steps, document.name, sources)
+        network = Network(steps, document.name, sources, document.state)
         check_budget("loading and running it", loading + running_bytes(network), allowed)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -180,6 +182,7 @@ def _write_step(step: Step, place: str, tensors: Tensors, packed: bool) -> StepD
                 features=step.features,
                 last_only=step.last_only,
                 product=_write_product(step.product, f"{place}.product", tensors, packed),
+                **_optional(takes_state=(step.takes_state, False), gives_memory=(step.gives_memory, False)),
             )
         case Pooling():
             return PoolingDocument(
@@ -201,6 +204,8 @@ def _write_step(step: Step, place: str, tensors: Tensors, packed: bool) -> StepD
             return CombinationDocument(kind=kind, name=step.name, size=step.size, terms=step.terms)
         case Matmul():
             return MatmulDocument(kind="matmul", **vars(step))
+        case Attention():
+            return AttentionDocument(kind="attention", **vars(step))
         case Gather():
             pattern = strided(step.index)
             if pattern is None:
@@ -241,7 +246,14 @@ def _read_step(document: StepDocument, place: str, tensors: Tensors) -> Step:
             case RecurrentDocument():
                 product = _read_product(document.product, f"{place}.product", tensors)
                 return Recurrent(
-                    document.name, document.kind, document.steps, document.features, product, document.last_only
+                    document.name,
+                    document.kind,
+                    document.steps,
+                    document.features,
+                    product,
+                    document.last_only,
+                    document.takes_state,
+                    document.gives_memory,
                 )
             case PoolingDocument():
                 kind: Literal["max", "average"] = "max" if document.kind == "max_pooling" else "average"
@@ -256,6 +268,9 @@ def _read_step(document: StepDocument, place: str, tensors: Tensors) -> Step:
                 return combine(document.name, document.size, document.terms)
             case MatmulDocument():
                 return Matmul(document.name, document.count, document.rows, document.inner, document.columns)
+            case AttentionDocument():
+                sizes = (document.rows, document.heads, document.width, document.capacity)
+                return Attention(document.name, *sizes, document.scale)
             case GatherDocument():
                 return Gather(document.name, document.size, _read_index(document, place, tensors))
             case RowsDocument():

@@ -111,5 +111,5 @@ def total(sizes: Sequence[LayerSize]) -> LayerSize:
 def size_optimal(layer: Layer) -> Layer:
     """Return `layer` encoded with the relative index, 1 to 8 bits, for which its entries have the fewest bits."""
     matrices = [layer.matrix.interleave(index_bits=bits) for bits in range(1, 9)]
-    smallest = min(matrices, key=lambda matrix: matrix.n_entries * (matrix.code_bits + matrix.index_bits))
+    smallest = min(matrices, key=lambda matrix: matrix.n_entries * matrix.entry_bits)
     return replace(layer, matrix=smallest)

@@ -13,6 +13,7 @@ from eie.chip.stepped.signals import ARITHM_UNIT
 from eie.chip.stepped.unit import Unit, Wires
 from eie.model.numerics import Integers, wrap
 from eie.program.constants import Constants
+from eie.program.entries import RELATIVE, EntryRule
 
 __all__ = ["ArithmUnit"]
 
@@ -22,11 +23,13 @@ class ArithmUnit(Unit):
 
     signals = ARITHM_UNIT
 
-    def __init__(self, n_pe: int, *lanes: int) -> None:
+    def __init__(self, n_pe: int, *lanes: int, rule: EntryRule = RELATIVE) -> None:
+        self._rule = rule
         zeros: Integers = np.zeros((*lanes, n_pe), np.int64)
         none = np.zeros((*lanes, n_pe), bool)
         self._column_row: Integers = np.zeros(n_pe, np.int64)
-        self._valid1, self._code1, self._index1, self._activation1, self._first1 = none, zeros, zeros, zeros, none
+        self._first1 = np.zeros(n_pe, bool)
+        self._valid1, self._code1, self._index1, self._activation1 = none, zeros, zeros, zeros
         self._valid2, self._weight2, self._activation2, self._row2 = none, zeros, zeros, zeros
         self._valid3, self._product3, self._accumulated3, self._row3 = none, zeros, zeros, zeros
         self._valid4, self._sum4, self._row4 = none, zeros, zeros
@@ -70,5 +73,5 @@ class ArithmUnit(Unit):
 
     def _rows(self) -> tuple[Integers, Integers]:
         """Return the accumulator of the first stage's entry, and the local row that the column reaches with it."""
-        row1 = np.where(self._first1, -1, self._column_row) + self._index1 + 1
+        row1 = self._rule.row(np.where(self._first1, -1, self._column_row), self._code1, self._index1)
         return row1, np.where(self._valid1, row1, self._column_row)

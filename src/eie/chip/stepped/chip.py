@@ -77,10 +77,11 @@ class Chip:
         else:
             self.ccu, self.lnzd, self.act_queue = Ccu(n_pe), Lnzd(n_pe), ActQueue(n_pe, hardware.queue_depth)
         if lanes == 1:
-            self.ptr_read, self.spmat_read, self.arithm_unit = PtrRead(n_pe), SpmatRead(n_pe), ArithmUnit(n_pe)
+            self.ptr_read, self.spmat_read = PtrRead(n_pe), SpmatRead(n_pe)
+            self.arithm_unit = ArithmUnit(n_pe, rule=hardware.entry_rule)
         else:
             self.ptr_read, self.spmat_read = WidePtrRead(n_pe, lanes), WideSpmatRead(n_pe, lanes)
-            self.arithm_unit = WideArithmUnit(n_pe, lanes)
+            self.arithm_unit = WideArithmUnit(n_pe, lanes, rule=hardware.entry_rule)
         units: list[Unit] = [
             self.ccu,
             self.lnzd,
@@ -110,7 +111,6 @@ class Chip:
         """Play the host's steps of one layer."""
         formats = layer.constants.formats
         rows = as_rows(layer.places(activations), self.hardware.n_pe)
-        entries_per_row = self.hardware.entries_per_row(layer.matrix.code_bits + layer.matrix.index_bits)
         began = self.cycle
         counts = Counts(0, 0, 0, 0, 0, 0, 0)
         places = []
@@ -122,7 +122,7 @@ class Chip:
                     self.act_rw.write_sram(rows)
                 case WritePass(part=part):
                     self.ptr_read.write_memory(part)
-                    self.spmat_read.write_memory(part, entries_per_row)
+                    self.spmat_read.write_memory(part, self.hardware.entries_per_row(part.matrix.entry_bits))
                     self.act_rw.preset(as_rows(layer.bias_of(part), self.hardware.n_pe), step.source)
                     counts += Counts(part.matrix.n_entries, part.matrix.nnz, 0, 0, 0, 0, 0)
                 case WriteSource(batch=batch):

@@ -65,6 +65,8 @@ class WideArithmUnit(ArithmUnit):
         return newest
 
     def _rows(self) -> tuple[Integers, Integers]:
-        before = np.where(self._first1, -1, self._column_row)
-        rows = before + np.cumsum(np.where(self._valid1, self._index1 + 1, 0), axis=0)
-        return rows, np.where(self._valid1[0], rows[-1], self._column_row)
+        reached, rows = np.where(self._first1, -1, self._column_row), []
+        for valid, code, index in zip(self._valid1, self._code1, self._index1, strict=True):
+            reached = np.where(valid, self._rule.row(reached, code, index), reached)
+            rows.append(reached)
+        return np.stack(rows), np.where(self._valid1[0], reached, self._column_row)
