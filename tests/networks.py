@@ -9,6 +9,7 @@ from eie.model.network import Layer, Network, Step
 from eie.steps import (
     Activation,
     Affine,
+    Attention,
     Convolution,
     Dense,
     Embedding,
@@ -77,8 +78,26 @@ def sequence_network(seed: int = 3) -> Network:
     return Network((lstm, gru, _layer(rng, "fc", 3, 3)), "sequences")
 
 
+def carrying_network(seed: int = 3) -> Network:
+    """Three steps of two features through an LSTM and, backwards, a GRU, whose states go in and come out."""
+    rng = np.random.default_rng(seed)
+    x, lstm_state, gru_state = np.split(np.arange(6 + 8 + 3), [6, 14])
+    both = np.concatenate((np.arange(12).reshape(3, 4), 16 + np.arange(9).reshape(3, 3)[::-1]), axis=1)
+    steps: list[tuple[Step, tuple[int, ...]]] = [
+        (Gather("lstm.order", 17, np.concatenate((x, lstm_state))), (-1,)),
+        (Gather("gru.order", 17, np.concatenate((x.reshape(3, 2)[::-1].ravel(), gru_state))), (-1,)),
+        (Recurrent("lstm", "lstm", 3, 2, _layer(rng, "lstm", 16, 6), False, True, True), (0,)),
+        (Recurrent("gru", "gru", 3, 2, _layer(rng, "gru", 12, 6, bias=False), False, True), (1,)),
+        (Gather("both", 25, both.ravel()), (2, 3)),
+        (Rows("fc", 3, _layer(rng, "fc", 2, 7)), (4,)),
+        (Gather("ends", 25, np.concatenate((np.arange(8, 16), np.arange(22, 25)))), (2, 3)),
+        (Gather("output", 17, np.arange(17)), (5, 6)),
+    ]
+    return Network(tuple(step for step, _ in steps), "carrying", tuple(reads for _, reads in steps), state=11)
+
+
 def graph_network(seed: int = 3) -> Network:
-    """Three tokens of a vocabulary of seven: an embedding, attention of two heads, a gate, a residual sum, a mean."""
+    """Three tokens of seven words: an embedding, attention of two heads, by hand and causal, a gate, a sum, a mean."""
     rng = np.random.default_rng(seed)
     half = np.arange(24).reshape(3, 2, 4)  # (tokens, heads, values of a head)
     steps: list[tuple[Step, tuple[int, ...]]] = [
@@ -94,14 +113,15 @@ def graph_network(seed: int = 3) -> Network:
         (Gather("mixed.tokens", 24, np.arange(24).reshape(2, 3, 4).transpose(1, 0, 2).ravel()), (8,)),
         (Rows("gate", 3, Dense("gate", *_dense(rng, 8, 8))), (2,)),
         (Product("gated", 24), (9, 10)),
-        (Sum("residual", 24, 3), (11, 0, 2)),
-        (Gather("shuffled", 24, np.array([7, 3, -1, *rng.permutation(24)[:21]])), (12,)),
-        (Gather("columns", 24, np.arange(24).reshape(3, 8).T.ravel()), (13,)),
-        (Reduction("mean", 8, 3, "mean"), (14,)),
-        (_layer(rng, "fc1", 6, 8, relu=True), (15,)),
-        (_layer(rng, "fc2", 4, 6), (16,)),
-        (Activation("gelu", 4, "gelu"), (17,)),
-        (_layer(rng, "fc3", 3, 10), (16, 18)),
+        (Attention("causal", 3, 2, 4, 5, 0.5), (3, 2, 9)),
+        (Sum("residual", 24, 4), (11, 0, 2, 12)),
+        (Gather("shuffled", 24, np.array([7, 3, -1, *rng.permutation(24)[:21]])), (13,)),
+        (Gather("columns", 24, np.arange(24).reshape(3, 8).T.ravel()), (14,)),
+        (Reduction("mean", 8, 3, "mean"), (15,)),
+        (_layer(rng, "fc1", 6, 8, relu=True), (16,)),
+        (_layer(rng, "fc2", 4, 6), (17,)),
+        (Activation("gelu", 4, "gelu"), (18,)),
+        (_layer(rng, "fc3", 3, 10), (17, 19)),
     ]
     return Network(tuple(step for step, _ in steps), "graph", tuple(reads for _, reads in steps))
 

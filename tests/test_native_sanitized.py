@@ -17,6 +17,7 @@ TESTS = (
     "tests/importers/test_dotnet.py",
     "tests/test_native_bounds.py",
     "tests/engine/test_plan.py",
+    "tests/engine/test_attention.py",
 )
 # It limits the addresses of a process, of which AddressSanitizer takes terabytes.
 LEFT_OUT = "tests/storage/test_budget.py::test_a_small_file_of_gigabytes_is_refused_at_once"

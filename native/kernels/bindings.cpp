@@ -111,6 +111,45 @@ std::size_t add_gather(Plan& plan, const Sizes& sources, std::size_t size, Vecto
   return plan.add(kernels::make_gather(size, copy(index)), sources);
 }
 
+std::size_t add_matmul(Plan& plan, const Sizes& sources, std::size_t count, std::size_t rows, std::size_t inner,
+                       std::size_t columns) {
+  return plan.add(kernels::make_matmul(count, rows, inner, columns), sources);
+}
+
+std::size_t add_attention(Plan& plan, const Sizes& sources, std::size_t rows, std::size_t heads, std::size_t width,
+                          std::size_t capacity, float scale) {
+  return plan.add(kernels::make_attention(rows, heads, width, capacity, scale), sources);
+}
+
+std::size_t add_normalisation(Plan& plan, const Sizes& sources, std::size_t rows, std::size_t size, float epsilon,
+                              bool centred) {
+  return plan.add(kernels::make_normalisation(rows, size, epsilon, centred), sources);
+}
+
+std::size_t add_reduction(Plan& plan, const Sizes& sources, std::size_t rows, std::size_t size,
+                          const std::string& function) {
+  return plan.add(kernels::make_reduction(rows, size, function), sources);
+}
+
+std::size_t add_embedding(Plan& plan, const Sizes& sources, std::size_t places, Vector<std::int64_t> starts,
+                          Vector<std::uint32_t> rows, Vector<std::uint8_t> codes, Vector<float> book,
+                          Vector<float> bias) {
+  if (starts.size() < 2) throw std::invalid_argument("there are no column starts, expected inputs + 1");
+  if (codes.size() != rows.size())
+    throw std::invalid_argument("there are " + number(codes.size()) + " codes and " + number(rows.size()) +
+                                " rows, expected as many of both");
+  const std::size_t entries = starts.size() - 1;
+  check_starts(starts, rows.size(), static_cast<std::int64_t>(entries));
+  const kernels::Columns columns{entries, starts.data(), rows.data(), codes.data(), copy(book)};
+  return plan.add(kernels::make_embedding(places, columns, copy(bias)), sources);
+}
+
+std::size_t add_dense_embedding(Plan& plan, const Sizes& sources, std::size_t places, Matrix<float> table,
+                                Vector<float> bias) {
+  if (table.shape(1) != bias.size()) throw std::invalid_argument("a lookup must have a bias for each output");
+  return plan.add(kernels::make_dense_embedding(places, table.data(), table.shape(0), copy(bias)), sources);
+}
+
 std::size_t add_rows(Plan& plan, const Sizes& sources, std::size_t rows, Network& network) {
   return plan.add(kernels::make_rows(kernels::make_layers(network), rows), sources);
 }
@@ -146,8 +185,10 @@ std::size_t add_dense_recurrent(Plan& plan, const Sizes& sources, bool lstm, std
   return plan.add(kernels::make_recurrent(dense(weights, bias, false), cell), sources);
 }
 
-// For each input and output of the plan, a vector or a batch of them.
-std::size_t run_plan(Plan& plan, const std::vector<Input>& x, const std::vector<Output>& y, Counts overflows) {
+// For each input and output of the plan, a vector or a batch of them; of each vector's row of `cache`, the plan's own
+// numbers from `first` on, unless there is none.
+std::size_t run_plan(Plan& plan, const std::vector<Input>& x, const std::vector<Output>& y, Counts overflows,
+                     std::optional<Output> cache, std::size_t first) {
   const Sizes outputs = plan.lengths(plan.outputs());
   bool fits =
       plan.finished() && x.size() == plan.inputs() && y.size() == outputs.size() && overflows.size() == plan.layers();
@@ -163,9 +204,15 @@ std::size_t run_plan(Plan& plan, const std::vector<Input>& x, const std::vector<
     fits = fits && y[k].size() == count * outputs[k];
     to.push_back(y[k].data());
   }
-  if (!fits) throw std::invalid_argument("inputs and outputs do not fit the plan");
+  kernels::Cache kept;
+  if (cache) {
+    kept.stride = count ? cache->size() / count : 0;
+    fits = fits && cache->size() == count * kept.stride && first <= kept.stride && plan.cache() <= kept.stride - first;
+    if (fits) kept.numbers = cache->data() + first;
+  }
+  if (!fits) throw std::invalid_argument("inputs, outputs and cache do not fit the plan");
   nb::gil_scoped_release release;
-  return plan.run(from, count, to, overflows.data());
+  return plan.run(from, count, to, overflows.data(), kept);
 }
 
 // Vectors or batches of them; Python has checked the shapes, but memory is not left to Python.
@@ -210,6 +257,13 @@ void bind_kernels(nb::module_& m) {
       .def("add_function", &add_function, "sources"_a, "name"_a, "size"_a, "rows"_a)
       .def("add_combination", &add_combination, "sources"_a, "size"_a, "terms"_a, "sum"_a)
       .def("add_gather", &add_gather, "sources"_a, "size"_a, "index"_a)
+      .def("add_matmul", &add_matmul, "sources"_a, "count"_a, "rows"_a, "inner"_a, "columns"_a)
+      .def("add_attention", &add_attention, "sources"_a, "rows"_a, "heads"_a, "width"_a, "capacity"_a, "scale"_a)
+      .def("add_normalisation", &add_normalisation, "sources"_a, "rows"_a, "size"_a, "epsilon"_a, "centred"_a)
+      .def("add_reduction", &add_reduction, "sources"_a, "rows"_a, "size"_a, "function"_a)
+      .def("add_embedding", &add_embedding, "sources"_a, "places"_a, "starts"_a, "rows"_a, "codes"_a, "book"_a,
+           "bias"_a)
+      .def("add_dense_embedding", &add_dense_embedding, "sources"_a, "places"_a, "table"_a, "bias"_a)
       .def("add_rows", &add_rows, "sources"_a, "rows"_a, "network"_a, nb::keep_alive<1, 4>())
       .def("add_dense_rows", &add_dense_rows, "sources"_a, "rows"_a, "weights"_a, "bias"_a, "relu"_a)
       .def("add_dense", &add_dense, "sources"_a, "weights"_a, "bias"_a, "relu"_a)
@@ -220,7 +274,9 @@ void bind_kernels(nb::module_& m) {
       .def("use_threads", &Plan::use_threads, "threads"_a)
       .def_prop_ro("layers", &Plan::layers)
       .def("finish", &Plan::finish, "outputs"_a, "most_bytes"_a)
-      .def("run", &run_plan, "x"_a, "y"_a, "overflows"_a.noconvert());
+      .def_prop_ro("cache", &Plan::cache)
+      .def("run", &run_plan, "x"_a, "y"_a, "overflows"_a.noconvert(), "cache"_a.noconvert() = nb::none(),
+           "first"_a = 0);
   m.def("function_names", &kernels::function_names);
   m.attr("PLAN_DONE") = Plan::done;
   m.attr("PLAN_BAD_INPUT") = Plan::bad_input;

@@ -73,6 +73,7 @@ std::size_t Plan::add(StepPtr step, const std::vector<std::size_t>& sources) {
     throw std::invalid_argument("a step of " + std::to_string(step->inputs()) + " inputs was given " +
                                 std::to_string(length) + ", or its plan is finished");
   layers_ += step->layers();
+  cache_ += step->cache();
   values_.push_back({step->outputs()});
   nodes_.push_back({std::move(step), sources});
   return values_.size() - 1;
@@ -125,7 +126,7 @@ std::size_t Plan::bytes(std::size_t count) const {
 }
 
 std::size_t Plan::run(const std::vector<const float*>& x, std::size_t count, const std::vector<float*>& y,
-                      std::uint64_t* overflows) {
+                      std::uint64_t* overflows, Cache cache) {
   const std::size_t most = std::min(count, batch_), needed = bytes(most);
   Aligned<std::byte> arena;
   {
@@ -146,7 +147,8 @@ std::size_t Plan::run(const std::vector<const float*>& x, std::size_t count, con
       if (values_[k].unchecked && !range_of(from[k], batch * values_[k].length).finite()) result = bad_input;
     }
     for (std::size_t k = 0; k < outputs_.size(); ++k) to[k] = y[k] + first * values_[outputs_[k]].length;
-    if (result == done) result = run_batch(from, batch, to, arena.data(), overflows);
+    if (result == done) result = run_batch(from, batch, to, arena.data(), overflows, cache);
+    if (cache.numbers) cache.numbers += batch * cache.stride;
   }
   std::lock_guard guard(process_lock());
   free_.push_back(std::move(arena));
@@ -154,7 +156,7 @@ std::size_t Plan::run(const std::vector<const float*>& x, std::size_t count, con
 }
 
 std::size_t Plan::run_batch(const std::vector<const float*>& x, std::size_t count, const std::vector<float*>& y,
-                            std::byte* arena, std::uint64_t* overflows) {
+                            std::byte* arena, std::uint64_t* overflows, Cache cache) {
   auto* numbers = reinterpret_cast<float*>(arena);
   std::byte* scratch = arena + 4 * numbers_ * count;
   const auto made = [&](std::size_t value) {
@@ -174,8 +176,13 @@ std::size_t Plan::run_batch(const std::vector<const float*>& x, std::size_t coun
           joined = std::copy_n(given(source) + i * length, length, joined);
         }
     }
-    if (!node.step->run(input, count, made(inputs_ + n), scratch, overflows, pool_)) return n;
+    float* const output = made(inputs_ + n);
+    const bool ran = cache.numbers && node.step->cache()
+                         ? node.step->resume(input, count, output, scratch, cache.numbers, cache.stride)
+                         : node.step->run(input, count, output, scratch, overflows, pool_);
+    if (!ran) return n;
     overflows += node.step->layers();
+    if (cache.numbers) cache.numbers += node.step->cache();
   }
   return done;
 }

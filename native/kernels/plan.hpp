@@ -34,9 +34,22 @@ class Step {
   // not finite.
   virtual bool run(const float* x, std::size_t count, float* y, std::byte* scratch, std::uint64_t* overflows,
                    Pool& pool) const = 0;
+
+  // Numbers that it keeps of the vectors before, of each sequence of them.
+  virtual std::size_t cache() const { return 0; }
+  // As `run`, for vectors that follow others: `cache` has what was kept of these, (count, cache()) numbers whose rows
+  // are `stride` apart, and gets what is kept of both. Returns false, too, where it is no cache or has no room.
+  virtual bool resume(const float*, std::size_t, float*, std::byte*, float*, std::size_t) const { return false; }
 };
 
 using StepPtr = std::unique_ptr<Step>;
+
+// What the steps of a plan keep of the vectors before, one step after the other: `numbers` of the first vector, those of
+// the next one `stride` further. There may be none.
+struct Cache {
+  float* numbers = nullptr;
+  std::size_t stride = 0;
+};
 
 class Plan {
  public:
@@ -51,15 +64,17 @@ class Plan {
 
   static constexpr std::size_t done = ~std::size_t{0}, bad_input = done - 1;
   // x: for each input (count, its length), y: for each output likewise. Returns `done`; `bad_input` where some x is not
-  // finite; or the number of the step that was given numbers that are not.
+  // finite; or the number of the step that was given numbers that it cannot take. With a cache, the vectors follow
+  // others, of which its numbers are what was kept.
   std::size_t run(const std::vector<const float*>& x, std::size_t count, const std::vector<float*>& y,
-                  std::uint64_t* overflows);
+                  std::uint64_t* overflows, Cache cache = {});
 
   // From now on at most so many threads share a call, but for the networks of linear layers, which have their own.
   void use_threads(std::size_t threads) { pool_.use(threads); }
 
   bool finished() const { return finished_; }
   std::size_t layers() const { return layers_; }
+  std::size_t cache() const { return cache_; }  // numbers of each vector
   std::size_t bytes(std::size_t count) const;  // that a call with so many vectors works in
   std::vector<std::size_t> lengths(const std::vector<std::size_t>& values) const;
   std::size_t inputs() const { return inputs_; }
@@ -79,9 +94,9 @@ class Plan {
   };
 
   std::size_t run_batch(const std::vector<const float*>& x, std::size_t count, const std::vector<float*>& y,
-                        std::byte* arena, std::uint64_t* overflows);
+                        std::byte* arena, std::uint64_t* overflows, Cache cache);
 
-  std::size_t inputs_, layers_ = 0, numbers_ = 0, batch_ = 1;
+  std::size_t inputs_, layers_ = 0, cache_ = 0, numbers_ = 0, batch_ = 1;
   std::vector<Value> values_;
   std::vector<Node> nodes_;
   std::vector<std::size_t> outputs_;
@@ -123,6 +138,28 @@ std::vector<std::string> function_names();
 StepPtr make_combination(std::size_t size, std::size_t terms, bool sum);
 // Output k is number index[k] of `size`, or 0 where that is -1. Throws std::invalid_argument for another.
 StepPtr make_gather(std::size_t size, std::vector<std::int32_t> index);
+// `count` products of matrices, (rows, inner) times (inner, columns): all of the first kind, then all of the second.
+StepPtr make_matmul(std::size_t count, std::size_t rows, std::size_t inner, std::size_t columns);
+// Causal attention (src/eie/steps/attention.py) of `rows` tokens, after at most `capacity` with them.
+StepPtr make_attention(std::size_t rows, std::size_t heads, std::size_t width, std::size_t capacity, float scale);
+// Each of `rows` vectors over its standard deviation, their mean taken away first if `centred`.
+StepPtr make_normalisation(std::size_t rows, std::size_t size, float epsilon, bool centred);
+// The mean, sum or max of each of `rows` vectors; throws std::invalid_argument for another.
+StepPtr make_reduction(std::size_t rows, std::size_t size, const std::string& function);
+
+// The weights of a matrix, (outputs, inputs), column by column: of column c those from starts[c] to starts[c + 1].
+struct Columns {
+  std::size_t inputs;
+  const std::int64_t* starts;  // (inputs + 1)
+  const std::uint32_t* rows;
+  const std::uint8_t* codes;
+  std::vector<float> book;
+};
+// For each of `places` whole numbers a column plus `bias`; one that is none is refused when it comes. Throws
+// std::invalid_argument where rows, codes and sizes do not fit.
+StepPtr make_embedding(std::size_t places, const Columns& columns, std::vector<float> bias);
+// table: (entries, outputs).
+StepPtr make_dense_embedding(std::size_t places, const float* table, std::size_t entries, std::vector<float> bias);
 // `product`, which needs no scratch, of each of `rows` vectors.
 StepPtr make_rows(StepPtr product, std::size_t rows);
 // An LSTM or a GRU over `steps` inputs of `features` numbers (src/eie/steps/recurrent.py).

@@ -1,10 +1,9 @@
 // The steps of a plan that multiply with no compressed weights, and recurrent cells around their product.
-#include <bit>
-#include <cmath>
 #include <limits>
 #include <stdexcept>
 
 #include "kernels/clones.hpp"
+#include "kernels/functions.hpp"
 #include "kernels/plan.hpp"
 
 namespace eie::kernels {
@@ -12,65 +11,11 @@ namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-// e^x within two units of the last place; what is below the least normal number is next to nothing.
-[[gnu::always_inline]] inline float exponential(float x) {
-  x = x < -87.0f ? -87.0f : x;
-  x = x > 88.0f ? 88.0f : x;
-  constexpr float rounding = 0x1.8p23f;
-  const float shifted = x * 1.44269504f + rounding, n = shifted - rounding;
-  const float r = x - n * 0.693359375f + n * 2.12194440e-4f;  // ln 2 in two parts
-  float p = 1.9875691500e-4f;
-  for (float c : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
-    p = p * r + c;
-  const float mantissa = p * r * r + r + 1;
-  const std::int32_t exponent = std::bit_cast<std::int32_t>(shifted) - std::bit_cast<std::int32_t>(rounding);
-  return mantissa * std::bit_cast<float>((exponent + 127) << 23);
-}
-
-[[gnu::always_inline]] inline float sigmoid(float x) { return x < -87.0f ? 0 : 1 / (1 + exponential(-x)); }
-
-[[gnu::always_inline]] inline float hyperbolic_tangent(float x) {
-  const float z = x * x;
-  float p = -5.70498872745e-3f;
-  for (float c : {2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f, -3.33332819422e-1f}) p = p * z + c;
-  const float near = p * z * x + x, magnitude = x < 0 ? -x : x;
-  const float far = 1 - 2 / (exponential(2 * magnitude) + 1);
-  return magnitude < 0.625f ? near : x < 0 ? -far : far;
-}
-
-EIE_CLONES void rectify(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] < 0 ? 0 : x[k];
-}
-EIE_CLONES void sigmoids(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = sigmoid(x[k]);
-}
-EIE_CLONES void tangents(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = hyperbolic_tangent(x[k]);
-}
-EIE_CLONES void silus(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] * sigmoid(x[k]);
-}
-[[gnu::always_inline]] inline float clip(float x) {
-  x = x < 0 ? 0 : x;
-  return x > 6 ? 6 : x;
-}
-EIE_CLONES void clips(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = clip(x[k]);
-}
-EIE_CLONES void hard_sigmoids(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = clip(x[k] + 3) / 6;
-}
-EIE_CLONES void hard_silus(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] * (clip(x[k] + 3) / 6);
-}
 EIE_CLONES void add(const float* x, std::size_t count, float* y) {
   for (std::size_t k = 0; k < count; ++k) y[k] += x[k];
 }
 EIE_CLONES void multiply(const float* x, std::size_t count, float* y) {
   for (std::size_t k = 0; k < count; ++k) y[k] *= x[k];
-}
-EIE_CLONES void exponentials(const float* x, float less, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = exponential(x[k] - less);
 }
 EIE_CLONES void scale(const float* x, float by, float shift, std::size_t count, float* y) {
   for (std::size_t k = 0; k < count; ++k) y[k] = x[k] * by + shift;
@@ -81,56 +26,6 @@ EIE_CLONES void scale_each(const float* x, const float* by, const float* shift, 
 EIE_CLONES void add_scaled(const float* x, float by, std::size_t count, float* y) {
   for (std::size_t k = 0; k < count; ++k) y[k] += x[k] * by;
 }
-
-void softmax(const float* x, std::size_t count, bool logarithm, float* y) {
-  const float largest = *std::max_element(x, x + count);
-  exponentials(x, largest, count, y);
-  double sum = 0;
-  for (std::size_t k = 0; k < count; ++k) sum += y[k];
-  if (logarithm) {
-    const float less = static_cast<float>(std::log(sum));
-    for (std::size_t k = 0; k < count; ++k) y[k] = x[k] - largest - less;
-  } else {
-    scale(y, static_cast<float>(1 / sum), 0, count, y);
-  }
-}
-
-// The functions of one number, by name.
-struct Named {
-  const char* name;
-  void (*of)(const float* x, std::size_t count, float* y);  // none: a softmax
-};
-constexpr Named functions[] = {{"relu", rectify},         {"sigmoid", sigmoids}, {"tanh", tangents},
-                               {"silu", silus},           {"relu6", clips},      {"hardsigmoid", hard_sigmoids},
-                               {"hardswish", hard_silus}, {"softmax", nullptr},  {"log_softmax", nullptr}};
-
-class Function final : public Step {
- public:
-  Function(const std::string& name, std::size_t size, std::size_t rows)
-      : size_(size), rows_(rows), logarithm_(name == "log_softmax") {
-    const auto* const found =
-        std::find_if(std::begin(functions), std::end(functions), [&](const Named& one) { return name == one.name; });
-    if (found == std::end(functions)) throw std::invalid_argument("there is no native function " + name);
-    if (size == 0 || rows == 0 || size % rows)
-      throw std::invalid_argument("the function " + name + " must have rows that divide its numbers");
-    of_ = found->of;
-  }
-  std::size_t inputs() const override { return size_; }
-  std::size_t outputs() const override { return size_; }
-  bool run(const float* x, std::size_t count, float* y, std::byte*, std::uint64_t*, Pool&) const override {
-    const std::size_t row = size_ / rows_;
-    if (of_)
-      of_(x, count * size_, y);
-    else
-      for (std::size_t i = 0; i < count * rows_; ++i) softmax(x + i * row, row, logarithm_, y + i * row);
-    return true;
-  }
-
- private:
-  std::size_t size_, rows_;
-  bool logarithm_;
-  void (*of_)(const float*, std::size_t, float*);
-};
 
 class Combination final : public Step {
  public:
@@ -405,16 +300,6 @@ StepPtr make_pooling(const Sliding& sliding, bool largest) { return std::make_un
 
 StepPtr make_affine(std::size_t rows, std::size_t pixels, std::vector<float> scale, std::vector<float> shift) {
   return std::make_unique<Affine>(rows, pixels, std::move(scale), std::move(shift));
-}
-
-StepPtr make_function(const std::string& name, std::size_t size, std::size_t rows) {
-  return std::make_unique<Function>(name, size, rows);
-}
-
-std::vector<std::string> function_names() {
-  std::vector<std::string> names;
-  for (const Named& one : functions) names.emplace_back(one.name);
-  return names;
 }
 
 StepPtr make_combination(std::size_t size, std::size_t terms, bool sum) {

@@ -10,6 +10,7 @@ from eie.support.extras import needed_for
 
 with needed_for("eie.compress"):
     from eie.pytorch.compressor import Compression, Compressor, Stage
+    from eie.pytorch.decoding import decoder_of
     from eie.pytorch.pipeline import compress_
     from eie.pytorch.pruning import Mask, cubic_density, global_masks, magnitude_mask
     from eie.pytorch.recipe import Recipe, read_recipe, ready_recipes
@@ -30,6 +31,7 @@ __all__ = [
     "cluster",
     "compress_",
     "cubic_density",
+    "decoder_of",
     "finetune",
     "global_masks",
     "magnitude_mask",

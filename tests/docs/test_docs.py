@@ -20,11 +20,13 @@ BLOCK = re.compile(r'^```(sh|python|toml)(?: title="([^"]+)")?\n(.*?)^```', re.M
 SLOW = {
     "tutorial.md",
     "how-to/compress.md",
+    "how-to/transformers.md",
     "how-to/the-paper.md",
     "how-to/the-rtl.md",
     "how-to/drive-the-chip.md",
+    "how-to/a-c-program.md",
     "beyond.md",
-}  # all nine layers, or a build
+}  # all nine layers, a build, or a training
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.slow if page in SLOW else ()) for page in PAGES])

@@ -101,6 +101,8 @@ def test_matmul_is_pytorchs() -> None:
         ("reciprocal", torch.reciprocal),
         ("absolute", torch.abs),
         ("positive", lambda x: (x > 0).to(x.dtype)),
+        ("cos", torch.cos),
+        ("sin", torch.sin),
     ],
 )
 def test_activations_are_pytorchs(function: str, module: Any) -> None:

@@ -17,19 +17,19 @@ import eie
 from eie.errors import InputError
 from eie.model.network import Network
 from eie.steps import ACTIVATIONS
-from networks import graph_network, image_network, sequence_network
+from networks import carrying_network, graph_network, image_network, sequence_network
 from strategies import Case, examples, layers
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("make", [image_network, sequence_network])
+@pytest.mark.parametrize("make", [image_network, sequence_network, carrying_network])
 def test_any_network_survives(tmp_path: Path, make: Any, packed: bool) -> None:
     """It computes the same, bit for bit, with the formats it had."""
     x = np.random.default_rng(1).normal(size=(3, make().inputs)).astype(np.float32)
     network = eie.calibrate(make(), x)
     eie.save(network, tmp_path / "model.safetensors", packed=packed)
     found = eie.load(tmp_path / "model.safetensors")
-    assert found.name == network.name
+    assert (found.name, found.state, found.sources) == (network.name, network.state, network.sources)
     assert [type(step) for step in found] == [type(step) for step in network]
     assert [layer.formats for layer in found.layers] == [layer.formats for layer in network.layers]
     for before, after in zip(network.layers, found.layers, strict=True):
@@ -157,23 +157,28 @@ def test_any_damage_is_refused_or_harmless(tmp_path: Path, data: st.DataObject) 
         ),
         (lambda d, t: d["layers"][5].update(sources=[]), "keys has no source, expected at least one"),
         (
-            lambda d, t: d["layers"][19].update(sources=[16]),
+            lambda d, t: d["layers"][20].update(sources=[17]),
             "no step reads gelu, expected only the last step to be unread",
         ),
         (lambda d, t: d["layers"][6].update(sources=[4, 5, 5]), "scores reads 24 + 24 + 24 values, but has 48 inputs"),
         (lambda d, t: d["layers"][0]["product"].update(sources=[0]), "layers.0.embedding.product in the 'eie' docum"),
-        (lambda d, t: d["layers"][12].update(size=2**24, terms=2**24), "layer residual: residual must combine 2 or "),
+        (lambda d, t: d["layers"][13].update(size=2**24, terms=2**24), "layer residual: residual must combine 2 or "),
         (lambda d, t: d["layers"][4]["strides"].update(offset=2**70), "layer query.heads: an index must have offset "),
         (lambda d, t: d["layers"][4]["strides"].update(offset=20), "layer query.heads: query.heads: index must be -1 "),
         (lambda d, t: d["layers"][4]["strides"].update(shape=[2**12, 2**13, 2, 2]), "loading and running it may take "),
         (lambda d, t: d["layers"][4].update(strides=None), "layer query.heads: the tensor layers.4.index is missing"),
         (
-            lambda d, t: t.update({"layers.13.index": t["layers.13.index"].astype(np.float32)}),
-            "layer shuffled: tensor layers.13.index must be uint32, not float32",
+            lambda d, t: t.update({"layers.14.index": t["layers.14.index"].astype(np.float32)}),
+            "layer shuffled: tensor layers.14.index must be uint32, not float32",
         ),
-        (lambda d, t: t["layers.13.index"].fill(2**31), "layer shuffled: shuffled: index must be -1 to 23, the last "),
+        (lambda d, t: t["layers.14.index"].fill(2**31), "layer shuffled: shuffled: index must be -1 to 23, the last "),
         (lambda d, t: d["layers"][1].update(epsilon=-1.0), "layer norm: norm: epsilon must be above 0, not -1.0"),
         (lambda d, t: d["layers"][6].update(inner=2**24), "layer scores: scores must multiply matrices with 1 to 167"),
+        (
+            lambda d, t: d["layers"][12].update(capacity=2**24),
+            "layer causal: causal must have 1 to 16777216 values in ",
+        ),
+        (lambda d, t: d["layers"][12].update(capacity=2), "layer causal: causal must have room for its own 3 tokens, "),
         (lambda d, t: d["layers"][0]["product"].update(relu=True), "layer tokens: tokens: its product must have no Re"),
         (lambda d, t: d.update(format_version=1), "layer tokens needs format_version 2, not 1"),
     ],
@@ -188,12 +193,55 @@ def test_hostile_graphs(tmp_path: Path, change: Any, sentence: str) -> None:
     assert str(error.value).startswith(f"{path}: {sentence}")
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            lambda d, t: d.update(state=17),
+            "network carrying has 17 inputs and 17 outputs, of which 17 cannot be a state",
+        ),
+        (lambda d, t: d.update(state=-1), "state in the 'eie' document is wrong: "),
+        (lambda d, t: d["layers"][3].update(gives_memory=True), "layer gru: gru is a gru, which has no memory to give"),
+        (
+            lambda d, t: d["layers"][2].update(takes_state=False),
+            "layer lstm.order has 14 outputs, but lstm ",
+        ),
+        (lambda d, t: d["layers"][2].update(steps=2**24), "layer lstm.order has 14 outputs, but lstm after it has "),
+    ],
+)
+def test_hostile_states(tmp_path: Path, change: Any, sentence: str) -> None:
+    """States that are more than there is, and cells that take and give what they have not."""
+    path = tmp_path / "model.safetensors"
+    eie.save(carrying_network(), path)
+    damage(path, change)
+    with pytest.raises(InputError) as error:
+        eie.load(path)
+    assert str(error.value).startswith(f"{path}: {sentence}")
+
+
+def test_a_state_needs_the_second_version(tmp_path: Path) -> None:
+    """A chain with a state, too."""
+    path = tmp_path / "model.safetensors"
+    network = Network(sequence_network().steps, "chain", state=1)
+    eie.save(network, path)
+    assert eie.load(path).state == 1
+    damage(path, lambda d, t: d.update(format_version=1))
+    with pytest.raises(InputError, match="a network with a state needs format_version 2, not 1"):
+        eie.load(path)
+
+
 def test_a_chain_has_the_first_version(tmp_path: Path) -> None:
     """Programs of before read it; what needs graphs, or a later function, says so."""
     path = tmp_path / "model.safetensors"
     network = image_network()
     gelu = Network((*network.steps, eie.steps.Activation("gelu", 4, "gelu")))
-    for which, version in ((network, 1), (sequence_network(), 1), (graph_network(), 2), (gelu, 2)):
+    for which, version in (
+        (network, 1),
+        (sequence_network(), 1),
+        (graph_network(), 2),
+        (carrying_network(), 2),
+        (gelu, 2),
+    ):
         eie.save(which, path)
         with safetensors.safe_open(path, framework="numpy") as file:
             document = json.loads(file.metadata()["eie"])

@@ -12,14 +12,33 @@ import eie._native as _native
 from eie.encoding import csc
 from eie.engine.chain import Chain, LayerPlan, arguments_of, check_chip_formats, warn_of_overflows
 from eie.errors import InputError
-from eie.model.network import NETWORK_INPUT, Layer, Network, Step
-from eie.steps import Activation, Affine, Convolution, Dense, Gather, Pooling, Product, Recurrent, Rows, Sum
+from eie.model.network import NETWORK_INPUT, Batch, Layer, Network, Step
+from eie.model.reference import float_layer
+from eie.steps import (
+    Activation,
+    Affine,
+    Attention,
+    Convolution,
+    Dense,
+    Embedding,
+    Gather,
+    Matmul,
+    Normalisation,
+    Pooling,
+    Product,
+    Recurrent,
+    Reduction,
+    Rows,
+    Sum,
+)
 
-__all__ = ["Plan", "is_native", "together"]
+__all__ = ["Plan", "is_native", "simplest", "together"]
 
 _MOST_CHIP_TAPS = 2**15  # of a filter: its sum fits 32 bits
-
-_FUNCTIONS = frozenset(_native.function_names())
+# Steps whose native numbers are NumPy's but for rounding.
+_REAL = (
+    Activation | Attention | Convolution | Embedding | Matmul | Normalisation | Pooling | Recurrent | Reduction | Rows
+)
 
 Floats = npt.NDArray[np.float32]
 
@@ -36,13 +55,11 @@ def is_native(step: Step, numerics: str) -> bool:
             return True
         case Convolution(product=Layer() as layer) if numerics == "chip":
             return int(np.diff(layer.matrix.rows.starts).max()) <= _MOST_CHIP_TAPS
-        case Rows(product=Layer()):
+        case Rows(product=Layer()) | Embedding(product=Dense()):
             return True
-        case Activation():
-            return numerics != "chip" and step.function in _FUNCTIONS
         case Dense():
             return numerics != "chip" and step.groups == 1
-    return numerics != "chip" and isinstance(step, Convolution | Pooling | Recurrent | Rows)
+    return numerics != "chip" and isinstance(step, _REAL)
 
 
 class Plan:
@@ -76,13 +93,15 @@ class Plan:
 
         self._numerics, self._chain_of, self._most_bytes = numerics, kept_chain_of, most_bytes
         self._native = _native.Plan([_length(network, source) for source in self.reads], threads)
-        self._names: list[str] = []  # of the steps of the native plan
+        self._network, self._numbers = network, numbers
+        self._first_cache = network.cache_of(first).start
+        self._firsts: list[int] = []  # the number of each step of the native plan, of several layers the first
         plans: list[LayerPlan] = []
         values = {source: value for value, source in enumerate(self.reads)}
         runs = together(network, numbers)
         for run in runs:
             sources = [values[source] for source in network.reads[run[0]]]
-            simple = [_simplest(steps[k]) for k in run]
+            simple = [simplest(steps[k]) for k in run]
             layers = [step for step in simple if isinstance(step, Layer)]
             if layers:
                 chain = kept_chain_of(layers)
@@ -91,7 +110,7 @@ class Plan:
                 value, found = self._add(simple[0], sources)
             values[run[-1]] = value
             plans += found
-            self._names.append(simple[0].name)
+            self._firsts.append(run[0])
         self.plan = tuple(plans)
         # A chain alone is called directly.
         self._chain = chain if len(runs) == 1 and layers and len(network.reads[numbers[0]]) == 1 else None
@@ -102,22 +121,35 @@ class Plan:
         except ValueError as error:
             raise InputError(f"network with {self.name}: {error}") from error
 
-    def run(self, vectors: Sequence[Floats], out: Sequence[Floats]) -> bool:
+    def run(self, vectors: Sequence[Floats], out: Sequence[Floats], cache: Floats | None = None) -> bool:
         """Write what the steps give for `vectors`, what they read, to `out`; return whether all were finite.
 
-        Each is (batch, length) or (length,). Raises InputError where numbers on the way overflowed.
+        Each is (batch, length) or (length,). `cache` is the network's, which changes. Raises InputError where numbers
+        on the way overflowed, or are none that a step takes.
         """
         if self._chain is not None:
             return self._chain.run(vectors[0], out[0])
         overflows = np.zeros(self._native.layers, np.uint64)
-        done = self._native.run(vectors, out, overflows)
+        done = self._native.run(vectors, out, overflows, cache, self._first_cache)
         if done != _native.PLAN_DONE:
             if done == _native.PLAN_BAD_INPUT or not all(np.isfinite(vector).all() for vector in vectors):
                 return False
-            raise InputError(f"the inputs of layer {self._names[done]} overflowed: some are NaN or infinite")
+            self._refuse(self._firsts[done], vectors, cache)
         if self._numerics == "chip":  # only its sums can wrap
             warn_of_overflows(self.plan, overflows)
         return True
+
+    def _refuse(self, number: int, vectors: Sequence[Floats], cache: Floats | None) -> None:
+        """Raise InputError for what step `number` was given, as the step itself says it."""
+        network, step = self._network, self._network.steps[number]
+        if isinstance(step, Attention) and cache is not None:
+            step.check_room(np.atleast_2d(cache)[:, network.cache_of(number)])
+        if isinstance(step, Embedding):
+            values: dict[int, Batch] = dict(zip(self.reads, map(np.atleast_2d, vectors), strict=True))
+            for k in range(self._numbers[0], number + 1):
+                read = np.concatenate([values[source] for source in network.reads[k]], axis=1)
+                values[k] = network.steps[k].run(read, float_layer)
+        raise InputError(f"the inputs of layer {simplest(step).name} overflowed: some are NaN or infinite")
 
     def use_threads(self, threads: int) -> None:
         """Let at most `threads` threads share a call from now on."""
@@ -140,6 +172,20 @@ class Plan:
                 return native.add_combination(sources, step.size, step.terms, isinstance(step, Sum)), ()
             case Gather():
                 return native.add_gather(sources, step.size, step.index), ()
+            case Matmul():
+                return native.add_matmul(sources, step.count, step.rows, step.inner, step.columns), ()
+            case Attention():
+                attended = (step.rows, step.heads, step.width, step.capacity)
+                return native.add_attention(sources, *attended, step.scale), ()
+            case Normalisation():
+                return native.add_normalisation(sources, step.rows, step.size, step.epsilon, step.centred), ()
+            case Reduction():
+                return native.add_reduction(sources, step.rows, step.size, step.function), ()
+            case Embedding(product=Dense() as dense):
+                table = np.ascontiguousarray(dense.weights.T)
+                return native.add_dense_embedding(sources, step.places, table, dense.bias), ()
+            case Embedding(product=Layer() as layer):
+                return self._add_embedding(step, layer, sources)
             case Recurrent(product=Layer() as layer):
                 chain = self._chain_of([layer])
                 return native.add_recurrent(sources, *_cell(step), chain.native), chain.plan
@@ -155,6 +201,19 @@ class Plan:
             case Dense():
                 return native.add_dense(sources, step.weights, step.bias, step.relu), ()
         raise TypeError(type(step))
+
+    def _add_embedding(self, step: Embedding, layer: Layer, sources: list[int]) -> tuple[int, tuple[LayerPlan, ...]]:
+        """Add a lookup of a compressed matrix's columns; nothing is multiplied, so nothing is rounded."""
+        starts, columns, codes = layer.matrix.rows
+        order = np.argsort(columns, kind="stable")
+        rows = np.repeat(np.arange(layer.outputs, dtype=np.uint32), np.diff(starts))[order]
+        of_columns = np.concatenate((np.zeros(1, np.int64), np.bincount(columns, minlength=layer.inputs).cumsum()))
+        bias = np.zeros(layer.outputs, np.float32) if layer.bias is None else layer.bias
+        size = of_columns.nbytes + rows.nbytes + codes.nbytes
+        value = self._native.add_embedding(
+            sources, step.places, of_columns, rows, codes[order], layer.matrix.codebook, bias
+        )
+        return value, self._one_plan(layer, "lookup", size)
 
     def _add_convolution(self, step: Convolution, sources: list[int]) -> tuple[int, tuple[LayerPlan, ...]]:
         image, window, product = step.image, step.window, step.product
@@ -203,12 +262,16 @@ class Plan:
             raise InputError(f"convolution {step.name}: {error}") from error
         if not isinstance(product, Layer):
             return value, ()
-        if size > (most := self._most_bytes(product)):
+        return value, self._one_plan(product, kernel, size)
+
+    def _one_plan(self, layer: Layer, kernel: str, size: int) -> tuple[LayerPlan]:
+        """Return how a layer runs that has one layout, of `size` bytes; raise InputError where it may not take them."""
+        if size > (most := self._most_bytes(layer)):
             raise InputError(
-                f"layer {product.name}: the weights take {size} bytes at least, but their share of the weights' memory "
+                f"layer {layer.name}: the weights take {size} bytes at least, but their share of the weights' memory "
                 f"is {most}"
             )
-        return value, (LayerPlan(product.name, kernel, size, len(columns), {}),)
+        return (LayerPlan(layer.name, kernel, size, layer.matrix.nnz, {}),)
 
 
 def _cell(step: Recurrent) -> tuple[bool, int, int, bool, bool, bool]:
@@ -230,7 +293,7 @@ def together(network: Network, numbers: Sequence[int]) -> list[list[int]]:
     return sorted(runs.values())
 
 
-def _simplest(step: Step) -> Step:
+def simplest(step: Step) -> Step:
     """Return a convolution whose window is the whole image as its product, any other step as it is."""
     if not isinstance(step, Convolution) or (isinstance(step.product, Dense) and step.product.groups > 1):
         return step

@@ -144,10 +144,22 @@ class InferenceSession:
         only = self._stages[0] if len(self._stages) == 1 else None
         self._quick = only.quick if isinstance(only, Plan) else None
 
-    def run(self, inputs: npt.ArrayLike, out: Floats | None = None) -> Floats:
+    def new_cache(self, batch: int | None = None) -> Floats:
+        """Return the cache of a sequence of which nothing has been run, (cache,), or of `batch` of them.
+
+        It is `Network.cache` numbers, zeros: of a decoder room for the keys and values of its tokens. Raises InputError
+        where the network keeps nothing.
+        """
+        if self.network.cache == 0:
+            raise InputError(f"network {self.network.name} keeps nothing from call to call, expected a decoder")
+        return np.zeros(self.network.cache if batch is None else (batch, self.network.cache), np.float32)
+
+    def run(self, inputs: npt.ArrayLike, out: Floats | None = None, *, cache: Floats | None = None) -> Floats:
         """Return the network's float32 outputs, (outputs,) for an input vector or (batch, outputs) for a batch.
 
-        A batch may have the shape of the model's inputs, such as (batch, channels, height, width).
+        A batch may have the shape of the model's inputs, such as (batch, channels, height, width). With `cache`, from
+        `new_cache`, the inputs follow those that it has been given with before, each vector those of its row; it then
+        has these, too. After an error it is of no use any more.
         With `out`, a C-contiguous float32 array of the outputs' shape, the result is written there and returned.
         Native code allocates nothing after the first call.
         """
@@ -156,6 +168,7 @@ class InferenceSession:
         if (
             quick is not None
             and out is None
+            and cache is None
             and type(inputs) is np.ndarray
             and inputs.dtype is _FLOAT32
             and inputs.shape == self._shape
@@ -182,15 +195,31 @@ class InferenceSession:
         elif out.dtype != np.float32 or out.shape != shape or not (out.flags.c_contiguous and out.flags.writeable):
             given = f"{out.dtype} of shape {out.shape}"
             raise InputError(f"out must be a writable, contiguous float32 array of shape {shape}, not {given}")
+        if cache is not None:
+            self._check_cache(cache, array.shape[:-1])
         if len(self._stages) == 1 and isinstance(self._stages[0], Plan):
-            if not self._stages[0].run([array], [out]):
+            if not self._stages[0].run([array], [out], cache):
                 input_batch(array, self._inputs)  # names the first that is NaN or infinite
             return out
         input_batch(array, self._inputs)
         vectors, results = np.atleast_2d(array), out.reshape(-1, self._outputs)
+        caches = None if cache is None else np.atleast_2d(cache)
         for first in range(0, len(vectors), self._staged):
-            results[first : first + self._staged] = self._run_stages(vectors[first : first + self._staged])
+            items = slice(first, first + self._staged)
+            results[items] = self._run_stages(vectors[items], None if caches is None else caches[items])
         return out
+
+    def _check_cache(self, cache: Floats, batch: tuple[int, ...]) -> None:
+        shape = (*batch, self.network.cache)
+        if self.network.cache == 0:
+            self.new_cache()  # raises the error that says so
+        if (
+            cache.dtype != np.float32
+            or cache.shape != shape
+            or not (cache.flags.c_contiguous and cache.flags.writeable)
+        ):
+            given = f"{cache.dtype} of shape {cache.shape}"
+            raise InputError(f"the cache must be a writable, contiguous float32 array of shape {shape}, not {given}")
 
     def run_with_state(self, inputs: npt.ArrayLike, state: npt.ArrayLike | None = None) -> tuple[Floats, Floats]:
         """Return the network's outputs, and the state that they leave behind, for inputs after `state`.
@@ -258,7 +287,7 @@ class InferenceSession:
                     best[threads] = min(best[threads], _seconds(lambda: self.run(vector)))
         return min(threads for threads in candidates if best[threads] <= 1.1 * min(best.values()))
 
-    def _run_stages(self, vectors: Floats) -> Floats:
+    def _run_stages(self, vectors: Floats, cache: Floats | None) -> Floats:
         """Run the stages in order; values are kept by the number of the step that made them."""
         kept: dict[int, Floats] = {NETWORK_INPUT: vectors}
         for stage, leaving in zip(self._stages, self._leaving, strict=True):
@@ -267,12 +296,16 @@ class InferenceSession:
                 del kept[value]
             if isinstance(stage, Plan):
                 results = [np.empty((len(vectors), length), np.float32) for length in stage.lengths]
-                if not stage.run(read, results):
+                if not stage.run(read, results, cache):
                     raise InputError(f"the inputs of {stage.name} overflowed: some are NaN or infinite")
                 kept.update(zip(stage.gives, results, strict=True))
                 continue
             together = read[0] if len(read) == 1 else np.concatenate(read, axis=1)
-            result = self.network.steps[stage].run(together, self._multiply)
+            step = self.network.steps[stage]
+            if cache is not None and step.cache:
+                result = step.resume(together, self._multiply, cache[:, self.network.cache_of(stage)])
+            else:
+                result = step.run(together, self._multiply)
             kept[stage] = np.ascontiguousarray(result, np.float32)
         return kept[len(self.network.steps) - 1]
 

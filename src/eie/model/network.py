@@ -60,6 +60,11 @@ class Step(ABC):
         return self.inputs + self.outputs
 
     @property
+    def cache(self) -> int:
+        """Numbers that it keeps of a sequence from one call to the next."""
+        return 0
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers whose matrices this step multiplies with, in the order of their first use."""
         return ()
@@ -71,6 +76,13 @@ class Step(ABC):
     @abstractmethod
     def run(self, vectors: Batch, multiply: Multiply) -> Batch:
         """Return (batch, outputs) for (batch, inputs); `multiply(layer, x)` gives a layer's outputs, after its ReLU."""
+
+    def resume(self, vectors: Batch, multiply: Multiply, cache: Batch) -> Batch:
+        """Do as `run` for vectors that follow others, of which `cache`, (batch, cache), has what was kept; it changes.
+
+        Zeros are the cache of no others.
+        """
+        return self.run(vectors, multiply)
 
 
 Multiply = Callable[["Layer", Batch], Batch]
@@ -253,6 +265,16 @@ class Network:
         return tuple(layer for step in self.steps for layer in step.layers)
 
     @property
+    def cache(self) -> int:
+        """Numbers that all steps keep of a sequence from one call to the next, step after step."""
+        return sum(step.cache for step in self.steps)
+
+    def cache_of(self, number: int) -> slice:
+        """Return where in the network's cache that of step `number` is."""
+        first = sum(step.cache for step in self.steps[:number])
+        return slice(first, first + self.steps[number].cache)
+
+    @property
     def working_values(self) -> int:
         """The most numbers that there are at a time while one vector passes through."""
         most = kept = self.inputs
@@ -271,6 +293,14 @@ class Network:
     def run(self, vectors: Batch, multiply: Multiply) -> Batch:
         """Return (batch, outputs) for (batch, inputs); `multiply(layer, x)` gives a layer's outputs, after its ReLU."""
         return flow(self.reads, vectors, lambda number, x: self.steps[number].run(x, multiply))
+
+    def resume(self, vectors: Batch, multiply: Multiply, cache: Batch) -> Batch:
+        """Do as `run` for vectors that follow others, of which `cache`, (batch, cache), has what was kept; it grows."""
+        return flow(
+            self.reads,
+            vectors,
+            lambda number, x: self.steps[number].resume(x, multiply, cache[:, self.cache_of(number)]),
+        )
 
     def layer_before(self, number: int) -> int | None:
         """Return which step is the linear layer whose outputs, and nothing else, linear layer `number` reads."""

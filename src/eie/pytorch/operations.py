@@ -20,6 +20,7 @@ from eie.pytorch.leaves import pair
 from eie.pytorch.products import array
 from eie.steps import (
     Activation,
+    Attention,
     Convolution,
     Dense,
     Embedding,
@@ -58,10 +59,23 @@ SHAPES = frozenset({"zeros_like", "ones_like", "full_like", "new_zeros", "new_on
 _FUNCTIONS = {
     "relu": "relu", "sigmoid": "sigmoid", "tanh": "tanh", "silu": "silu", "hardswish": "hardswish", "erf": "erf",
     "hardsigmoid": "hardsigmoid", "exp": "exp", "log": "log", "sqrt": "sqrt", "square": "square", "abs": "absolute",
-    "reciprocal": "reciprocal",
+    "reciprocal": "reciprocal", "cos": "cos", "sin": "sin",
 }  # fmt: skip
 _POWERS = {2.0: ("square",), 0.5: ("sqrt",), -0.5: ("sqrt", "reciprocal"), -1.0: ("reciprocal",)}
-_KEEP_ZERO = {"relu", "tanh", "silu", "hardswish", "erf", "sqrt", "square", "absolute", "gelu", "gelu_tanh", "elu"}
+_KEEP_ZERO = {
+    "relu",
+    "tanh",
+    "silu",
+    "hardswish",
+    "erf",
+    "sqrt",
+    "square",
+    "absolute",
+    "gelu",
+    "gelu_tanh",
+    "elu",
+    "sin",
+}
 
 Arguments = dict[str, Any]
 _TAKEN: dict[str, Callable[[Operations, Arguments], Any]] = {}
@@ -78,10 +92,13 @@ def _takes(*operations: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 class Operations:
-    """The operations by name; each takes its arguments by PyTorch's names and returns a value, or several."""
+    """The operations by name; each takes its arguments by PyTorch's names and returns a value, or several.
 
-    def __init__(self, builder: Builder) -> None:
-        self.builder = builder
+    With `context`, attention of one token is to as many of earlier calls, too.
+    """
+
+    def __init__(self, builder: Builder, context: int | None = None) -> None:
+        self.builder, self.context = builder, context
         self.name = ""  # of the operation at hand
 
     def take(self, target: Any, name: str, a: Arguments) -> Any:
@@ -383,6 +400,12 @@ class Operations:
             raise self.unknown("attention whose queries, keys and values differ in number")
         count = math.prod(lead)
         scale = 1 / math.sqrt(inner) if a["scale"] is None else a["scale"]
+        mask = a["attn_mask"]
+        if self.context is not None and rows == columns == 1:
+            if width != inner or isinstance(mask, Value) or (mask is not None and not _lets_through(mask)):
+                raise self.unknown("attention of one token that is masked, or whose keys and values differ in length,")
+            step = Attention(self.builder.unique(self.name), 1, count, inner, self.context, scale)
+            return Value(self.builder.add(step, query, key, value).sources, (*lead, 1, width))
         turned = self.builder.move([key], lambda places: places.transpose(-1, -2))
         scores = self.builder.add(
             Matmul(self.builder.unique(f"{self.name}.scores"), count, rows, inner, columns),
@@ -390,7 +413,6 @@ class Operations:
             turned,
         )
         shaped = Value(scores.sources, (*lead, rows, columns))
-        mask = a["attn_mask"]
         if a["is_causal"]:
             mask = torch.ones(rows, columns, dtype=torch.bool).tril()
         if isinstance(mask, torch.Tensor) and mask.dtype == torch.bool:
@@ -584,6 +606,11 @@ class Operations:
             if any((size + 2 * padding - kernel) % stride for size, kernel, stride, padding in sides):
                 raise InputError(f"pooling {self.name} must round down, or have windows that end with the image")
         return self.convolved(value, Pooling(self.builder.unique(self.name), image, window, kind))
+
+
+def _lets_through(mask: torch.Tensor) -> bool:
+    """Return whether a constant mask hides nothing."""
+    return bool(mask.all() if mask.dtype == torch.bool else (mask == 0).all())
 
 
 def flat(arguments: Any) -> list[Any]:

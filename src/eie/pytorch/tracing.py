@@ -9,8 +9,7 @@ import copy
 import operator
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -25,6 +24,7 @@ from eie.errors import InputError
 from eie.model.network import NETWORK_INPUT, Layer, Network
 from eie.pytorch.building import Builder, Value
 from eie.pytorch.leaves import PRODUCT, RECURRENT, traced_to_layers, window_of
+from eie.pytorch.modes import evaluated
 from eie.pytorch.operations import KEPT, SHAPES, Operations, flat
 from eie.pytorch.products import Target, array, product_names, products_of
 from eie.pytorch.recurrent import RecurrentCell
@@ -33,7 +33,8 @@ from eie.steps import Convolution, Dense, Recurrent, Winograd
 
 __all__ = ["Target", "network_of", "products_of"]
 
-Inputs = tuple[int, ...] | Sequence[Any]  # the shape of one input, or arguments: tensors, and tuples of them
+# The shape of one input, or arguments: tensors and tuples of them in order, or tensors by name.
+Inputs = tuple[int, ...] | Sequence[Any] | Mapping[str, torch.Tensor]
 
 
 def network_of(
@@ -45,14 +46,16 @@ def network_of(
     n_pe: int = 64,
     index_bits: int = 4,
     state: bool = False,
+    context: int | None = None,
 ) -> Network:
     """Return `model` as a network for one input at a time.
 
-    `inputs` is the shape of one input without the batch, or the model's arguments as tensors, or tuples of tensors, for
-    a batch of one; the network's input is their numbers, one argument after the other, and its output those of all that
-    the model returns. With `state` all of them but the first are a state that the model takes and gives, such as (h, c)
-    of an LSTM: `eie.InferenceSession.run_with_state` carries it. `layers` are those already encoded, by name; any other
-    that is shared is encoded for `n_pe` PEs and `index_bits`.
+    `inputs` is the shape of one input without the batch, or the model's arguments for a batch of one: tensors, tuples
+    of tensors, or tensors by name. The network's input is their numbers, one argument after the other, and its output
+    those of all that the model returns. With `state` all of them but the first are a state that the model takes and
+    gives, such as (h, c) of an LSTM: `eie.InferenceSession.run_with_state` carries it. With `context`, attention of one
+    token to itself is attention to those of earlier calls, too, up to so many (`eie.pytorch.decoding`). `layers` are
+    those already encoded, by name; any other that is shared is encoded for `n_pe` PEs and `index_bits`.
 
     The model is exported by `torch.export` for these sizes. What does not depend on the input becomes constants; what
     only moves numbers is gathered where it is needed. Raises InputError, naming the first operation, for what no step
@@ -62,12 +65,15 @@ def network_of(
         model = copy.deepcopy(model)
         lower_(model)
     examples, program = _exported(model, inputs)
-    reader = _Reader(model, program, examples, layers or {}, n_pe, index_bits)
+    reader = _Reader(model, program, examples, layers or {}, n_pe, index_bits, context)
     return reader.network(name, state)
 
 
 def _exported(model: nn.Module, inputs: Inputs) -> tuple[tuple[torch.Tensor, ...], torch.export.ExportedProgram]:
     """Return the arguments, and the model exported for them."""
+    if isinstance(inputs, Mapping):
+        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in inputs.items())
+        return tuple(inputs.values()), _export(model, (), f"inputs {shapes}", dict(inputs))
     if inputs and isinstance(inputs[0], torch.Tensor):
         given = tuple(tensor for tensor in flat(inputs) if isinstance(tensor, torch.Tensor))
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in given)
@@ -82,22 +88,11 @@ def _exported(model: nn.Module, inputs: Inputs) -> tuple[tuple[torch.Tensor, ...
 
 def _runs(model: nn.Module, example: torch.Tensor) -> bool:
     try:
-        with torch.no_grad(), _in_eval(model):
+        with torch.no_grad(), evaluated(model):
             model(example)
     except Exception:  # whatever the model's own code raises
         return False
     return True
-
-
-@contextmanager
-def _in_eval(model: nn.Module) -> Iterator[None]:
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 @cache
@@ -110,15 +105,17 @@ def _decompositions() -> dict[Any, Any]:
     }
 
 
-def _export(model: nn.Module, examples: tuple[Any, ...], what: str) -> torch.export.ExportedProgram:
+def _export(
+    model: nn.Module, examples: tuple[Any, ...], what: str, named: dict[str, torch.Tensor] | None = None
+) -> torch.export.ExportedProgram:
     try:
         tempfile.gettempdir()
     except FileNotFoundError as error:
         raise InputError("torch.export needs a folder for temporary files: set TMPDIR to one that works") from error
     try:
-        with torch.no_grad(), _in_eval(model), traced_to_layers(model), warnings.catch_warnings():
+        with torch.no_grad(), evaluated(model), traced_to_layers(model), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            exported: torch.export.ExportedProgram = torch.export.export(model, examples, strict=False)
+            exported: torch.export.ExportedProgram = torch.export.export(model, examples, named, strict=False)
             taken_apart: torch.export.ExportedProgram = exported.run_decompositions(_decompositions())
             return taken_apart
     except Exception as error:  # whatever the model's own code raises
@@ -137,6 +134,7 @@ class _Reader:
         encoded: Mapping[str, Layer],
         n_pe: int,
         index_bits: int,
+        context: int | None,
     ) -> None:
         self.model, self.program, self.encoded = model, program, encoded
         self.n_pe, self.index_bits = n_pe, index_bits
@@ -146,7 +144,7 @@ class _Reader:
         for module_name, module in self.modules.items():
             if isinstance(module, Target):
                 self.builder.unique(module_name)
-        self.operations = Operations(self.builder)
+        self.operations = Operations(self.builder, context)
         self.called: set[str] = set()
         self.needed: set[torch.fx.Node] = set()  # what outputs depend on
         self.found: dict[torch.fx.Node, Any] = {}
@@ -310,13 +308,7 @@ class _Reader:
         given = [one if isinstance(one, Value) else self.builder.constant(one, f"{name}.state") for one in state]
         memory = module.kind == "lstm" and any(user.args[1] == 2 and user in self.needed for user in node.users)
         step = Recurrent(name, module.kind, steps, features, product, False, bool(given), memory)
-        found = self.builder.add(step, value, *given)
-        end = steps * hidden
-        every = Value(found.sources, (1, steps, hidden), np.arange(end) if memory else None)
-        last: list[Any] = [every, self.builder.move([every], lambda places: places[:, -1]), None]
-        if memory:
-            last[2] = Value(found.sources, (1, hidden), np.arange(end, end + hidden))
-        return last
+        return [*self.builder.recur(step, value, *given), None]  # a memory that is not given is read by nobody
 
     def _products(self, module: nn.Module, name: str) -> tuple[Layer | Dense, ...]:
         assert isinstance(module, Target)

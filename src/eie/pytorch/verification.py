@@ -15,6 +15,7 @@ from eie.engine import InferenceSession
 from eie.errors import InputError
 from eie.model.network import Network, Step, flow
 from eie.model.reference import float_layer
+from eie.pytorch.modes import evaluated
 from eie.steps import Recurrent
 
 __all__ = ["TOLERANCE", "Expected", "distance", "expected_of"]
@@ -91,16 +92,12 @@ def distance(found: Floats, expected: Floats) -> float:
 @torch.no_grad()
 def _outputs(model: nn.Module, inputs: torch.Tensor) -> Floats:
     """Return (items, outputs): of all tensors that the model returns, one after the other."""
-    training = model.training
-    model.eval()
-    try:
+    with evaluated(model):
         outputs = model(inputs)
         if isinstance(outputs, torch.Tensor) and len(outputs) == len(inputs):
             return outputs.flatten(1).float().numpy()
         # States and the like have their batch elsewhere: one item at a time, what there is belongs to it.
         return np.stack([np.concatenate(_numbers(model(item[None]))) for item in inputs])
-    finally:
-        model.train(training)
 
 
 def _numbers(results: Any) -> list[Floats]:

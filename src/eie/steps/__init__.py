@@ -1,5 +1,6 @@
 """Steps other than linear layers: products with compressed matrices, and operations in floating point."""
 
+from eie.steps.attention import Attention
 from eie.steps.combination import Matmul, Product, Sum
 from eie.steps.convolution import Convolution
 from eie.steps.dense import Dense
@@ -15,6 +16,7 @@ __all__ = [
     "ACTIVATIONS",
     "Activation",
     "Affine",
+    "Attention",
     "Convolution",
     "Dense",
     "Embedding",

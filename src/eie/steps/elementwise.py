@@ -40,6 +40,8 @@ ACTIVATIONS: dict[str, Callable[[Batch], Batch]] = {
     "sqrt": np.sqrt,
     "reciprocal": lambda x: 1 / x,
     "absolute": np.abs,
+    "cos": np.cos,
+    "sin": np.sin,
     "positive": lambda x: (x > 0).astype(x.dtype),  # 1 or 0
 }
 SOFTMAXES = ("softmax", "log_softmax")

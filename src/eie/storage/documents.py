@@ -16,6 +16,7 @@ __all__ = [
     "METADATA_KEY",
     "ActivationDocument",
     "AffineDocument",
+    "AttentionDocument",
     "CombinationDocument",
     "ConvolutionDocument",
     "DenseDocument",
@@ -242,6 +243,18 @@ class MatmulDocument(_StepDocument):
     columns: Side
 
 
+class AttentionDocument(_StepDocument):
+    """Attention of tokens to those before them."""
+
+    kind: Literal["attention"]
+    name: Name
+    rows: Side
+    heads: Side
+    width: Side
+    capacity: Side
+    scale: float
+
+
 class StridesDocument(_Document):
     """A regular index."""
 
@@ -309,6 +322,7 @@ StepDocument = Annotated[
     | AffineDocument
     | CombinationDocument
     | MatmulDocument
+    | AttentionDocument
     | GatherDocument
     | RowsDocument
     | EmbeddingDocument

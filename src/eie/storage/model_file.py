@@ -21,6 +21,7 @@ from eie.model.numerics import Formats
 from eie.steps import (
     Activation,
     Affine,
+    Attention,
     Convolution,
     Dense,
     Embedding,
@@ -45,6 +46,7 @@ from eie.storage.documents import (
     METADATA_KEY,
     ActivationDocument,
     AffineDocument,
+    AttentionDocument,
     CombinationDocument,
     ConvolutionDocument,
     DenseDocument,
@@ -202,6 +204,8 @@ def _write_step(step: Step, place: str, tensors: Tensors, packed: bool) -> StepD
             return CombinationDocument(kind=kind, name=step.name, size=step.size, terms=step.terms)
         case Matmul():
             return MatmulDocument(kind="matmul", **vars(step))
+        case Attention():
+            return AttentionDocument(kind="attention", **vars(step))
         case Gather():
             pattern = strided(step.index)
             if pattern is None:
@@ -264,6 +268,9 @@ def _read_step(document: StepDocument, place: str, tensors: Tensors) -> Step:
                 return combine(document.name, document.size, document.terms)
             case MatmulDocument():
                 return Matmul(document.name, document.count, document.rows, document.inner, document.columns)
+            case AttentionDocument():
+                sizes = (document.rows, document.heads, document.width, document.capacity)
+                return Attention(document.name, *sizes, document.scale)
             case GatherDocument():
                 return Gather(document.name, document.size, _read_index(document, place, tensors))
             case RowsDocument():

@@ -1,0 +1,105 @@
+"""Models of the package transformers, small and with random weights, from PyTorch to a compressed file and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import eie
+from eie.compress import Recipe, decoder_of
+from eie.engine import generate
+from eie.engine.plan import is_native
+from eie.errors import InputError
+from eie.pytorch.tracing import network_of
+
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+pytestmark = pytest.mark.slow
+
+WORDS, TOKENS = 50, 7
+
+
+def model_of(kind: str) -> Any:
+    """Return a model of two blocks of 16 values and two heads; weights far from zero, biases and scales too."""
+    torch.manual_seed(1)
+    sizes: dict[str, Any] = {"vocab_size": WORDS, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    if kind.startswith("OPT"):
+        config = transformers.OPTConfig(**sizes, ffn_dim=32, max_position_embeddings=12, word_embed_proj_dim=16)
+    elif kind.startswith("Llama"):
+        config = transformers.LlamaConfig(
+            **sizes | {"num_attention_heads": 4}, num_key_value_heads=2, intermediate_size=32
+        )
+    elif kind.startswith("GPT2"):
+        config = transformers.GPT2Config(
+            vocab_size=WORDS, n_embd=16, n_layer=2, n_head=2, n_positions=12, bos_token_id=0, eos_token_id=0
+        )
+    else:
+        config = transformers.BertConfig(**sizes, intermediate_size=32, max_position_embeddings=12)
+    model = getattr(transformers, kind)(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return model
+
+
+def outputs_of(model: Any, words: torch.Tensor) -> np.ndarray:
+    """Return the model's outputs in one row for each of `words`, (items, tokens)."""
+    with torch.no_grad():
+        found = model(words)
+    return torch.cat([part.flatten(1) for part in found.values() if isinstance(part, torch.Tensor)], dim=1).numpy()
+
+
+@pytest.mark.parametrize("kind", ["BertModel", "BertForMaskedLM", "OPTForCausalLM"])
+def test_the_network_computes_what_the_model_does(kind: str, tmp_path: Path) -> None:
+    """As it is; and compressed, saved and loaded, with the weights that the model then has, tied ones tied."""
+    model = model_of(kind)
+    words = torch.randint(0, WORDS, (3, TOKENS))
+    vectors = words.numpy().astype(np.float32)
+
+    def check(network: eie.Network) -> None:
+        found = eie.InferenceSession(network, numerics="float32").run(vectors)
+        expected = outputs_of(model, words)
+        # float32's rounding, of products of some tens of numbers, over two blocks
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+
+    check(network_of(model, (TOKENS,)))
+    recipe = Recipe.model_validate({"prune": {"density": 0.4}, "input_shape": (TOKENS,)})
+    done = eie.compress_(model, recipe)
+    eie.save(done.network, tmp_path / "model.safetensors", packed=True)
+    network = eie.load(tmp_path / "model.safetensors")
+    check(network)
+    assert {layer.name for layer in network.layers} == set(done.layers)
+    if kind == "BertModel":
+        return
+    head, embeddings = model.get_output_embeddings().weight, model.get_input_embeddings().weight
+    assert torch.equal(head, embeddings)
+    assert int(torch.count_nonzero(head)) == round(0.4 * head.numel())
+    assert model.config.use_cache  # as it was
+
+
+@pytest.mark.parametrize("kind", ["OPTForCausalLM", "LlamaForCausalLM", "GPT2LMHeadModel"])
+def test_decoders_write_what_transformers_does(kind: str) -> None:
+    """Learned and rotary positions, heads that share keys: token by token the model's own likeliest ones."""
+    model = model_of(kind)
+    session = eie.InferenceSession(decoder_of(model, 12), numerics="float32")
+    assert all(is_native(step, "float32") for step in session.network)
+    text = model.generate(torch.tensor([[3, 1]]), max_new_tokens=9, do_sample=False, pad_token_id=0, eos_token_id=None)
+    assert generate(session, [3, 1], 9) == text[0, 2:].tolist()
+
+
+def test_a_compressed_decoder(tmp_path: Path) -> None:
+    """From a file, with the weights that the model then has, and no further than there is room."""
+    model = model_of("OPTForCausalLM")
+    recipe = Recipe.model_validate({"prune": {"density": 0.4}, "input_shape": (TOKENS,)})
+    done = eie.compress_(model, recipe)
+    eie.save(decoder_of(model, TOKENS, layers=done.layers), tmp_path / "opt.safetensors", packed=True)
+    session = eie.InferenceSession(tmp_path / "opt.safetensors", numerics="float32")
+    words = torch.randint(0, WORDS, (1, TOKENS))
+    expected = outputs_of(model, words).reshape(TOKENS, WORDS)
+    cache = session.new_cache()
+    found = [session.run(np.float32([word, place]), cache=cache) for place, word in enumerate(words[0].tolist())]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+    with pytest.raises(InputError, match="has room for 7 tokens, and its cache has 7 already"):
+        session.run(np.float32([0, 7]), cache=cache)
