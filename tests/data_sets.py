@@ -14,7 +14,9 @@ HOW_TO_GET = {
     "eie-simulator-alex8": "the folder data/ of https://github.com/RalphMao/EIE-simulator",
     "lenet": "the models of https://github.com/yiwenguo/Dynamic-Network-Surgery as .npz of layer.weight and layer.bias",
     "mnist": "train.npz and test.npz with `images` and `labels`, from https://github.com/rasbt/mnist-pngs",
-    "nangate45": "nangate45_typ.lib.gz of https://github.com/The-OpenROAD-Project/OpenSTA, folder examples/",
+    "nangate45": "nangate45_typ.lib.gz of https://github.com/The-OpenROAD-Project/OpenSTA, folder examples/, and for "
+    "layouts NangateOpenCellLibrary.tech.lef, NangateOpenCellLibrary.macro.mod.lef and rcx_patterns.rules of "
+    "https://github.com/The-OpenROAD-Project/OpenROAD-flow-scripts, folder flow/platforms/nangate45/",
     "squeezenet": "compressed_SqueezeNet.net of https://github.com/songhan/SqueezeNet-Deep-Compression",
 }
 

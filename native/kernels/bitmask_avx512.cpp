@@ -5,18 +5,13 @@
 // activations to sums in the L1 cache. Activations are magnitudes; a negative one's column gets the weights' negatives.
 #include <immintrin.h>
 
+#include "kernels/avx512.hpp"
 #include "kernels/bitmask.hpp"
 
 namespace eie::kernels {
 namespace {
 
 constexpr std::size_t columns_at_once = 4;
-
-// As assembly because gcc 12 copies the accumulator before the intrinsic.
-[[gnu::always_inline]] inline __m512i dot_fours(__m512i sum, __m512i activations, __m512i weights) {
-  asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(activations), "v"(weights));
-  return sum;
-}
 
 // A column on its way down: its masks, the weights not yet taken, and the weight of each code with the activation's
 // sign. Unpacked weights have no codes: `sign` is all ones where they are to be negated.

@@ -38,6 +38,11 @@ std::vector<Candidate<A>> candidates() {
       {"columns", InstructionSet::portable, false, make_columns<A>}};
   if constexpr (std::is_same_v<A, Int8>) {
 #if defined(__x86_64__)
+    all.push_back(
+        {"wide-window-avx512", InstructionSet::avx512, true,
+         [](const Rows& rows, const Codebook& book, std::size_t) { return make_wide_window_avx512(rows, book); }});
+    all.push_back({"dense-avx512", InstructionSet::avx512, false,
+                   [](const Rows& rows, const Codebook& book, std::size_t) { return make_dense_avx512(rows, book); }});
     all.push_back({"bitmask-avx512", InstructionSet::avx512, false, make_bitmask_avx512});
 #endif
     all.push_back({"bitmask", InstructionSet::portable, false, make_bitmask});
@@ -153,19 +158,38 @@ class Stopwatch {
 // Whether to spend load time on `candidate` when there are kernels already. A lesser instruction set is 1.5 to 4 times
 // slower at the same design. Column by column is 8 to 12 times slower than a window when all is active, so for layers
 // of more weights than this it is tried only for few active columns, and not where bitmasks do that better: these take
-// a bit for every position, so the layer must not be all but empty.
+// a bit for every position, so the layer must not be all but empty. Wide windows are for layers with few weights in a
+// narrow one, dense layouts for those that keep much.
 template <class A>
 bool worth_trying(const Candidate<A>& candidate, const std::vector<Tried<A>>& before, const Rows& rows) {
   constexpr std::size_t most_weights = 100000, most_positions = 64;  // for every weight
   const std::string name = candidate.name;
+  const double density = static_cast<double>(rows.weights()) / static_cast<double>(rows.outputs * rows.inputs);
   const bool bitmasks = rows.weights() * most_positions >= rows.outputs * rows.inputs;
   if (before.empty()) return true;
+  if (name == "wide-window-avx512") return density <= 0.25;
+  if (name == "dense-avx512") return density >= (rows.code_bits <= 4 ? 0.25 : 0.1);
   if (name == "bitmask") return false;  // smaller than `columns`, never quicker
   if (name == "bitmask-avx512") return bitmasks;
   if (name == "columns")
     return rows.weights() <= most_weights ||
            (two_ways<A> && !(bitmasks && best_instruction_set() == InstructionSet::avx512));
   return false;
+}
+
+// Drops kernels that need not be timed: past the L2 cache a layer that is read whole is held up by its bytes, more so the
+// further away it comes from, and these are known, while times at load are those of a processor that others use too.
+template <class A>
+void drop_larger(std::vector<Tried<A>>& tried) {
+  constexpr std::size_t cache_bytes = std::size_t{2} << 20;
+  constexpr double most = 1.1;  // times the bytes of the smallest
+  std::size_t least = std::numeric_limits<std::size_t>::max();
+  for (const Tried<A>& one : tried)
+    if (!one.kernel->skips()) least = std::min(least, one.bytes);
+  std::erase_if(tried, [&](const Tried<A>& one) {
+    return !one.kernel->skips() && one.bytes > cache_bytes &&
+           static_cast<double>(one.bytes) > most * static_cast<double>(least);
+  });
 }
 
 // The kernel that takes least time with `active` of `inputs` columns active.
@@ -242,6 +266,7 @@ Ways<A> choose_kernels(const Rows& rows, const Codebook& codebook, std::size_t t
     throw std::invalid_argument("the weights take " + std::to_string(least_bytes) +
                                 " bytes at least, but their share of the weights' memory is " +
                                 std::to_string(limits.most_bytes));
+  drop_larger(tried);
   Stopwatch<A> stopwatch(rows);
   stopwatch.measure(tried);
   const double inputs = static_cast<double>(rows.inputs);

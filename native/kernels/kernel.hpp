@@ -32,7 +32,7 @@ struct Codebook {
 };
 
 // Zeros that follow each activation vector in memory, so that a kernel may load a whole window at its end.
-constexpr std::size_t padding = 64;
+constexpr std::size_t padding = 256;
 
 // The activations of one input.
 template <class A>
@@ -90,6 +90,9 @@ KernelPtr<A> make_columns(const Rows& rows, const Codebook& codebook, std::size_
 KernelPtr<Int8> make_bitmask(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
 KernelPtr<Int8> make_bitmask_avx512(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
 
+// dense_avx512.cpp, which needs what the window needs; any code width.
+KernelPtr<Int8> make_dense_avx512(const Rows& rows, const Codebook& codebook);
+
 // window_avx2.cpp. The processor must have AVX2 and FMA, and fits_window(rows) hold.
 template <class A>
 KernelPtr<A> make_window_avx2(const Rows& rows, const Codebook& codebook);
@@ -101,6 +104,7 @@ template <class A>
 KernelPtr<A> make_window_avx512(const Rows& rows, const Codebook& codebook);
 template <>
 KernelPtr<Int8> make_window_avx512<Int8>(const Rows& rows, const Codebook& codebook);  // window_int8_avx512.cpp
+KernelPtr<Int8> make_wide_window_avx512(const Rows& rows, const Codebook& codebook);   // the same
 
 // window_neon.cpp. The processor must have NEON, for Int8 its dot product too, and fits_window(rows) hold.
 template <class A>

@@ -25,7 +25,7 @@ struct Geometry {
   double slot_cost;  // cycles that a slot takes, used or not: the schedule weighs them against a straggler's
 };
 
-constexpr double straggler_cost = 1.5;  // cycles
+constexpr double straggler_cost = 3;  // cycles
 
 // Rows by falling number of weights, so that those of a tile are about equally long: a tile takes as long as its
 // longest row.

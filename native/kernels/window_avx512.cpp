@@ -1,14 +1,16 @@
 // The sliding window with AVX-512 (VBMI, VNNI): 64 activations in two registers, two slots of 10 bits per row and step.
 //
-// A lane of 32 bits is a row. Slots lie in blocks of 128 rows and 320 bytes: four vectors, each of a pair of groups A
-// and B of 16 rows, with in every 16 bits (one slot of A and one of B)
+// A lane of 32 bits is a row. Slots lie in blocks of 128 rows, four pairs of groups A and B of 16 rows, and 320 bytes:
+// one vector of the B groups' codes, 4 bits for each pair; then a vector for each pair, with in every 16 bits (one slot
+// of A and one of B)
 //     bits 0-5 A's offset, 6-9 A's code, 10-15 B's offset
-// and one vector of B's codes, 4 bits for each of the four pairs. So an offset is ready as it is for the permute, which
-// ignores the bits above its own, and every other field is one shift away.
+// So an offset is ready as it is for the permute, which ignores the bits above its own, and every other field is one
+// shift away.
 #include <immintrin.h>
 
 #include <utility>
 
+#include "kernels/avx512.hpp"
 #include "kernels/window.hpp"
 
 namespace eie::kernels {
@@ -23,10 +25,10 @@ struct Layout {
     std::uint8_t* block = step + lane / 128 * block_bytes;
     const std::size_t group = lane % 128 / 16, pair = group / 2, place = lane % 16 * 2 + slot;
     if (group % 2 == 0) {
-      merge(block, pair * 32 + place, offset | code << 6);
+      merge(block, 32 + pair * 32 + place, offset | code << 6);
     } else {
-      merge(block, pair * 32 + place, offset << 10);
-      merge(block, 128 + place, code << 4 * pair);
+      merge(block, 32 + pair * 32 + place, offset << 10);
+      merge(block, place, code << 4 * pair);
     }
   }
 
@@ -126,7 +128,7 @@ constexpr std::size_t pairs_of_block = 4, pairs_of_tile = pairs_of_block * Layou
 
 // The tile's pairs of groups from `first_pair` on, for `batch` inputs: as many as fill 16 accumulators. A slot is decoded
 // once for all inputs. Sums go to lanes[input], which is the tile's first lane.
-template <class A, std::size_t batch, std::size_t first_pair>
+template <class A, bool prefetch, std::size_t batch, std::size_t first_pair>
 void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const Input<A>* x,
                     const typename A::Weight* weights, typename A::Sum (*lanes)[Layout::geometry.rows]) {
   using L = Lanes<A>;
@@ -141,15 +143,20 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
       typename L::Table table[batch];
 #pragma GCC unroll 4
       for (std::size_t i = 0; i < batch; ++i) table[i] = L::load(x[i].values + first[step]);
+      __m512i codes;
 #pragma GCC unroll 8
       for (std::size_t k = 0; k < pairs; ++k) {
         const std::size_t pair = (first_pair + k) % pairs_of_block;
-        const std::uint8_t* at = slots + (first_pair + k) / pairs_of_block * Layout::block_bytes;
-        if (k == 0 || pair == 0) _mm_prefetch(reinterpret_cast<const char*>(at + 256 + prefetch_bytes), _MM_HINT_T0);
-        _mm_prefetch(reinterpret_cast<const char*>(at + 64 * pair + prefetch_bytes), _MM_HINT_T0);
-        const __m512i slot = _mm512_load_si512(at + 64 * pair), codes_b = _mm512_load_si512(at + 256);
+        const std::uint8_t* block = slots + (first_pair + k) / pairs_of_block * Layout::block_bytes;
+        const std::uint8_t* at = block + 64 + 64 * pair;
+        if constexpr (prefetch) {
+          if (k == 0 || pair == 0) _mm_prefetch(reinterpret_cast<const char*>(block + prefetch_bytes), _MM_HINT_T0);
+          _mm_prefetch(reinterpret_cast<const char*>(at + prefetch_bytes), _MM_HINT_T0);
+        }
+        if (k == 0 || pair == 0) codes = load_in_order(block);
+        const __m512i slot = load_in_order(at);
         const __m512i code_a = _mm512_srli_epi16(slot, 6), offset_b = _mm512_srli_epi16(slot, 10);
-        const __m512i code_b = _mm512_srli_epi16(codes_b, 4 * pair);
+        const __m512i code_b = _mm512_srli_epi16(codes, 4 * pair);
 #pragma GCC unroll 4
         for (std::size_t i = 0; i < batch; ++i) {
           sum[i][2 * k] = L::add(sum[i][2 * k], table[i], slot, code_a, book);
@@ -173,25 +180,30 @@ class WindowAvx512 final : public WindowKernel<A, LayoutOf<A>> {
                 Sum* const* sums) const override {
     for (std::size_t part = first; part < end; ++part) {
       this->window_.prefetch(part);
-      in_fours(batch,
-               [&](auto inputs, std::size_t i) { multiply_tile<inputs>(this->window_.tiles[part], x + i, sums + i); });
+      in_fours(batch, [&](auto inputs, std::size_t i) {
+        const Tile& tile = this->window_.tiles[part];
+        prefetch_ ? multiply_tile<true, inputs>(tile, x + i, sums + i)
+                  : multiply_tile<false, inputs>(tile, x + i, sums + i);
+      });
     }
   }
 
   // Inputs share the 16 accumulators, so the tile is gone through as often as there are inputs, a part of its rows each
   // time; from the second time on it is in the cache.
-  template <std::size_t batch>
+  template <bool prefetch, std::size_t batch>
   void multiply_tile(const Tile& tile, const Input<A>* x, Sum* const* sums) const {
     alignas(64) Sum lanes[batch][Layout::geometry.rows] = {};
     const auto& window = this->window_;
     [&]<std::size_t... pass>(std::index_sequence<pass...>) {
-      (multiply_steps<A, batch, pass * pairs_of_tile / batch>(window.slots.data() + tile.slots,
-                                                              window.first.data() + tile.first_step, tile.steps, x,
-                                                              this->weights_.data(), lanes),
+      (multiply_steps<A, prefetch, batch, pass * pairs_of_tile / batch>(window.slots.data() + tile.slots,
+                                                                        window.first.data() + tile.first_step,
+                                                                        tile.steps, x, this->weights_.data(), lanes),
        ...);
     }(std::make_index_sequence<batch>());
     for (std::size_t i = 0; i < batch; ++i) this->finish(tile, x[i], lanes[i], sums[i]);
   }
+
+  bool prefetch_ = needs_prefetch();
 };
 
 }  // namespace

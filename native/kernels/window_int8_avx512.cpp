@@ -1,110 +1,169 @@
-// The sliding window for Int8 with AVX-512 (VBMI, VNNI): 64 activations in one register, four slots of 10 bits per row
-// and step.
+// The sliding window for Int8 with AVX-512 (VBMI, VNNI): four slots per row and step, 64 activations in a register.
 //
-// A lane of 32 bits is a row, a byte a slot. Slots lie in blocks of 64 rows and 320 bytes: four vectors, one for each
-// group of 16 rows, with in every byte
-//     bits 0-5 the offset, 6-7 the upper half of the code
-// and one vector of the codes' lower halves, 2 bits for each of the four groups. The permutes ignore bits above the
-// sixth, so an offset is ready as it is, and a code is ready when its halves stand next to each other.
+// A lane of 32 bits is a row, a byte of it a slot. A step's slots lie in blocks of some groups of 16 rows: a vector of
+// codes, or parts of them, for all groups, then a vector for each group. They lie, and are read, in the order of their
+// addresses, without which the processor does not see in time what it will have to fetch from memory.
 #include <immintrin.h>
 
+#include <bit>
 #include <utility>
 
+#include "kernels/avx512.hpp"
 #include "kernels/window.hpp"
 
 namespace eie::kernels {
 namespace {
 
-struct Layout {
-  static constexpr std::size_t blocks = 2;  // of 64 rows: a step's window is loaded once for 8 accumulators
-  static constexpr std::size_t groups_of_block = 4, lower_halves = 256, block_bytes = 320;
-  static constexpr std::size_t groups = blocks * groups_of_block, step_bytes = blocks * block_bytes;
-  static constexpr Geometry geometry{64, 4, 64 * blocks, 0.12};
+constexpr std::size_t group_rows = 16;
 
-  static void put(std::uint8_t* step, std::size_t lane, int slot, std::uint32_t offset, std::uint32_t code) {
-    std::uint8_t* block = step + lane / 64 * block_bytes;
-    const std::size_t group = lane % 64 / 16, place = lane % 16 * 4 + slot;
-    block[group * 64 + place] = static_cast<std::uint8_t>(offset | code >> 2 << 6);
-    block[lower_halves + place] = static_cast<std::uint8_t>(block[lower_halves + place] | (code & 3) << 2 * group);
+// The permutes ignore the bits of a byte above those of their index, so an offset is ready as it is.
+[[gnu::always_inline]] inline __m512i look_up(__m512i low, __m512i index, __m512i high) {
+  asm("vpermi2b %2, %1, %0" : "+v"(index) : "v"(low), "v"(high));  // gcc 12 copies the index before the intrinsic
+  return index;
+}
+
+// 64 columns and 10 bits a slot. Blocks are of four groups: first the codes' lower halves, 2 bits for each group; then
+// for each group, in every byte,
+//     bits 0-5 the offset, 6-7 the upper half of the code
+struct Narrow {
+  static constexpr Geometry geometry{64, 4, 128, 0.06};
+  static constexpr std::size_t groups_of_block = 4, window_vectors = 1;
+
+  static void put(std::uint8_t* block, std::size_t group, std::size_t place, std::uint32_t offset, std::uint32_t code) {
+    block[place] = static_cast<std::uint8_t>(block[place] | (code & 3) << 2 * group);
+    block[64 + 64 * group + place] = static_cast<std::uint8_t>(offset | code >> 2 << 6);
+  }
+  // A code is ready when its halves stand next to each other.
+  [[gnu::always_inline]] static __m512i code(__m512i codes, __m512i slots, std::size_t group) {
+    return _mm512_ternarylogic_epi32(_mm512_set1_epi8(0x0c), _mm512_srli_epi16(slots, 4),
+                                     _mm512_srli_epi16(codes, static_cast<unsigned>(2 * group)), 0xca);
+  }
+  [[gnu::always_inline]] static __m512i activations(const __m512i (&window)[1], __m512i slots) {
+    return _mm512_permutexvar_epi8(slots, window[0]);
   }
 };
 
-// As assembly because gcc 12 copies the accumulator before the intrinsic.
-[[gnu::always_inline]] inline __m512i dot_fours(__m512i sum, __m512i activations, __m512i weights) {
-  asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(activations), "v"(weights));
-  return sum;
-}
+// 256 columns and 12 bits a slot, for layers with few weights in 64 columns. Blocks are of two groups: first their codes,
+// 4 bits each; then for each group its offsets, a byte each.
+template <std::size_t rows>
+struct Wide {
+  static constexpr Geometry geometry{256, 4, rows, 0.072};
+  static constexpr std::size_t groups_of_block = 2, window_vectors = 4;
+
+  static void put(std::uint8_t* block, std::size_t group, std::size_t place, std::uint32_t offset, std::uint32_t code) {
+    block[place] = static_cast<std::uint8_t>(block[place] | code << 4 * group);
+    block[64 + 64 * group + place] = static_cast<std::uint8_t>(offset);
+  }
+  [[gnu::always_inline]] static __m512i code(__m512i codes, __m512i, std::size_t group) {
+    return _mm512_srli_epi16(codes, static_cast<unsigned>(4 * group));
+  }
+  // A permute reaches 128 columns; which half of the window is meant, the offset's last bit says.
+  [[gnu::always_inline]] static __m512i activations(const __m512i (&window)[4], __m512i slots) {
+    const __mmask64 upper = _mm512_movepi8_mask(slots);
+    return _mm512_mask_blend_epi8(upper, look_up(window[0], slots, window[1]), look_up(window[2], slots, window[3]));
+  }
+};
+
+// What `Window` asks of a layout.
+template <class L>
+struct Layout : L {
+  static constexpr std::size_t groups = L::geometry.rows / group_rows;
+  static constexpr std::size_t block_bytes = 64 * (1 + L::groups_of_block);
+  static constexpr std::size_t step_bytes = groups / L::groups_of_block * block_bytes;
+
+  static void put(std::uint8_t* step, std::size_t lane, int slot, std::uint32_t offset, std::uint32_t code) {
+    const std::size_t group = lane / group_rows, place = lane % group_rows * 4 + static_cast<std::size_t>(slot);
+    L::put(step + group / L::groups_of_block * block_bytes, group % L::groups_of_block, place, offset, code);
+  }
+};
 
 // Far enough ahead that DRAM answers in time, and near enough that the line is still in the L1 cache.
 constexpr std::size_t prefetch_bytes = 4096;
 
-// The tile's groups from `first_group` on, for `batch` inputs: as many as fill 8 accumulators, 16 for more inputs than
-// one. A slot is decoded once for all inputs. Sums go to lanes[input], which is the tile's first lane.
-template <std::size_t batch, std::size_t groups, std::size_t first_group>
+// The tile's groups from `first_group` on, for `batch` inputs, whose sums fit the registers. A slot is decoded once for
+// all inputs. Sums go to lanes[input], which is the tile's first lane.
+template <class L, bool prefetch, std::size_t batch, std::size_t groups, std::size_t first_group>
 void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const Input<Int8>* x,
-                    const std::int8_t* weights, std::int32_t (*lanes)[Layout::geometry.rows]) {
+                    const std::int8_t* weights, std::int32_t (*lanes)[L::geometry.rows]) {
+  static_assert(first_group % L::groups_of_block == 0 && groups % L::groups_of_block == 0);
   const __m512i book = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights)));
-  const __m512i upper = _mm512_set1_epi8(0x0c);
   __m512i sum[batch][groups];
 #pragma GCC unroll 32
   for (std::size_t k = 0; k < batch * groups; ++k) sum[k / groups][k % groups] = _mm512_setzero_si512();
-  for (std::size_t step = 0; step < steps; ++step, slots += Layout::step_bytes) {
-    __m512i window[batch];
-#pragma GCC unroll 4
-    for (std::size_t i = 0; i < batch; ++i) window[i] = _mm512_loadu_si512(x[i].values + first[step]);
+  slots += first_group / L::groups_of_block * L::block_bytes;
+  for (std::size_t step = 0; step < steps; ++step, slots += L::step_bytes) {
+    __m512i window[batch][L::window_vectors];
+#pragma GCC unroll 16
+    for (std::size_t k = 0; k < batch * L::window_vectors; ++k)
+      window[k / L::window_vectors][k % L::window_vectors] =
+          _mm512_loadu_si512(x[k / L::window_vectors].values + first[step] + 64 * (k % L::window_vectors));
+#pragma GCC unroll 16
+    for (std::size_t k = 0; k < groups; k += L::groups_of_block) {
+      const std::uint8_t* block = slots + k / L::groups_of_block * L::block_bytes;
+      if constexpr (prefetch)
 #pragma GCC unroll 8
-    for (std::size_t k = 0; k < groups; ++k) {
-      const std::size_t group = (first_group + k) % Layout::groups_of_block;
-      const std::uint8_t* block = slots + (first_group + k) / Layout::groups_of_block * Layout::block_bytes;
-      const std::uint8_t* at = block + 64 * group;
-      _mm_prefetch(reinterpret_cast<const char*>(at + prefetch_bytes), _MM_HINT_T0);
-      if (group == 0)
-        _mm_prefetch(reinterpret_cast<const char*>(block + Layout::lower_halves + prefetch_bytes), _MM_HINT_T0);
-      const __m512i slot = _mm512_load_si512(at), lower = _mm512_load_si512(block + Layout::lower_halves);
-      const __m512i code = _mm512_ternarylogic_epi32(upper, _mm512_srli_epi16(slot, 4),
-                                                     _mm512_srli_epi16(lower, 2 * group), 0xca);  // upper ? b : c
-      const __m512i weight = _mm512_permutexvar_epi8(code, book);
+        for (std::size_t at = 0; at < L::block_bytes; at += 64)
+          _mm_prefetch(reinterpret_cast<const char*>(block + at + prefetch_bytes), _MM_HINT_T0);
+      const __m512i codes = load_in_order(block);
 #pragma GCC unroll 4
-      for (std::size_t i = 0; i < batch; ++i)
-        sum[i][k] = dot_fours(sum[i][k], _mm512_permutexvar_epi8(slot, window[i]), weight);
+      for (std::size_t group = 0; group < L::groups_of_block; ++group) {
+        const __m512i slot = load_in_order(block + 64 + 64 * group);
+        const __m512i weight = _mm512_permutexvar_epi8(L::code(codes, slot, group), book);
+#pragma GCC unroll 4
+        for (std::size_t i = 0; i < batch; ++i)
+          sum[i][k + group] = dot_fours(sum[i][k + group], L::activations(window[i], slot), weight);
+      }
     }
   }
 #pragma GCC unroll 32
   for (std::size_t k = 0; k < batch * groups; ++k)
-    _mm512_store_si512(lanes[k / groups] + (first_group + k % groups) * 16, sum[k / groups][k % groups]);
+    _mm512_store_si512(lanes[k / groups] + (first_group + k % groups) * group_rows, sum[k / groups][k % groups]);
 }
 
-class WindowInt8Avx512 final : public WindowKernel<Int8, Layout> {
-  using WindowKernel::WindowKernel;
+template <class L>
+class WindowInt8Avx512 final : public WindowKernel<Int8, L> {
+  using WindowKernel<Int8, L>::WindowKernel;
 
   void multiply(const Input<Int8>* x, std::size_t batch, std::size_t first, std::size_t end,
                 std::int32_t* const* sums) const override {
     for (std::size_t part = first; part < end; ++part) {
-      window_.prefetch(part);
-      in_fours(batch, [&](auto inputs, std::size_t i) { multiply_tile<inputs>(window_.tiles[part], x + i, sums + i); });
+      this->window_.prefetch(part);
+      in_fours(batch, [&](auto inputs, std::size_t i) {
+        const Tile& tile = this->window_.tiles[part];
+        prefetch_ ? multiply_tile<true, inputs>(tile, x + i, sums + i)
+                  : multiply_tile<false, inputs>(tile, x + i, sums + i);
+      });
     }
   }
 
-  // Four inputs share 16 accumulators, so the tile is gone through twice for them, half of its rows each time.
-  template <std::size_t batch>
+  // As many groups at once as there are registers for their sums; then the tile is gone through again for others.
+  template <bool prefetch, std::size_t batch>
   void multiply_tile(const Tile& tile, const Input<Int8>* x, std::int32_t* const* sums) const {
-    alignas(64) std::int32_t lanes[batch][Layout::geometry.rows];
-    constexpr std::size_t passes = batch == 4 ? 2 : 1, groups = Layout::groups / passes;
+    alignas(64) std::int32_t lanes[batch][L::geometry.rows];
+    constexpr std::size_t registers = std::bit_floor(24 - batch * L::window_vectors);
+    constexpr std::size_t groups = std::min(L::groups, registers / batch);
     [&]<std::size_t... pass>(std::index_sequence<pass...>) {
-      (multiply_steps<batch, groups, pass * groups>(window_.slots.data() + tile.slots,
-                                                    window_.first.data() + tile.first_step, tile.steps, x,
-                                                    weights_.data(), lanes),
+      (multiply_steps<L, prefetch, batch, groups, pass * groups>(this->window_.slots.data() + tile.slots,
+                                                                 this->window_.first.data() + tile.first_step,
+                                                                 tile.steps, x, this->weights_.data(), lanes),
        ...);
-    }(std::make_index_sequence<passes>());
-    for (std::size_t i = 0; i < batch; ++i) finish(tile, x[i], lanes[i], sums[i]);
+    }(std::make_index_sequence<L::groups / groups>());
+    for (std::size_t i = 0; i < batch; ++i) this->finish(tile, x[i], lanes[i], sums[i]);
   }
+
+  bool prefetch_ = needs_prefetch();
 };
 
 }  // namespace
 
 template <>
 KernelPtr<Int8> make_window_avx512<Int8>(const Rows& rows, const Codebook& codebook) {
-  return std::make_unique<WindowInt8Avx512>(rows, codebook);
+  return std::make_unique<WindowInt8Avx512<Layout<Narrow>>>(rows, codebook);
+}
+
+KernelPtr<Int8> make_wide_window_avx512(const Rows& rows, const Codebook& codebook) {
+  if (rows.outputs < 4096) return std::make_unique<WindowInt8Avx512<Layout<Wide<128>>>>(rows, codebook);
+  return std::make_unique<WindowInt8Avx512<Layout<Wide<256>>>>(rows, codebook);
 }
 
 }  // namespace eie::kernels

@@ -130,6 +130,27 @@ def test_simulate_prices_a_run_where_a_technology_is_named(model: Path) -> None:
     )
 
 
+def test_export_writes_a_file_or_a_c_program(model: Path, tmp_path: Path) -> None:
+    """An ending says what a file is to be, as ever; `c` writes a folder and prints its sizes."""
+    weights = tmp_path / "weights.npz"
+    assert json.loads(run("export", model, weights, "--json").stdout)["bytes"] == weights.stat().st_size
+    assert run("export", "--json", "file", model, weights).returncode == 2  # an option goes behind the target
+    folder = tmp_path / "program"
+    document = json.loads(run("export", "c", model, folder, "--numerics", "chip", "--json").stdout)
+    assert sorted(document["files"]) == sorted(path.name for path in folder.iterdir())
+    assert document["model_bytes"] == model.stat().st_size
+    assert document["weight_bytes"] > 0
+    assert document["not_bit_equal_from"] == []
+    assert refusal("export", "c", model, folder) == f"{folder} exists already: name a new folder"
+    text = run("export", "c", model, tmp_path / "another", PATH="").stdout
+    assert "not measured: no compiler, see --cc" in text
+    assert "bit for bit" in text
+    assert refusal("export", "c", model, tmp_path / "third", "--numerics", "int16") == (
+        "a C program has the numerics int8 or chip, not int16"
+    )
+    assert not (tmp_path / "third").exists()
+
+
 def test_the_real_layer_from_the_shell(data_set: DataSet, tmp_path: Path) -> None:
     """Import, run, simulate: output 708, 7926 cycles."""
     path = tmp_path / "alex8.safetensors"

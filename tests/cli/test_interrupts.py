@@ -33,7 +33,7 @@ def interrupted(command: list[str], cwd: Path, ready: Callable[[str], bool]) -> 
 def test_while_it_starts(tmp_path: Path, seconds: float) -> None:
     """Whatever is being imported, there is no traceback."""
     begun = tmp_path / "begun"
-    main = [sys.executable, "-c", f"open({str(begun)!r}, 'w'); from eie.cli import main; main()"]
+    main = [sys.executable, "-c", f"from eie.cli import main; open({str(begun)!r}, 'w'); main()"]
     at: list[float] = []
 
     def ready(_err: str) -> bool:

@@ -24,8 +24,9 @@ SLOW = {
     "how-to/the-paper.md",
     "how-to/the-rtl.md",
     "how-to/drive-the-chip.md",
+    "how-to/a-c-program.md",
     "beyond.md",
-}  # all nine layers, or a build
+}  # all nine layers, a build, or a training
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.slow if page in SLOW else ()) for page in PAGES])

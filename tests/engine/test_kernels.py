@@ -18,8 +18,8 @@ from strategies import examples
 
 
 def numerics_of(kernel: str) -> tuple[str, ...]:
-    """Return the numerics that a kernel has: only int8 goes by bitmasks."""
-    return ("int8",) if kernel.startswith("bitmask") else NUMERICS
+    """Return the numerics that a kernel has: some are int8's alone."""
+    return ("int8",) if kernel.startswith(("bitmask", "wide-window", "dense")) else NUMERICS
 
 
 def session_or_skip(network: Network, numerics: str, kernel: str, threads: int = 1) -> InferenceSession:
@@ -146,6 +146,27 @@ def test_wide_codes_and_many_inputs_run_column_by_column() -> None:
         assert plan.kernel == "columns"
         for numerics in NUMERICS:
             assert_equals_reference(layer, random_inputs(rng, 1, layer.inputs), numerics, "columns")
+
+
+@pytest.mark.parametrize("kernel", [name for name in KERNELS if "window" not in name])
+@pytest.mark.parametrize("code_bits", [5, 8])
+def test_kernel_equals_reference_with_wide_codes(kernel: str, code_bits: int) -> None:
+    """Kernels that take any code width give the reference's outputs with codes of more than 4 bits, in any batch."""
+    rng = np.random.default_rng(26)
+    for outputs, inputs, density in ((1, 3, 1.0), (70, 33, 0.5), (300, 130, 0.2)):
+        layer = random_layer(rng, outputs, inputs, density=density, code_bits=code_bits, bias=True)
+        for numerics in numerics_of(kernel):
+            for count in (1, 7):
+                assert_equals_reference(layer, random_inputs(rng, count, inputs), numerics, kernel)
+
+
+def test_layer_that_keeps_most_weights_is_laid_out_densely() -> None:
+    """Where nearly every weight is there, int8 keeps 4 bits for each position, and fewer bytes than any window."""
+    layer = random_layer(np.random.default_rng(27), 512, 512, density=0.9)
+    session_or_skip(Network((layer,)), "int8", "dense-avx512")
+    (plan,) = InferenceSession(Network((layer,)), numerics="int8", activity=(1.0, 1.0)).plan
+    assert plan.kernel == "dense-avx512"
+    assert plan.bytes == 512 * 512 / 2
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

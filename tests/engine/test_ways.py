@@ -19,7 +19,7 @@ NETWORK = Network((LAYER,))
 
 def windows() -> bool:
     """Return whether this processor has a kernel that reads every weight: without one there is one way only."""
-    return InferenceSession(NETWORK).plan[0].kernel.startswith("window")
+    return "window" in InferenceSession(NETWORK).plan[0].kernel
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -39,7 +39,7 @@ def test_both_ways_are_kept_where_each_is_quicker_somewhere() -> None:
     if not windows():
         pytest.skip("this processor has no window kernel, so there is one way only")
     (plan,) = InferenceSession(NETWORK, numerics="int8").plan
-    assert plan.kernel.startswith("window")
+    assert "window" in plan.kernel
     assert plan.few_kernel in ("bitmask-avx512", "columns")
     assert 0 < plan.few_below < 1500
     assert plan.memory_bytes == plan.bytes + plan.few_bytes
@@ -51,8 +51,8 @@ def test_expected_activity_leaves_one_way() -> None:
     (few,) = InferenceSession(NETWORK, numerics="int8", activity=(0.0, 0.0)).plan
     (all_active,) = InferenceSession(NETWORK, numerics="int8", activity=(1.0, 1.0)).plan
     assert (few.few_kernel, few.few_bytes, all_active.few_kernel) == ("", 0, "")
-    assert not few.kernel.startswith("window")
-    assert all_active.kernel.startswith("window") or not windows()
+    assert "window" not in few.kernel
+    assert "window" in all_active.kernel or not windows()
 
 
 def test_memory_can_be_capped() -> None:

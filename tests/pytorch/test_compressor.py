@@ -48,6 +48,25 @@ def test_weights_are_not_pruned_unasked() -> None:
     assert (done.layers["fc1"].matrix.nnz, done.layers["fc2"].matrix.nnz) == (108, 60)
 
 
+def test_a_weight_that_regrows_begins_at_zero() -> None:
+    """What was added to a pruned weight chooses it, and is no value for it; a weight kept throughout is left alone."""
+    model: Any = nn.Sequential(OrderedDict(fc=nn.Linear(4, 1, bias=False)))
+    with torch.no_grad():
+        model.fc.weight.copy_(torch.tensor([[4.0, 3.0, 2.0, 1.0]]))
+    compressor = Compressor(model, recipe(prune={"density": 0.5, "regrow": True}))
+    compressor.prune(1.0)
+    original = model.fc.parametrizations.weight.original
+    assert original.tolist() == [[4, 3, 0, 0]]
+    with torch.no_grad():
+        original += torch.tensor([[0.0, 0.0, 9.0, 1.0]])
+    assert model.fc.weight.tolist() == [[4, 3, 0, 0]]
+    compressor.prune(1.0)
+    assert original.tolist() == [[4, 0, 0, 0]]
+    with torch.no_grad():
+        original += torch.tensor([[0.0, 2.0, 1.0, 0.0]])
+    assert model.fc.weight.tolist() == [[4, 0, 1, 0]]
+
+
 def model_of(done: Any) -> nn.Module:
     """Return a plain model with the compressed weights."""
     model: Any = mlp()

@@ -19,7 +19,6 @@ from eie.silicon.gates import Instance, Netlist
 from eie.silicon.liberty import read_library
 from eie.silicon.power import UNITS, PePower, UnitPower, _units, pe_power
 from eie.silicon.stimulus import INPUTS, record_stimulus
-from eie.silicon.synthesis import UnitSynthesis
 from eie.silicon.technology_file import technology_of
 from silicon.networks import random_network
 
@@ -114,6 +113,29 @@ def test_toggles_are_priced_by_hand() -> None:
     assert (found.clock.area_um2, found.register.area_um2, found.combinational.area_um2) == (0.0, 4.5, 1.5)
 
 
+def test_wires_and_the_clock_tree_are_priced_by_hand() -> None:
+    """A wire is a load of the cell that drives it; a clock buffer is clock; an input's wire belongs to the block."""
+    pytest.importorskip("liberty", reason="liberty-parser is not installed: it is in the extra rtl")
+    library = read_library(LIBRARY, Path("small.lib"))
+    outside, clock, data, out = range(4)
+    netlist = Netlist(
+        (
+            Instance("", "INV", {"A": outside, "Z": clock}, clock_tree=True),
+            Instance("queue", "DFF", {"CK": clock, "D": data, "Q": out}),
+        ),
+        {net: ("", f"n{net}", -1) for net in range(4)},
+        {outside: 6.0, clock: 8.0, data: 5.0},
+    )
+    found = {unit.unit: unit for unit in _units(netlist, library, np.array([20, 20, 3, 2]), 10.0)}
+    block, queue = found["between them"], found["act_queue"]
+    leakage = 100.0 * 1e-6
+    inverter = 20 * (0.5 * (8.0 + 2.0) * 4 + 2.0 + 2.0)  # its load is the wire and CK: 4 fJ inside
+    root = 20 * 0.5 * (6.0 + 3.0) * 4  # its wire and the buffer's pin
+    assert block.clock.power_mw == pytest.approx((inverter + root) / 10 * 1e-3 + leakage)
+    assert block.combinational.power_mw == pytest.approx(3 * 0.5 * 5.0 * 4 / 10 * 1e-3)
+    assert queue.clock.power_mw == pytest.approx(20 * 3.0 / 10 * 1e-3)
+
+
 def network() -> eie.Network:
     return random_network(2, [30, 15], n_pe=3)
 
@@ -155,11 +177,10 @@ MEASURED = PePower(
     delay_ns=1.1,
     voltage=1.1,
 )
-NODE = UnitSynthesis("lnzd_node", 60, 120.0, 0.1, 189.0)
 
 
 def technology(found: PePower) -> Technology:
-    return technology_of("mine", found, NODE, clock_mhz=500.0, library="small.lib", layer="fc")
+    return technology_of("mine", found, 120.0, clock_mhz=500.0, library="small.lib", layer="fc")
 
 
 def test_the_technology_is_what_was_measured() -> None:

@@ -1,4 +1,4 @@
-"""`eie rtl`: exports the chip in SystemVerilog, compares it with the stepped simulator, and synthesises it."""
+"""`eie rtl`: exports the chip in SystemVerilog, compares it with the stepped simulator, synthesises and lays it out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from eie.chip import Hardware
+from eie.cli import rtl_layout
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.cost.own_chip import write_technology
 from eie.errors import InputError
@@ -29,9 +30,12 @@ from eie.support.output_files import require_output
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="The chip in SystemVerilog: export it, run it beside the stepped simulator, synthesise it.",
+    help="The chip in SystemVerilog: export it, run it beside the stepped simulator, synthesise it, lay it out.",
     no_args_is_help=True,
 )
+
+app.command("layout")(rtl_layout.layout_command)
+app.command("memories")(rtl_layout.memories_command)
 
 ModelArgument = Annotated[Path, typer.Argument(help="A model file (.safetensors).")]
 PesOption = Annotated[int | None, typer.Option("--pes", help="Processing elements, 1 to 256; by default the model's.")]
@@ -210,7 +214,12 @@ def power_command(
     if technology is not None:
         (node,) = synthesise(liberty, ("lnzd_node",))
         made = technology_of(
-            technology.stem, found, node, clock_mhz=clock_mhz, library=liberty.name, layer=network.layers[0].name
+            technology.stem,
+            found,
+            node.area_um2,
+            clock_mhz=clock_mhz,
+            library=liberty.name,
+            layer=network.layers[0].name,
         )
         write_technology(made, technology)
     if as_json:

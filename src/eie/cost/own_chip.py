@@ -32,6 +32,7 @@ LOGIC_ACTIONS: dict[str, Action] = {
     "ArithmUnit": "entry",
     "ActRW": "entry",
     "between them": "cycle",
+    "filler cell": "cycle",
     "LNZD": "cycle",
 }
 GROWS: dict[str, Literal["queue_depth", "register_entries", "arithmetic_units"]] = {
@@ -75,6 +76,7 @@ def technology_from(
     critical_path_ns: float,
     node_nm: float = 45,
     memories: str = MEMORIES,
+    origin: Literal["synthesised here", "placed and routed here"] = "synthesised here",
 ) -> Technology:
     """The technology of a chip whose logic was synthesised, and measured at `clock_mhz` while `activity` happened.
 
@@ -109,7 +111,7 @@ def technology_from(
         ),
         memories_from=MEMORIES_FROM,
         memories=memories,
-        components=(*_memories(memories), *(part for unit in logic for part in _parts(unit, source))),
+        components=(*_memories(memories), *(part for unit in logic for part in _parts(unit, source, origin))),
     )
 
 
@@ -139,7 +141,9 @@ def _action(unit: str, kind: str) -> Action:
     return "cycle" if kind == CLOCK else LOGIC_ACTIONS[unit]
 
 
-def _parts(logic: Logic, source: str) -> Iterator[Component]:
+def _parts(
+    logic: Logic, source: str, origin: Literal["synthesised here", "placed and routed here"]
+) -> Iterator[Component]:
     """Each kind's area, leakage and energy; the paper's energy for a detector node that was not measured."""
     per: Literal["pe", "lnzd_node"] = "lnzd_node" if logic.unit == "LNZD" else "pe"
     for kind, cells in logic.kinds.items():
@@ -154,7 +158,7 @@ def _parts(logic: Logic, source: str) -> Iterator[Component]:
             leakage_mw=cells.leakage_mw,
             area_grows_with=GROWS.get(logic.unit),
             source=source,
-            origin="synthesised here",
+            origin=origin,
         )
     if logic.unit == "LNZD" and all(cells.power_mw is None for cells in logic.kinds.values()):
         yield Component(

@@ -32,7 +32,7 @@ from eie.steps import (
     Sum,
 )
 
-__all__ = ["Plan", "is_native", "together"]
+__all__ = ["Plan", "is_native", "simplest", "together"]
 
 _MOST_CHIP_TAPS = 2**15  # of a filter: its sum fits 32 bits
 # Steps whose native numbers are NumPy's but for rounding.
@@ -101,7 +101,7 @@ class Plan:
         runs = together(network, numbers)
         for run in runs:
             sources = [values[source] for source in network.reads[run[0]]]
-            simple = [_simplest(steps[k]) for k in run]
+            simple = [simplest(steps[k]) for k in run]
             layers = [step for step in simple if isinstance(step, Layer)]
             if layers:
                 chain = kept_chain_of(layers)
@@ -149,7 +149,7 @@ class Plan:
             for k in range(self._numbers[0], number + 1):
                 read = np.concatenate([values[source] for source in network.reads[k]], axis=1)
                 values[k] = network.steps[k].run(read, float_layer)
-        raise InputError(f"the inputs of layer {_simplest(step).name} overflowed: some are NaN or infinite")
+        raise InputError(f"the inputs of layer {simplest(step).name} overflowed: some are NaN or infinite")
 
     def use_threads(self, threads: int) -> None:
         """Let at most `threads` threads share a call from now on."""
@@ -293,7 +293,7 @@ def together(network: Network, numbers: Sequence[int]) -> list[list[int]]:
     return sorted(runs.values())
 
 
-def _simplest(step: Step) -> Step:
+def simplest(step: Step) -> Step:
     """Return a convolution whose window is the whole image as its product, any other step as it is."""
     if not isinstance(step, Convolution) or (isinstance(step.product, Dense) and step.product.groups > 1):
         return step

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from eie.errors import InputError
 from eie.exporters.state_dict import weights_of
 from eie.model.network import NETWORK_INPUT, Layer, Network, Step
-from eie.steps import Activation, Affine, Convolution, Dense, Image, Pooling, Product, Sum
+from eie.steps import Activation, Affine, Convolution, Dense, Gather, Image, Pooling, Product, Recurrent, Rows, Sum
+from eie.steps.gather import ZERO
 from eie.support.extras import needed_for
 from eie.support.names import unique_name
 from eie.support.output_files import atomic_write
@@ -39,8 +40,6 @@ def onnx_model(network: Network) -> Any:
 
     The input is (batch, inputs), or (batch, channels, height, width) where the first step takes an image.
     """
-    if network.sources is not None:
-        raise InputError(f"network {network.name} is no chain of steps, which is not written to ONNX")
     first = getattr(network.steps[0], "image", None)
     shape = [network.inputs] if first is None else [first.channels, first.height, first.width]
     writer = _Writer(first)
@@ -108,6 +107,21 @@ class _Writer:
                 self._node("Conv", step.name, *tensors, group=groups, **_window(step))
                 self._relu(step.product.relu)
                 self.image = step.image_out
+            case Rows(product=product) if product.groups == 1:
+                self._as_vector(step.name)
+                self._reshape(step.name, [-1, product.inputs])
+                self._node("Gemm", step.name, *self._weights(product, step.name), transB=1)
+                self._relu(product.relu)
+                self._reshape(f"{step.name}.rows", [-1, step.outputs])
+            case Gather():
+                self._as_vector(step.name)
+                if step.zeros.size:  # one behind the others, which the index names as they all do
+                    self._node("Pad", f"{step.name}.zero", self._tensor(f"{step.name}.pads", np.array([0, 0, 0, 1])))
+                places = np.where(step.index == ZERO, step.size, step.index).astype(np.int64)
+                self._node("Gather", step.name, self._tensor(f"{step.name}.index", places), axis=1)
+            case Recurrent():
+                self._as_vector(step.name)
+                self._recurrent(step)
             case Pooling():
                 self._as_image(step.name, step.image)
                 if step.kind == "max":
@@ -153,6 +167,45 @@ class _Writer:
             names.append(self._tensor(f"{name}.bias", product.bias))
         return names
 
+    def _recurrent(self, step: Recurrent) -> None:
+        """Write an LSTM or GRU, whose sequence and state are parts of the last value; its results become one again."""
+        vector, end = self.last, step.steps * step.features
+        states = []
+        for number in range(step.states if step.takes_state else 0):
+            self.last = vector
+            self._cut(f"{step.name}.state", end + number * step.hidden, step.hidden)
+            self._reshape(f"{step.name}.state", [1, -1, step.hidden])
+            states.append(self.last)
+        self.last = vector
+        if step.takes_state:
+            self._cut(f"{step.name}.sequence", 0, end)
+        self._reshape(step.name, [-1, step.steps, step.features])
+        self._node("Transpose", f"{step.name}.steps", perm=[1, 0, 2])
+        names = ("weight", "recurrence", "biases")
+        tensors = [self._tensor(f"{step.name}.{name}", array) for name, array in zip(names, _gates(step), strict=True)]
+        given = [self.last, *tensors, "", *states] if states else [self.last, *tensors]
+        every, *last = (self._unique(f"{step.name}.{what}") for what in ("every", "h", "c")[: 1 + step.states])
+        facts: dict[str, Any] = {"hidden_size": step.hidden}
+        if step.cell == "gru":
+            facts["linear_before_reset"] = 1
+        kind, name = step.cell.upper(), self._unique(step.name)
+        self.nodes.append(onnx.helper.make_node(kind, given, [every, *last], name, **facts))
+        self.last = last[0]
+        if not step.last_only:
+            self.last = every
+            self._node("Transpose", f"{step.name}.batch", perm=[2, 0, 1, 3])
+        self._reshape(f"{step.name}.results", [-1, step.hidden * (1 if step.last_only else step.steps)])
+        if step.gives_memory:
+            found, self.last = self.last, last[1]
+            self._reshape(f"{step.name}.memory", [-1, step.hidden])
+            memory, self.last = self.last, found
+            self._node("Concat", f"{step.name}.with_memory", memory, axis=1)
+
+    def _cut(self, name: str, first: int, length: int) -> None:
+        """Make `length` numbers of the last value, from `first` on, the last value."""
+        sides = {"starts": first, "ends": first + length, "axes": 1}
+        self._node("Slice", name, *(self._tensor(f"{name}.{what}", np.array([one])) for what, one in sides.items()))
+
     def _tensor(self, name: str, array: npt.NDArray[Any]) -> str:
         name = self._unique(name)
         self.tensors.append(onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
@@ -187,6 +240,30 @@ class _Writer:
         out = self._unique(f"{name}.out")
         self.nodes.append(onnx.helper.make_node(kind, [self.last, *tensors], [out], self._unique(name), **arguments))
         self.last = out
+
+
+def _gates(step: Recurrent) -> tuple[npt.NDArray[np.float32], ...]:
+    """Return ONNX's weights for x, (1, gates, features), and h, (1, gates, hidden), and its two biases in one."""
+    weights, hidden, features = weights_of(step.product), step.hidden, step.features
+    biases = weights[:, features + hidden :].sum(axis=1)  # of an input of 1.0, where there is one
+    if step.product.bias is not None:
+        biases = biases + step.product.bias
+    of_x, of_h = (part.reshape(4, hidden, -1) for part in np.split(weights[:, : features + hidden], [features], axis=1))
+    sums = biases.reshape(4, hidden)
+    if step.cell == "lstm":  # i f g o, in ONNX i o f c
+        order = [0, 3, 1, 2]
+        parts = of_x[order], of_h[order], np.concatenate((sums[order], np.zeros_like(sums)))
+    else:  # r z, n of x, n of h, in ONNX z r h
+        if of_x[3].any() or of_h[2].any():
+            raise InputError(
+                f"{step.name} has weights from its state to the candidate's part from x, or from x to that from the "
+                "state, expected none: an ONNX GRU has no place for them"
+            )
+        zeros = np.zeros_like(sums[:1])
+        parts = of_x[[1, 0, 2]], of_h[[1, 0, 3]], np.concatenate((sums[[1, 0, 2]], zeros, zeros, sums[[3]]))
+    first, second, both = parts
+    arrays = first.reshape(1, -1, features), second.reshape(1, -1, hidden), both.reshape(1, -1)
+    return tuple(np.ascontiguousarray(array, np.float32) for array in arrays)
 
 
 def _window(step: Convolution | Pooling) -> dict[str, Any]:

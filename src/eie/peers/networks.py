@@ -176,10 +176,9 @@ def advice(network: Network, batch: int, measurements: list[NetworkMeasurement])
         lines.append(f"prune further: {density:.0%} of the weights are kept, and zeros are what is skipped")
     if batch > 1:
         lines.append(f"measure --batch 1 too: a dense product reads its weights once for all {batch} inputs")
-    if any(isinstance(step, Convolution) for step in network):
-        lines.append(f"use {peer.contender} for it as it is: convolutions here are a product per place of the window")
-    if len(lines) == 1:
-        lines.append(f"use {peer.contender} for this network on this processor")
+    lines.append(f"{'or ' if len(lines) > 1 else ''}use {peer.contender} for this network on this processor")
+    if any(isinstance(step, Layer) for step in network):
+        lines.append("eie bench --sweep shows from what density, activity and batch on a linear layer is quicker here")
     return lines
 
 

@@ -69,6 +69,16 @@ class Builder:
         self.reads.append(sources)
         return Value((len(self.steps) - 1,), (step.outputs,))
 
+    def recur(self, step: Recurrent, x: Value, *state: Value) -> list[Value]:
+        """Add a recurrent step; return every state, (1, steps, hidden), the last, and the memory where it gives one."""
+        found = self.add(step, x, *state)
+        end = step.steps * step.hidden
+        every = Value(found.sources, (1, step.steps, step.hidden), np.arange(end) if step.gives_memory else None)
+        last = [every, self.move([every], lambda places: places[:, -1])]
+        if step.gives_memory:
+            last.append(Value(found.sources, (1, step.hidden), np.arange(end, end + step.hidden)))
+        return last
+
     def vector(self, value: Value, name: str) -> tuple[int, ...]:
         """Return steps whose outputs, one after the other, are `value`; where there are none, a gather for it."""
         if value.index is None:

@@ -112,13 +112,13 @@ def open_weights(path: str | Path) -> Weights:
         return _sharded(path)
     if path.suffix == ".safetensors":
         return Weights(path, _safetensors(path), ordered=False)
-    try:
-        if path.suffix == ".npz":
-            arrays = read_npz(path, "file of weights")
+    if path.suffix == ".npz":
+        arrays = read_npz(path, "file of weights")
+        try:
             tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-            return Weights(path, _at_hand(tensors), ordered=True)
-    except (TypeError, ValueError) as error:  # of a type that PyTorch has not
-        raise InputError(f"weights {path} are not a whole {path.suffix} file of numbers: {error}") from error
+        except (TypeError, ValueError) as error:  # numbers of a kind that PyTorch has not
+            raise InputError(f"weights {path} are not a whole .npz file of numbers: {error}") from error
+        return Weights(path, _at_hand(tensors), ordered=True)
     if path.suffix not in WEIGHT_FILES:
         raise InputError(f"a file of weights must end in {', '.join(WEIGHT_FILES)}, not {path.name}")
     found = torch_load(path, weights_only=True)

@@ -212,9 +212,16 @@ class Compressor:
         return any(self.recipe.density_of(name) is not None for name in self._holders)
 
     def prune(self, progress: float) -> None:
-        """Choose the masks for the densities at `progress`, 0 to 1, along a cubic from all weights to the recipe's."""
+        """Choose the masks for the densities at `progress`, 0 to 1, along a cubic from all weights to the recipe's.
+
+        With `regrow`, a weight that was pruned and is kept again begins at zero, and those that stay pruned do, too:
+        what a gradient that changes nothing has added up to is a reason to try a weight, and no value for it.
+        """
         if self._shared:
             raise InputError("the weights are shared already, expected pruning before share()")
+        self._choose(progress, begin_anew=self.recipe.pruning.regrow)
+
+    def _choose(self, progress: float, *, begin_anew: bool) -> None:
         self._progress = progress
         prune = self.recipe.pruning
         weights, densities = {}, {}
@@ -233,7 +240,10 @@ class Compressor:
         for name, tensor in weights.items():
             if name not in masks:
                 masks[name] = magnitude_mask(tensor, densities[name])
-            _masked(self.targets[name])[1].copy_(masks[name])
+            original, mask = _masked(self.targets[name])
+            if begin_anew:
+                original.mul_(mask & masks[name])
+            mask.copy_(masks[name])
 
     def store_zeros(self) -> None:
         """Remove the masks and leave the weights as they were masked; `share` does so by itself."""
@@ -247,7 +257,7 @@ class Compressor:
         if self._shared:
             raise InputError("the weights are shared already, expected one call of share()")
         if self.prunes and self._progress < 1 and _is_masked(self.targets[next(iter(self._holders))]):
-            self.prune(1.0)
+            self._choose(1.0, begin_anew=False)
         self.store_zeros()
         wanted = self.recipe.share
         for name, module in self.targets.items():

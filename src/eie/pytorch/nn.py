@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from eie.encoding.clustering import share
@@ -15,12 +16,25 @@ from eie.engine import InferenceSession
 from eie.errors import InputError
 from eie.model.network import Layer, Network
 from eie.pytorch.checkpoints import Weights, open_weights
+from eie.pytorch.extra_state import bytes_of, network_of_bytes
+from eie.pytorch.nn_recurrent import (
+    GRU,
+    LSTM,
+    REPLACEABLE,
+    compressed_sequences,
+    layer_names,
+    parts_of_bytes,
+    uncompressed,
+)
+from eie.pytorch.products import array
 from eie.pytorch.pruning import magnitude_mask
 from eie.pytorch.recipe import Recipe
-from eie.storage import load, save
+from eie.pytorch.recurrent import RecurrentLayer, lowered, part_names
+from eie.pytorch.recurrent_and_winograd import recipe_names
+from eie.steps import Dense
 from eie.storage.sizes import size_optimal
 
-__all__ = ["Conv2d", "Linear", "convert_", "load_"]
+__all__ = ["GRU", "LSTM", "Conv2d", "Linear", "convert_", "load_"]
 
 
 class _Compressed(torch.nn.Module):
@@ -60,10 +74,7 @@ class _Compressed(torch.nn.Module):
 
     def get_extra_state(self) -> torch.Tensor:
         """Return the bytes of a model file of this layer, uint8."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "layer.safetensors"
-            save(self._layer, path)
-            return torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
+        return bytes_of(self._layer)
 
     def set_extra_state(self, state: Any) -> None:
         """Become the layer that `get_extra_state` gave; raise InputError for another size, and for anything else."""
@@ -88,13 +99,8 @@ class _Compressed(torch.nn.Module):
 
 def _layer_of(state: Any) -> Layer:
     """Return the layer whose bytes `state` holds."""
-    if not isinstance(state, torch.Tensor) or state.dtype != torch.uint8 or state.ndim != 1:
-        raise InputError("the state of a compressed layer must be the bytes of a model file, a uint8 tensor")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "layer.safetensors"
-        path.write_bytes(state.cpu().numpy().tobytes())
-        (layer,) = load(path).chain()
-        return layer
+    (layer,) = network_of_bytes(state).chain()
+    return layer
 
 
 class Linear(_Compressed):
@@ -148,27 +154,46 @@ def convert_(
 
     `compressed` names the modules to replace, as `model.named_modules()` does: a mapping to layers, as
     `eie.compress_(...).layers` is, or a network whose layers have those names. Each must be a `torch.nn.Linear`, or a
-    `torch.nn.Conv2d` without groups and dilation, of the layer's size. If a layer has ReLU, the new module applies it;
-    a ReLU that follows in the model then changes nothing. Either all modules are replaced or, after an error, none.
+    `torch.nn.Conv2d` without groups and dilation, of the layer's size; or an LSTM or GRU, PyTorch's or as
+    `eie.compress_` leaves it, whose layers and directions are named `lstm.l0`, `lstm.l0_reverse`, `lstm.l1` and so on,
+    or by its own name where there is but one; those that are not given keep their float32 weights. If a layer has ReLU,
+    the new module applies it; a ReLU that follows in the model then changes nothing. Either all modules are replaced
+    or, after an error, none.
     """
     layers = {layer.name: layer for layer in compressed.layers} if isinstance(compressed, Network) else dict(compressed)
     modules = dict(model.named_modules())
     converted: dict[str, torch.nn.Module] = {}
+    arguments: dict[str, Any] = {"numerics": numerics, "threads": threads, "kernel": kernel}
+    for name, module in modules.items():
+        if isinstance(module, REPLACEABLE) and name:
+            given = {part: layers.pop(part) for part in layer_names(module, name) if part in layers}
+            if given:
+                converted[name] = compressed_sequences(_parts(module, name, given), module, arguments)
     for name, layer in layers.items():
         module = modules.get(name) if name else None  # the model itself has no parent whose attribute could be replaced
         if not _can_be_replaced(module):
             found = "no module" if module is None else f"a {type(module).__name__}"
-            raise InputError(f"the model has {found} called {name!r}, expected a torch.nn.Linear or Conv2d")
+            raise InputError(f"the model has {found} called {name!r}, expected a torch.nn.Linear, Conv2d, LSTM or GRU")
         assert isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
         outputs, inputs = module.weight.shape[0], module.weight[0].numel()
         if (outputs, inputs) != (layer.outputs, layer.inputs):
             raise InputError(
                 f"module {name} is {outputs} x {inputs}, but the compressed layer is {layer.outputs} x {layer.inputs}"
             )
-        converted[name] = _compressed(layer, module, {"numerics": numerics, "threads": threads, "kernel": kernel})
+        converted[name] = _compressed(layer, module, arguments)
     for name, replacement in converted.items():
         _replace(model, name, replacement)
     return model
+
+
+def _parts(module: Any, name: str, given: Mapping[str, Layer]) -> list[Layer | Dense]:
+    """Return a recurrent module's matrices: those given, and its own weights for others."""
+    names = layer_names(module, name)
+    if len(given) == len(names):
+        return [given[part] for part in names]
+    own = lowered(module, name) if isinstance(module, torch.nn.LSTM | torch.nn.GRU) else module
+    children: Any = own.children()
+    return [given.get(part) or uncompressed(child, part) for part, child in zip(names, children, strict=True)]
 
 
 def _compressed(layer: Layer, module: torch.nn.Module, arguments: dict[str, Any]) -> torch.nn.Module:
@@ -194,11 +219,11 @@ def load_(
     """Load a checkpoint into `model`, its layers compressed one after the other, and return the model.
 
     `checkpoint` is one that somebody pruned, by any means that leave zeros or masks (`eie.pytorch.checkpoints`), in one
-    file, several files with an index, or a folder: every linear layer and convolution that `convert_` takes becomes a
-    compressed one, shared and encoded as `recipe` says; weights that are zero stay so, and others are pruned only where
-    it gives a density. Weights that several modules have stay as they are, and tied. Or it is the `state_dict()` of a
-    model with compressed layers: those layers, and no others, are compressed then. `model` may be on the device
-    "meta": no more than one layer's float32 weights are in memory beside the compressed model.
+    file, several files with an index, or a folder: every linear layer, convolution, LSTM and GRU that `convert_` takes
+    becomes a compressed one, shared and encoded as `recipe` says; weights that are zero stay so, and others are pruned
+    only where it gives a density. Weights that several modules have stay as they are, and tied. Or it is the
+    `state_dict()` of a model with compressed layers: those layers, and no others, are compressed then. `model` may be
+    on the device "meta": no more than one layer's float32 weights are in memory beside the compressed model.
 
     Raises InputError for a checkpoint that has not all of the model's tensors, or others, or of another shape; the
     model is not to be used then.
@@ -215,9 +240,28 @@ def load_(
     used: set[str] = set()
     compressed_already = any(name.endswith("_extra_state") for name in weights)
     modules = dict(model.named_modules())
-    recipe.require_layers(name for name, module in modules.items() if _can_be_replaced(module))
+    recipe.require_layers(
+        known
+        for name, module in modules.items()
+        if _can_be_replaced(module) or isinstance(module, torch.nn.LSTM | torch.nn.GRU)
+        for known in recipe_names(module, name)
+    )
     for name, module in modules.items():
         state, weight = f"{name}._extra_state".lstrip("."), f"{name}.weight"
+        if isinstance(module, torch.nn.LSTM | torch.nn.GRU) and name and recipe.of(name).compress:
+            own = [f"{name}.{tensor}" for tensor in module._parameters]
+            if state in weights:
+                parts = parts_of_bytes(weights[state], "lstm" if isinstance(module, torch.nn.LSTM) else "gru")
+                used.add(state)
+            elif compressed_already or any(len(names_of[id(tensor)]) > 1 for tensor in module.parameters()):
+                continue
+            elif module.proj_size == 0 and all(tensor in weights for tensor in own):
+                parts = tuple(_shared_parts(name, module, weights, recipe))
+                used |= set(own)
+            else:
+                continue
+            _replace(model, name, compressed_sequences(parts, module, arguments))
+            continue
         if not _can_be_replaced(module) or not name or not recipe.of(name).compress:
             continue
         if state in weights:
@@ -239,14 +283,42 @@ def load_(
     return model.eval()
 
 
+def _read(name: str, module: Any, weights: Weights) -> torch.Tensor:
+    """Return the tensor `name` of the weights, of the shape that it has in the module."""
+    tensor = weights[name].float()
+    expected = getattr(module, name.rpartition(".")[2]).shape
+    if tensor.shape != expected:
+        raise InputError(
+            f"weights {weights.source}: {name} has the shape {tuple(tensor.shape)}, expected {tuple(expected)}"
+        )
+    return tensor
+
+
+def _shared_parts(name: str, module: Any, weights: Weights, recipe: Recipe) -> Iterator[Layer | Dense]:
+    """Read the weights of an LSTM or GRU part by part, and return each shared and encoded."""
+    for part, end in zip(layer_names(module, name), part_names(module), strict=True):
+        kinds = ("weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if module.bias else ()))
+        read = [_read(f"{name}.{kind}_{end}", module, weights) for kind in kinds]
+        cell = RecurrentLayer("lstm" if isinstance(module, torch.nn.LSTM) else "gru", *read)
+        if recipe.of(part).compress:
+            bias = None if cell.bias is None else array(cell.bias)
+            yield _shared(part, cell.weight.detach(), bias, recipe)
+        else:
+            yield uncompressed(cell, part)
+
+
 def _shared_layer(name: str, module: Any, weights: Weights, recipe: Recipe) -> Layer:
     """Read one layer's weights, and return them shared and encoded."""
-    tensor = weights[f"{name}.weight"].float()
-    if tensor.shape != module.weight.shape:
-        raise InputError(
-            f"weights {weights.source}: {name}.weight has the shape {tuple(tensor.shape)}, expected "
-            f"{tuple(module.weight.shape)}"
-        )
+    tensor = _read(f"{name}.weight", module, weights)
+    bias = weights[f"{name}.bias"].float().numpy().copy() if f"{name}.bias" in weights else None
+    if (bias is None) != (module.bias is None):
+        has, model_has = ("no", "one") if bias is None else ("a", "none")
+        raise InputError(f"weights {weights.source} have {has} bias for {name}, and the model has {model_has}")
+    return _shared(name, tensor, bias, recipe)
+
+
+def _shared(name: str, tensor: torch.Tensor, bias: npt.NDArray[np.float32] | None, recipe: Recipe) -> Layer:
+    """Return weights, pruned as the recipe says, shared and encoded."""
     density = recipe.density_of(name)
     if density is not None:
         tensor = tensor * magnitude_mask(tensor, density)
@@ -255,10 +327,6 @@ def _shared_layer(name: str, module: Any, weights: Weights, recipe: Recipe) -> L
     rows = tensor.reshape(len(tensor), -1).numpy()
     codes, codebook = share(rows, recipe.bits_of(name), recipe.share.clustering, seed=recipe.seed)
     bits = 4 if recipe.encode.index_bits == "best" else recipe.encode.index_bits
-    bias = weights[f"{name}.bias"].float().numpy().copy() if f"{name}.bias" in weights else None
-    if (bias is None) != (module.bias is None):
-        has, model_has = ("no", "one") if bias is None else ("a", "none")
-        raise InputError(f"weights {weights.source} have {has} bias for {name}, and the model has {model_has}")
     layer = Layer(name, encode(codes, codebook, recipe.encode.n_pe, bits), bias)
     return size_optimal(layer) if recipe.encode.index_bits == "best" else layer
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,19 +57,28 @@ _PADDED = {b"constant": "constant", b"reflect": "reflect", b"edge": "replicate",
 Arrays = Sequence[Any]
 Facts = dict[str, Any]
 Run = Callable[..., Any]  # a node's inputs, tensors or arrays or None, to its output or list of outputs
+Node = tuple[str, Any, list[str], list[str]]
+
+
+@dataclass(frozen=True)
+class OnLayer:
+    """What runs a node with the model's layer `key`, whatever that is by then: it may have been replaced."""
+
+    key: str
+    run: Run = lambda layer, *given: layer(*given)
 
 
 class OnnxModel(nn.Module):
     """The graph of an ONNX file: its layers are modules, named after their weights, and all else functions.
 
-    `nodes` are each a name, a function, the names of what it takes, and those of what it gives.
+    `nodes` are each a name, a function or OnLayer, the names of what it takes, and those of what it gives.
     """
 
     def __init__(self, layers: dict[str, nn.Module], constants: dict[str, Any], inputs: list[str]) -> None:
         super().__init__()
         for name, layer in layers.items():
             self.add_module(name, layer)
-        self.nodes: list[tuple[str, Run, list[str], list[str]]] = []
+        self.nodes: list[Node] = []
         self.constants, self.inputs, self.outputs = constants, inputs, [""]
 
     def forward(self, *inputs: torch.Tensor) -> Any:
@@ -81,7 +92,8 @@ class OnnxModel(nn.Module):
         found: dict[str, Any] = {"": None} | self.constants | dict(zip(self.inputs, inputs, strict=True))
         for name, run, takes, gives in self.nodes:
             try:
-                given = run(*(found[one] for one in takes))
+                call = partial(run.run, self.get_submodule(run.key)) if isinstance(run, OnLayer) else run
+                given = call(*(found[one] for one in takes))
             except InputError:
                 raise
             except Exception as error:  # sizes that do not fit each other
@@ -134,7 +146,7 @@ class _Reader:
         self.uses = Counter(name for node in self.nodes for name in node.input) + Counter(self.outputs)
         self.layers: OrderedDict[str, nn.Module] = OrderedDict()
         self.made_by: dict[str, str] = {}  # the module that gives an output
-        self.program: list[tuple[str, Run, list[str], list[str]]] = []
+        self.program: list[Node] = []
 
     def model(self) -> OnnxModel:
         known = {*self.inputs, *self.constants, ""}
@@ -179,11 +191,11 @@ class _Reader:
             self.constants |= zip(node.output, _computed(node, name, self.opset, arrays), strict=False)
             return
         run, takes = self._run(node, name, facts)
-        if node.op_type in _COMPUTED:
+        if node.op_type in _COMPUTED and not isinstance(run, OnLayer):
             run = _of_shapes(node, name, self.opset, takes, run)
         self.program.append((name, run, takes, list(node.output)))
 
-    def _run(self, node: Any, name: str, facts: Facts) -> tuple[Run, list[str]]:
+    def _run(self, node: Any, name: str, facts: Facts) -> tuple[Run | OnLayer, list[str]]:
         """Return what runs a node, and the names of what it takes."""
         kind, takes = node.op_type, list(node.input)
         constants = [self.constants.get(one) for one in takes]
@@ -216,7 +228,7 @@ class _Reader:
         if kind in ("MaxPool", "AveragePool"):
             return _pooling(name, kind, facts), takes[:1]
         if kind in ("LSTM", "GRU"):
-            return self._recurrent(node, name, facts, constants), takes[:1]
+            return self._recurrent(node, name, facts, constants), [takes[0], *takes[5:7]]
         if kind == "Gather" and constants[0] is not None and constants[0].ndim == 2 and constants[0].dtype.kind == "f":
             if facts.get("axis", 0) != 0 or takes[1] in self.constants:
                 raise InputError(f"node {name} gathers from a constant, expected rows of it that the input names")
@@ -227,7 +239,7 @@ class _Reader:
             raise InputError(f"node {name} is a {kind}, which cannot be read")
         return made, takes
 
-    def _gemm(self, node: Any, name: str, facts: Facts, arrays: list[Any]) -> tuple[Run, list[str]]:
+    def _gemm(self, node: Any, name: str, facts: Facts, arrays: list[Any]) -> tuple[OnLayer, list[str]]:
         if facts.get("alpha", 1.0) != 1 or facts.get("beta", 1.0) != 1 or facts.get("transA", 0):
             raise InputError(f"node {name} must have alpha and beta of 1 and no transA")
         weights, *biases = _floats(name, arrays, 1, 2)
@@ -242,7 +254,7 @@ class _Reader:
         alone = self.uses[data] == 1 and isinstance(module, nn.Linear) and module.bias is None
         return alone and array.size == module.out_features and array.shape[-1:] == (array.size,)  # type: ignore[union-attr]
 
-    def _linear(self, node: Any, name: str, weights: Any, bias: Any) -> Run:
+    def _linear(self, node: Any, name: str, weights: Any, bias: Any) -> OnLayer:
         if 0 in weights.shape:
             raise InputError(f"node {name} has weights of {weights.shape[0]} x {weights.shape[1]}, expected some")
         if bias is not None:
@@ -255,25 +267,24 @@ class _Reader:
             linear.bias.data = torch.from_numpy(np.array(bias, np.float32))
         return self._module(node, name, linear)
 
-    def _recurrent(self, node: Any, name: str, facts: Facts, constants: list[Any]) -> Run:
+    def _recurrent(self, node: Any, name: str, facts: Facts, constants: list[Any]) -> OnLayer:
         kind, direction = node.op_type, facts.get("direction", b"forward")
-        later = [constants[place] if place < len(constants) else None for place in range(8)]
-        if any(node.input[place] and later[place] is None for place in range(3, len(node.input)) if node.input[place]):
-            raise InputError(f"node {name} takes a state that is computed, expected none, or zeros")
-        states = [array for array in later[5:7] if array is not None]
+        later = [constants[place] if place < len(constants) else None for place in range(4)]
+        takes = [node.input[place] if place < len(node.input) else "" for place in range(8)]
+        if any(one and array is None for one, array in zip(takes[1:4], later[1:], strict=True)):
+            raise InputError(f"node {name} has weights that are computed, expected constants")
         if (
             facts.get("layout", 0)
-            or direction not in (b"forward", b"bidirectional")
-            or later[4] is not None
-            or later[7] is not None
-            or any(array.any() for array in states)
+            or direction not in (b"forward", b"reverse", b"bidirectional")
+            or takes[4]
+            or takes[7]
             or facts.get("input_forget", 0)
             or {"activations", "clip"} & facts.keys()
             or (kind == "GRU" and not facts.get("linear_before_reset", 0))
         ):
             raise InputError(
-                f"node {name} must be a {kind} as PyTorch writes it: forward or bidirectional, its usual functions, "
-                "from a state of zeros, a GRU with linear_before_reset"
+                f"node {name} must be a {kind} as PyTorch writes it: without lengths, peepholes, clipping and "
+                "functions of its own, a GRU with linear_before_reset"
             )
         weights, states_in, *bias = _floats(name, [array for array in later[1:4] if array is not None], 2, 3)
         gates, two = (4 if kind == "LSTM" else 3), direction == b"bidirectional"
@@ -292,25 +303,38 @@ class _Reader:
             for part, array in parts.items():
                 blocks = array.reshape(gates, hidden, -1)[order].reshape(array.shape)
                 getattr(module, f"{part}_l0{suffix}").data = torch.from_numpy(np.array(blocks, np.float32))
-        module_run = self._module(node, name, module)
+        reverse = direction == b"reverse"
 
-        def run(x: torch.Tensor) -> list[torch.Tensor]:
-            every, last = module_run(x.transpose(0, 1))
-            split = every.reshape(*every.shape[:2], 1 + two, hidden)
+        def run(layer: nn.Module, x: torch.Tensor, *before: Any) -> list[torch.Tensor]:
+            rows = x.transpose(0, 1).flip(1) if reverse else x.transpose(0, 1)
+            every, last = layer(rows, _first_state(kind, before))
+            split = (every.flip(1) if reverse else every).reshape(*every.shape[:2], 1 + two, hidden)
             return [split.permute(1, 2, 0, 3), *(last if isinstance(last, tuple) else (last,))]
 
-        return run
+        return replace(self._module(node, name, module), run=run)
 
-    def _module(self, node: Any, name: str, module: nn.Module) -> Run:
+    def _module(self, node: Any, name: str, module: nn.Module) -> OnLayer:
         key = module_name(name, self.layers)
         self.layers[key] = module
         self.made_by[node.output[0]] = key
-        return lambda *given: self.layers[key](*given)
+        return OnLayer(key)
 
     def _name(self, node: Any) -> str:
         """Return a module's name: that of its weights without ".weight", or the node's own, or its kind."""
         weights = next((name for name in node.input if name in self.constants and name.endswith(".weight")), "")
         return module_name(weights.removesuffix(".weight") or node.name or node.op_type.lower(), ())
+
+
+def _first_state(kind: str, given: Sequence[Any]) -> Any:
+    """Return a recurrent layer's first state as PyTorch takes it: None for what is known to be zeros."""
+    if not any(one is not None and (isinstance(one, torch.Tensor) or one.any()) for one in given):
+        return None
+    tensors = [_tensor(one) for one in given]
+    if kind == "GRU":
+        return tensors[0]
+    known = next(one for one in tensors if one is not None)
+    h, c = (torch.zeros_like(known) if one is None else one for one in (*tensors, None)[:2])
+    return h, c
 
 
 def _computed(node: Any, name: str, opset: int, arrays: dict[str, Any]) -> list[Any]:

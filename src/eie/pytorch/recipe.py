@@ -49,7 +49,7 @@ class Prune(Train):
     """Pruning by magnitude to `density` of every layer's weights, or of all layers' together with `scope = "global"`.
 
     "gradual" lowers the density along a cubic during the share `ramp` of the epochs; "one-shot" prunes before the first
-    epoch. Both train the weights kept. With `regrow` a pruned weight can be kept again later.
+    epoch. Both train the weights kept. With `regrow` a pruned weight can be kept again later, beginning at zero.
     """
 
     density: float = Field(default=0.1, gt=0, le=1)

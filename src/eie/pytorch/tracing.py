@@ -319,13 +319,7 @@ class _Reader:
         given = [one if isinstance(one, Value) else self.builder.constant(one, f"{name}.state") for one in state]
         memory = module.kind == "lstm" and any(user.args[1] == 2 and user in self.needed for user in node.users)
         step = Recurrent(name, module.kind, steps, features, product, False, bool(given), memory)
-        found = self.builder.add(step, value, *given)
-        end = steps * hidden
-        every = Value(found.sources, (1, steps, hidden), np.arange(end) if memory else None)
-        last: list[Any] = [every, self.builder.move([every], lambda places: places[:, -1]), None]
-        if memory:
-            last[2] = Value(found.sources, (1, hidden), np.arange(end, end + hidden))
-        return last
+        return [*self.builder.recur(step, value, *given), None]  # a memory that is not given is read by nobody
 
     def _products(self, module: nn.Module, name: str) -> tuple[Layer | Dense, ...]:
         assert isinstance(module, Target | nn.Embedding)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from eie.errors import InputError
 from eie.model.network import Network
 from eie.program.hardware import Hardware
 from eie.program.lowering import Program, lower
 from eie.silicon.parameters import Parameters
 from eie.silicon.sources import c_header, copy_sources, source_files
+from eie.support.output_files import atomic_folder
 
 __all__ = ["export"]
 
@@ -26,21 +25,12 @@ def export(network: Network, hardware: Hardware, folder: Path) -> Parameters:
     registers of `eie_axi` for C; `memory/` has, per layer
     and pass, images for $readmemh: pointers and weights per PE, codebook and bias. It appears whole or not at all.
     """
-    if folder.exists():
-        raise InputError(f"{folder} exists already: name a new folder")
-    if not folder.parent.is_dir():
-        raise InputError(f"cannot write {folder}: the folder {folder.parent} does not exist")
-    program = lower(network, replace(hardware, batched=True))
-    parameters = Parameters.of(program)
-    try:
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            target = Path(temporary) / folder.name
-            (target / "memory").mkdir(parents=True)
-            _write_sources(target, parameters)
-            _write_images(target / "memory", program, parameters)
-            target.rename(folder)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
+    with atomic_folder(folder) as target:
+        program = lower(network, replace(hardware, batched=True))
+        parameters = Parameters.of(program)
+        (target / "memory").mkdir()
+        _write_sources(target, parameters)
+        _write_images(target / "memory", program, parameters)
     return parameters
 
 

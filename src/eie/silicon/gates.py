@@ -27,19 +27,28 @@ __all__ = ["Instance", "Netlist", "run_gates", "synthesise_pe"]
 
 @dataclass(frozen=True)
 class Instance:
-    """One cell: its unit ("" for the PE's own), its kind, and the net at each pin; -1 is a constant."""
+    """One cell: its unit ("" for the PE's own), its kind, and the net at each pin; -1 is a constant.
+
+    `clock_tree` is a buffer that was built to carry the clock.
+    """
 
     unit: str
     cell: str
     pins: dict[str, int] = field(repr=False)
+    clock_tree: bool = False
 
 
 @dataclass(frozen=True)
 class Netlist:
-    """The PE's cells, and each net's place in a trace: (scope, name, bit)."""
+    """The PE's cells, and each net's place in a trace: (scope, name, bit).
+
+    `wires_ff` is the capacitance of each net's wires, where they are known; `verilog` the file that holds the netlist.
+    """
 
     instances: tuple[Instance, ...] = field(repr=False)
     nets: dict[int, tuple[str, str, int]] = field(repr=False)
+    wires_ff: dict[int, float] = field(default_factory=dict, repr=False)
+    verilog: str = "mapped.v"
 
 
 def synthesise_pe(folder: Path, parameters: Parameters, *, gated: bool) -> Netlist:
@@ -94,8 +103,9 @@ def run_gates(
     library: CellLibrary,
     phases: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint64]],
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """Run what `synthesise_pe` left in `folder`: fill, run and read, each (cycles, INPUTS).
+    """Run `netlist`, whose Verilog is in `folder` beside what `synthesise_pe` left there.
 
+    The phases are to fill, run and read, each (cycles, INPUTS).
     Returns the outputs of the last two phases, (cycles, OUTPUTS), and each net's toggles while it ran, (nets,).
     """
     used = {instance.cell for instance in netlist.instances}
@@ -115,7 +125,7 @@ def run_gates(
         *("--trace-underscore", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--top-module", "pe", "--Mdir", "obj"),
         # Compiling takes far longer than running: hence -O0.
         *("-o", "../gates", "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"),
-        *("used.v", "mapped.v", "memories.v", "sram.sv", "harness.cpp"),
+        *("used.v", netlist.verilog, "memories.v", "sram.sv", "harness.cpp"),
     ]
     built = subprocess.run(
         command,

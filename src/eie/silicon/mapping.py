@@ -18,7 +18,17 @@ from eie.silicon.memory_cells import Size, memory_commands
 from eie.silicon.sources import copy_sources, default_parameters, source_files
 from eie.silicon.yosys import run_yosys
 
-__all__ = ["PERIOD_NS", "clock_gate_cell", "longest_path", "map_unit"]
+__all__ = [
+    "PERIOD_NS",
+    "SLACK_REPORTS",
+    "clock_gate_cell",
+    "constant_cells",
+    "longest_path",
+    "map_unit",
+    "not_read_early",
+    "worst_slack",
+    "write_unsigned",
+]
 
 PERIOD_NS = 1.15  # the paper's critical path
 
@@ -26,6 +36,11 @@ PERIOD_NS = 1.15  # the paper's critical path
 _ABC = "+strash;ifraig;scorr;dch;map,{D};topo;buffer,-c,-N,16;topo;upsize,{D};dnsize,{D}"
 _LOGIC_PS = 900  # what the period leaves between two registers
 _LEAST_GATED = 3  # flip-flops with one enable, for a clock gate to be smaller than their multiplexers
+# OpenSTA's commands whose answers `worst_slack` reads.
+SLACK_REPORTS = (
+    "report_checks -path_delay max -digits 4",
+    "report_checks -path_delay max -digits 4 -to [concat [all_registers -edge_triggered -data_pins] [all_outputs]]",
+)
 _PE_UNITS = ("act_queue", "ptr_read", "spmat_read", "arithm_unit", "act_rw")
 
 
@@ -45,7 +60,8 @@ def map_unit(
     copy_sources(folder)
     # Without a driving cell, ABC assumes that registers drive any load, and leaves their fan-out unbuffered.
     (folder / "drive.constr").write_text("set_driving_cell BUF_X1\nset_load 5.0 [all_outputs]\n")
-    gate = clock_gate_cell((folder / "cells.lib").read_text())
+    library = (folder / "cells.lib").read_text()
+    gate, ties = clock_gate_cell(library), constant_cells(library)
     if gate is not None:
         (folder / "clock_gate.v").write_text(gate)
     sets = " ".join(f"-set {name} {parameters[name]}" for name in default_parameters(unit) if name in parameters)
@@ -64,6 +80,7 @@ def map_unit(
         f'abc -liberty cells.lib -constr drive.constr -D {_LOGIC_PS} -script "{_ABC}"',
         "setattr -mod -unset keep_hierarchy *low_gate* *data_gate*",
         "flatten",
+        *([f"hilomap -singleton -hicell {ties[0]} -locell {ties[1]}"] if ties else []),
         "opt_clean -purge",
         "tee -q -o stat.json stat -json -liberty cells.lib",
         "splitnets",
@@ -105,6 +122,17 @@ def clock_gate_cell(liberty: str) -> str | None:
     return f"module clock_gate(input clk, input enable, output gated);\n{found[min(found)]}endmodule\n"
 
 
+def constant_cells(liberty: str) -> tuple[str, str] | None:
+    """Return the library's cells of the constants 1 and 0, each as "CELL PIN"; None where it lacks one."""
+    found: dict[str, str] = {}
+    for cell in re.split(r"\bcell\s*\(", liberty)[1:]:
+        if kind := re.search(r'\bfunction\s*:\s*"([01])"', cell):
+            pin = re.split(r"\bpin\s*\(", cell[: kind.start()])[-1].partition(")")[0].strip(' "')
+            name = cell.partition(")")[0].strip(' "')
+            found.setdefault(kind.group(1), f"{name} {pin}")
+    return (found["1"], found["0"]) if len(found) == 2 else None
+
+
 def longest_path(folder: Path, unit: str) -> float | None:
     """Return the longest path of mapped.v in `folder` with its end's setup time, in ns; None without OpenSTA.
 
@@ -112,34 +140,45 @@ def longest_path(folder: Path, unit: str) -> float | None:
     """
     if shutil.which("sta") is None:
         return None
-    netlist = (folder / "mapped.v").read_text()
-    (folder / "unsigned.v").write_text(re.sub(r"\bsigned ", "", netlist))  # the reader knows no signed port
+    write_unsigned(folder)
     (folder / "sta.tcl").write_text(
         "read_liberty cells.lib\nread_liberty memories.lib\nread_verilog unsigned.v\n"
         f"link_design {unit}\n"
         f"if {{[llength [get_ports -quiet clk]]}} {{ create_clock -name clk -period {PERIOD_NS} [get_ports clk] }} "
         f"else {{ create_clock -name clk -period {PERIOD_NS} }}\n"
         "set_input_delay 0 -clock clk [all_inputs]\nset_output_delay 0 -clock clk [all_outputs]\n"
-        f"{_not_read_early(unit)}report_checks -path_delay max -digits 4\n"
-        "report_checks -path_delay max -digits 4 "
-        "-to [concat [all_registers -edge_triggered -data_pins] [all_outputs]]\n"
-        "exit\n"
+        f"{not_read_early(unit)}" + "\n".join([*SLACK_REPORTS, "exit"]) + "\n"
     )
     done = subprocess.run(["sta", "-exit", "sta.tcl"], cwd=folder, capture_output=True, text=True, check=False)
-    slacks = re.findall(r"(-?[0-9.]+)\s+slack", done.stdout)  # one of each group of paths
+    slack = worst_slack(done.stdout)
     said = done.stdout + done.stderr
     # It goes on after an error, and may end with exit code 0.
     error = next((line for line in said.splitlines() if re.match(r"(Error|.*\berror\b)", line)), "")
-    if done.returncode != 0 or error or not slacks:
+    if done.returncode != 0 or error or slack is None:
         raise ToolError(f"OpenSTA found no longest path of {unit}: {(error or said).strip()[-300:]}")
-    # A latch that is open when its data arrive has slack 0, and the path goes on through it.
-    return PERIOD_NS - min(slack for slack in map(float, slacks) if slack != 0.0)
+    return PERIOD_NS - slack
 
 
-def _not_read_early(unit: str) -> str:
-    """Return the exception for latches that are open before the edge: no word is read in the cycle that writes it.
+def write_unsigned(folder: Path) -> None:
+    """Write mapped.v of `folder` as unsigned.v, for OpenSTA, whose reader knows no signed port."""
+    netlist = (folder / "mapped.v").read_text()
+    (folder / "unsigned.v").write_text(re.sub(r"\bsigned ", "", netlist))
 
-    They are the queue's slots, which are then free, and the codebook, which is written in I/O mode.
+
+def worst_slack(reports: str) -> float | None:
+    """Return the worst slack of the answers to `SLACK_REPORTS`, one of each group of paths; None if there is none.
+
+    A latch that is open when its data arrive has slack 0, and the path goes on through it.
+    """
+    slacks = [float(slack) for slack in re.findall(r"(-?[0-9.]+)\s+slack", reports)]
+    return min((slack for slack in slacks if slack != 0.0), default=None)
+
+
+def not_read_early(unit: str) -> str:
+    """Return, as OpenSTA's Tcl, the exception for latches that are open before the edge.
+
+    No word is read in the cycle that writes it: they are the queue's slots, which are then free, and the codebook,
+    which is written in I/O mode.
     """
     prefix = "" if unit in ("act_queue", "arithm_unit") else "(^|/)(queue|arithmetic)/"
     return (

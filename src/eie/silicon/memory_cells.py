@@ -1,4 +1,4 @@
-"""The memories as cells for timing: one Liberty cell per size, its access time from CACTI's figures.
+"""The memories as cells for timing and power: one Liberty cell per size, with CACTI's access time, area and energy.
 
 A cell's name is `sram_WORDSxBITS`. Its output follows the clock edge by the access time; its inputs' setup time, which
 CACTI does not report, is 0.
@@ -6,9 +6,12 @@ CACTI does not report, is 0.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from eie.cost import load_technology
+from eie.cost.memory import MemoryPoint
 from eie.errors import InputError
 
 __all__ = [
@@ -16,9 +19,13 @@ __all__ = [
     "MEMORY_TECHNOLOGY",
     "Size",
     "access_ns",
+    "cell_name",
+    "cell_size",
     "memory_commands",
     "memory_library",
     "memory_models",
+    "memory_point",
+    "memory_ports",
     "memory_sizes",
 ]
 
@@ -38,29 +45,32 @@ def memory_sizes(parameters: Mapping[str, int]) -> tuple[Size, ...]:
     return tuple(dict.fromkeys(sizes))
 
 
-def access_ns(words: int, bits: int, memories: str = MEMORIES) -> float:
-    """Return the access time of the smallest memory in the set that holds as much, of those the nearest in width.
+def memory_point(words: int, bits: int, memories: str = MEMORIES) -> MemoryPoint:
+    """Return the smallest memory in the set that holds as much, of those the nearest in width; one whose time is known.
 
-    Where the set has no access time for it, the cycle time stands in. Raises InputError for a set that there is not,
-    and for a memory larger than all of the set.
+    Raises InputError for a set that there is not, and for a memory larger than all of the set.
     """
     points = load_technology(MEMORY_TECHNOLOGY).memory_set(memories).points
-    timed = [(point, point.access_ns or point.cycle_ns) for point in points]
-    enough = [(p, time) for p, time in timed if time is not None and 8 * p.capacity_bytes >= words * bits]
+    enough = [p for p in points if (p.access_ns or p.cycle_ns) and 8 * p.capacity_bytes >= words * bits]
     if not enough:
         raise InputError(
             f"no memory of the set {memories!r} holds {words} words of {bits} bits: the largest has "
             f"{max(p.capacity_bytes for p in points)} bytes"
         )
-    _, time = min(enough, key=lambda one: (one[0].capacity_bytes, abs(one[0].width_bits - bits)))
-    return time
+    return min(enough, key=lambda one: (one.capacity_bytes, abs(one.width_bits - bits)))
+
+
+def access_ns(words: int, bits: int, memories: str = MEMORIES) -> float:
+    """Return the access time of `memory_point`; where the set has none for it, the cycle time stands in."""
+    point = memory_point(words, bits, memories)
+    return point.access_ns or point.cycle_ns or math.nan
 
 
 def memory_commands(sizes: Collection[Size]) -> list[str]:
     """Return the Yosys commands that give every instance of `sram` its size's cell, which memories.lib has."""
     commands = ["read_liberty -lib memories.lib"]
     for words, bits in sizes:
-        cell = _name(words, bits)
+        cell = cell_name(words, bits)
         commands += [
             f"chtype -set {cell} t:sram r:WORDS={words} %i r:WORD_BITS={bits} %i",
             f"setparam -unset WORDS -unset WORD_BITS t:{cell}",
@@ -83,7 +93,7 @@ def memory_library(sizes: Collection[Size], memories: str = MEMORIES) -> str:
             *(f"  {kind}_threshold_pct_{edge} : 50.0;" for kind in ("input", "output") for edge in ("rise", "fall")),
             *(f"  slew_lower_threshold_pct_{edge} : 30.0;" for edge in ("rise", "fall")),
             *(f"  slew_upper_threshold_pct_{edge} : 70.0;" for edge in ("rise", "fall")),
-            *(line for words, bits in sizes for line in _cell(words, bits, access_ns(words, bits, memories))),
+            *(line for words, bits in sizes for line in _cell(words, bits, memories)),
             "}",
             "",
         ]
@@ -93,19 +103,39 @@ def memory_library(sizes: Collection[Size], memories: str = MEMORIES) -> str:
 def memory_models(sizes: Collection[Size]) -> str:
     """Return a Verilog module per cell, which behaves as `sram`."""
     return "".join(
-        f"module {_name(words, bits)}(input clk, input read, input write, "
-        f"input [{max(1, (words - 1).bit_length()) - 1}:0] address, input [{bits - 1}:0] write_data, "
+        f"module {cell_name(words, bits)}(input clk, input read, input write, "
+        f"input [{_address_bits(words) - 1}:0] address, input [{bits - 1}:0] write_data, "
         f"output [{bits - 1}:0] read_data);\n  sram #(.WORD_BITS({bits}), .WORDS({words})) memory (.*);\nendmodule\n"
         for words, bits in sizes
     )
 
 
-def _name(words: int, bits: int) -> str:
+def cell_name(words: int, bits: int) -> str:
+    """Return the name of the cell of a size."""
     return f"sram_{words}x{bits}"
 
 
-def _cell(words: int, bits: int, access: float) -> list[str]:
-    name, address = _name(words, bits), max(1, (words - 1).bit_length())
+def cell_size(cell: str) -> Size | None:
+    """Return the size of the memory that a cell's name says; None for any other cell."""
+    found = re.fullmatch(r"sram_(\d+)x(\d+)", cell)
+    return None if found is None else (int(found.group(1)), int(found.group(2)))
+
+
+def memory_ports(words: int, bits: int) -> Iterator[tuple[str, str]]:
+    """Give each of a cell's pins and its direction, buses bit by bit."""
+    yield from (("clk", "input"), ("read", "input"), ("write", "input"))
+    yield from ((f"address[{bit}]", "input") for bit in range(_address_bits(words)))
+    yield from ((f"write_data[{bit}]", "input") for bit in range(bits))
+    yield from ((f"read_data[{bit}]", "output") for bit in range(bits))
+
+
+def _address_bits(words: int) -> int:
+    return max(1, (words - 1).bit_length())
+
+
+def _cell(words: int, bits: int, memories: str) -> list[str]:
+    name, address = cell_name(words, bits), _address_bits(words)
+    access, price = access_ns(words, bits, memories), memory_point(words, bits, memories)
     checked = [
         line
         for kind in ("setup_rising", "hold_rising")
@@ -138,10 +168,17 @@ def _cell(words: int, bits: int, access: float) -> list[str]:
         *(line for width in sorted({address, bits}) for line in _bus_type(name, width)),
         f"  cell ({name}) {{",
         "    is_macro_cell : true;",
+        f"    area : {price.area_um2:g};",
+        f"    cell_leakage_power : {price.leakage_mw * 1e6:g};",  # nW
         "    pin (clk) {",
         "      direction : input;",
         "      clock : true;",
         "      capacitance : 1.0;",
+        "      internal_power () {",
+        '        when : "read";',
+        *_scalars(("rise_power",), price.read_pj * 1e3),  # fJ
+        *_scalars(("fall_power",), 0.0),
+        "      }",
         "    }",
         *pins,
         *buses,
@@ -171,9 +208,9 @@ def _bus_type(name: str, width: int) -> list[str]:
     ]
 
 
-def _scalars(kinds: tuple[str, str], nanoseconds: float) -> list[str]:
+def _scalars(kinds: Sequence[str], value: float) -> list[str]:
     return [
         line
         for kind in kinds
-        for line in (f"        {kind} (scalar) {{", f'          values ("{nanoseconds:g}");', "        }")
+        for line in (f"        {kind} (scalar) {{", f'          values ("{value:g}");', "        }")
     ]

@@ -1,7 +1,7 @@
 """Power of one processing element from a gate-level run of real data: toggles times a cell library's energies.
 
 Per unit, and apart for clock, registers and combinational cells, as the paper's Table II has it. Left out: the SRAM
-macros, wires, and the buffers of a clock tree.
+macros; and wires and the buffers of a clock tree, unless the netlist is one that was placed and routed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from eie.program.lowering import lower_run
 from eie.silicon.gates import Netlist, run_gates, synthesise_pe
 from eie.silicon.liberty import CellLibrary, read_library
 from eie.silicon.mapping import longest_path
-from eie.silicon.memory_cells import memory_library, memory_sizes
+from eie.silicon.memory_cells import MEMORIES, memory_library, memory_sizes
 from eie.silicon.parameters import Parameters
 from eie.silicon.stimulus import COMPARED, INPUTS, OUTPUTS, Stimulus, record_stimulus
 from eie.silicon.yosys import read_liberty_text, require_yosys
@@ -101,6 +101,8 @@ def pe_power(
     pe: int = 0,
     cycles: int = 2000,
     gated: bool = True,
+    memories: str = MEMORIES,
+    route: Callable[[Path], tuple[Netlist, float | None]] | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> PePower:
     """Return the power of PE `pe` while the chip runs the network's first layer on one input vector.
@@ -108,6 +110,7 @@ def pe_power(
     The PE is synthesised for the cell library `liberty`, its gates are run on what the stepped chip shows at its ports
     for at most `cycles` cycles, and every output of every cycle is compared. A transition's energy is looked up at
     `eie.silicon.liberty.SLEW_NS` and the net's load, the mean of rise, fall and arcs; a flip-flop's outputs count once.
+    `route` is given the folder with the mapped PE, and returns the netlist to run instead, with its longest path in ns.
     Raises ToolError where the gates and the stepped chip differ or a tool fails, InputError as the steps do, and
     MissingExtra for missing tools.
     """
@@ -120,10 +123,13 @@ def pe_power(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "cells.lib").write_text(text)
-        (folder / "memories.lib").write_text(memory_library(memory_sizes(parameters.verilog())))
+        (folder / "memories.lib").write_text(memory_library(memory_sizes(parameters.verilog()), memories))
         log("synthesising the PE")
         netlist = synthesise_pe(folder, parameters, gated=gated)
-        delay_ns = longest_path(folder, "pe")
+        if route is None:
+            delay_ns = longest_path(folder, "pe")
+        else:
+            netlist, delay_ns = route(folder)
         log(f"building and running its {len(netlist.instances):,} cells")
         outputs, toggles = run_gates(folder, netlist, library, (stimulus.filling, stimulus.running, stimulus.reading))
     ran = len(stimulus.running)
@@ -169,14 +175,14 @@ def _compare_sums(found: npt.NDArray[np.uint64], expected: npt.NDArray[np.int64]
 def _units(
     netlist: Netlist, library: CellLibrary, toggles: npt.NDArray[np.int64], duration_ns: float
 ) -> tuple[UnitPower, ...]:
-    load: dict[int, float] = defaultdict(float)  # fF on each net
-    clocks: set[int] = set()  # nets that drive a clock pin
+    load: dict[int, float] = defaultdict(float, netlist.wires_ff)  # fF on each net
+    clocks: set[int] = set()  # nets that drive a clock pin or a buffer of the clock tree
     for instance in netlist.instances:
         for name, net in instance.pins.items():
             pin = library.cells[instance.cell].pins[name]
             if not pin.output and net >= 0:
                 load[net] += pin.capacitance
-                if pin.clock:
+                if pin.clock or instance.clock_tree:
                     clocks.add(net)
     place = {net: row for row, net in enumerate(sorted(netlist.nets))}
     energy: dict[tuple[str, str], float] = defaultdict(float)  # fJ by unit and part
@@ -185,7 +191,9 @@ def _units(
     cells: dict[str, int] = defaultdict(int)
     for instance in netlist.instances:
         cell = library.cells[instance.cell]
-        kind = "clock" if cell.gates_clock else "register" if cell.sequential else "combinational"
+        kind = (
+            "clock" if cell.gates_clock or instance.clock_tree else "register" if cell.sequential else "combinational"
+        )
         cells[instance.unit] += 1
         leakage[instance.unit, kind] += cell.leakage
         area[instance.unit, kind] += cell.area
@@ -211,8 +219,13 @@ def _units(
     for instance in netlist.instances:
         for name, net in instance.pins.items():
             pin = library.cells[instance.cell].pins[name]
-            if pin.clock and not pin.output and net >= 0 and net not in driven:
+            if net in clocks and (pin.clock or instance.clock_tree) and net not in driven:
                 energy[instance.unit, "clock"] += 0.5 * pin.capacitance * library.voltage**2 * int(toggles[place[net]])
+    for net, capacitance in netlist.wires_ff.items():
+        if net not in driven:
+            energy["", "clock" if net in clocks else "combinational"] += (
+                0.5 * capacitance * library.voltage**2 * int(toggles[place[net]])
+            )
 
     def part(unit: str, kind: str) -> Cells:
         leaked = leakage[unit, kind] * 1e-6

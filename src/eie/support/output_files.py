@@ -10,7 +10,7 @@ from pathlib import Path
 
 from eie.errors import InputError
 
-__all__ = ["atomic_write", "existing_file", "require_folder", "require_output"]
+__all__ = ["atomic_folder", "atomic_write", "existing_file", "require_folder", "require_output"]
 
 
 @contextmanager
@@ -34,6 +34,26 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder; rename it to `folder`, which must not exist yet, if the block succeeds.
+
+    Raises InputError if `folder` exists, cannot be made, or the disk is full; nothing is left of it then.
+    """
+    if folder.exists():
+        raise InputError(f"{folder} exists already: name a new folder")
+    if not folder.parent.is_dir():
+        raise InputError(f"cannot write {folder}: the folder {folder.parent} does not exist")
+    try:
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            target = Path(temporary) / folder.name
+            target.mkdir()
+            yield target
+            target.rename(folder)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
 
 
 def require_output(path: Path | None, what: str, endings: Sequence[str] = ()) -> None:
