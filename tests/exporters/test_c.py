@@ -20,7 +20,7 @@ from eie.exporters.c import CProgram, write_c
 from eie.model.network import Layer, Network
 from eie.model.numerics import Formats
 from eie.program.arithmetic import chip_layer
-from eie.steps import Activation, Convolution, Dense, Image, Pooling, Recurrent, Window
+from eie.steps import Activation, Convolution, Dense, Image, Pooling, Recurrent, Sum, Window
 from exporters.c_programs import build, graph, inputs_for, random_layer, random_network, run, write_with_cases
 from networks import graph_network, image_network, sequence_network
 
@@ -32,16 +32,18 @@ pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc on t
 
 
 def case(make: Any, seed: int, numerics: str, folder: Path) -> CProgram:
-    """Write the network of a seed with its cases; in `chip`, of any number of bits."""
-    rng = np.random.default_rng(seed)
-    network = make(rng, numerics)
-    inputs = inputs_for(network, rng)
-    if numerics == "chip":
-        bits = int(rng.choice([16, 16, 8, 2, 11]))
-        network = eie.calibrate(
-            network, inputs[:6], value_bits=bits, accumulator_bits=max(bits, int(rng.choice([16, 24, 31])))
-        )
-    return write_with_cases(network, inputs, folder, numerics)
+    """Write a network of a seed with its cases; in `chip`, of any number of bits."""
+    for attempt in range(100):
+        rng = np.random.default_rng((seed, attempt))
+        network = make(rng, numerics)
+        inputs = inputs_for(network, rng)
+        if numerics == "chip":
+            bits, more = int(rng.choice([16, 16, 8, 11])), int(rng.choice([0, 8, 15]))
+            network = eie.calibrate(network, inputs[:6], value_bits=bits, accumulator_bits=bits + more)
+        program = write_with_cases(network, inputs, folder, numerics)
+        if program is not None:
+            return program
+    raise AssertionError("no network whose outputs depend on its inputs")
 
 
 @pytest.mark.parametrize(("numerics", "compiler"), [("int8", SANITIZED), ("chip", GCC)])
@@ -55,6 +57,16 @@ def test_every_step_gives_the_sessions_bits(numerics: str, compiler: list[str], 
 def test_awkward_networks_give_the_sessions_bits(numerics: str, tmp_path: Path) -> None:
     """Strides, paddings, dilations, empty rows and matrices, long gaps, codebooks of 1 to 8 bits."""
     program = case(random_network, 4, numerics, tmp_path / "c")
+    assert run(build(program, tmp_path / "c", GCC)) == 0
+
+
+def test_what_is_read_again_is_not_overwritten(tmp_path: Path) -> None:
+    """A sum takes the place of its first term, but not where that is another of its terms, too."""
+    rng = np.random.default_rng(12)
+    steps = (random_layer(rng, "a", 9, 6), Activation("b", 9, "tanh"), Sum("s", 9, 3), Sum("t", 9))
+    network = Network(steps, "again", ((-1,), (0,), (0, 1, 0), (2, 2)))
+    program = write_with_cases(network, inputs_for(network, rng), tmp_path / "c", "int8")
+    assert program is not None
     assert run(build(program, tmp_path / "c", GCC)) == 0
 
 
@@ -82,7 +94,7 @@ def test_a_layer_is_that_of_the_readable_references(tmp_path: Path) -> None:
     """One layer, through main.c: the outputs of int8.py and of the chip's arithmetic in NumPy."""
     rng = np.random.default_rng(2)
     x = rng.normal(size=(4, 30)).astype(np.float32)
-    (layer,) = eie.calibrate(Network((random_layer(rng, "fc", 20, 30, code_bits=4),)), x).layers
+    (layer,) = eie.calibrate(Network((random_layer(rng, "fc", 20, 30),)), x).layers
     network = Network((layer,), "one")
     found = outputs_of(write_c(network, tmp_path / "int8"), tmp_path / "int8", x)
     assert np.array_equal(found, [int8_layer(layer, vector).outputs for vector in x])
@@ -133,7 +145,7 @@ def test_weights_that_are_not_compressed_convolve(tmp_path: Path) -> None:
 def test_integers_in_and_out(tmp_path: Path) -> None:
     """Where all is integers between the inputs and the outputs, a function takes and gives them."""
     rng = np.random.default_rng(7)
-    layers = random_layer(rng, "a", 6, 9, code_bits=4), random_layer(rng, "b", 3, 6, code_bits=3)
+    layers = random_layer(rng, "a", 6, 9), random_layer(rng, "b", 3, 6)
     x = rng.normal(size=(1, 9)).astype(np.float32)
     network = eie.calibrate(Network(layers, "fixed"), x)
     write_c(network, tmp_path / "c", "chip")
@@ -200,7 +212,7 @@ def test_the_weights_are_as_small_as_in_the_encoding(tmp_path: Path) -> None:
 def test_no_name_gets_out_of_its_place(name: str, tmp_path: Path) -> None:
     """Whatever a network and its layers are called, the program compiles without a warning."""
     rng = np.random.default_rng(9)
-    layer = random_layer(rng, name or "empty", 3, 4, code_bits=2)
+    layer = random_layer(rng, name or "empty", 3, 4)
     network = Network((layer, Activation(f"{name} ", 3, "relu"), Activation(f"{name}2", 3, "tanh")), name)
     program = write_c(network, tmp_path / "c")
     assert re.fullmatch(r"[a-z][a-z0-9_]{0,50}", program.name)
@@ -324,4 +336,5 @@ def test_recurrent_layers_without_compression(tmp_path: Path) -> None:
     weights, bias = rng.normal(size=(12, 8)).astype(np.float32), np.zeros(12, np.float32)
     network = Network((Recurrent("gru", "gru", 6, 4, Dense("gru", weights, bias)),), "states")
     program = write_with_cases(network, inputs_for(network, rng), tmp_path / "c", "int8")
+    assert program is not None
     assert run(build(program, tmp_path / "c", SANITIZED)) == 0

@@ -49,7 +49,8 @@ class Value:
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """One statement or more. In `text` each "{name}" is a value's place: those of `reads`, and of `makes` what is new.
+    """One statement or more. In `text` each "{name}" is a value's place: those of `reads`, and of `makes` what is new;
+    "{upper}" is what the program's macros begin with.
 
     What it makes may take the place of what it reads under the name `in_place`: it goes from the first number to the
     last. `title` is a comment before it.
@@ -99,7 +100,7 @@ class _Lowering:
         first = simplest(network.steps[0])
         quantised = isinstance(first, Layer) or (isinstance(first, Convolution) and isinstance(first.product, Layer))
         if not quantised:  # which looks for what is not finite
-            self._emit(f"if (!eie_finite({{x}}, {network.inputs})) return EIE_NOT_FINITE;", {"x": given}, {})
+            self._emit(f"if (!eie_finite({{x}}, {network.inputs})) return {{upper}}_NOT_FINITE;", {"x": given}, {})
 
     def add(self, count: int, step: Step) -> None:
         """Add step number `count`."""
@@ -136,16 +137,16 @@ class _Lowering:
             case Convolution(product=Layer() as layer):
                 return self._convolution(step, layer, x)
             case Convolution(product=Dense() as dense):
-                layer_name, window = self._dense_constants(dense), self._window(step.image, step.window)
-                y = Value("reals", step.outputs)
-                text = f"eie_convolve_dense(&{layer_name}, {dense.groups}, &{window}, {{x}}, {{y}});"
-                return self._emit(text, {"x": self._real(x)}, {"y": y})
+                name, window = self._dense_constants(dense), self._window(step.image, step.window)
+                text = f"eie_convolve_dense(&{name}, {dense.groups}, &{window}, {{x}}, {{y}});"
+                return self._emit(text, {"x": self._real(x)}, {"y": Value("reals", step.outputs)})
             case Recurrent(product=Layer() | Dense(groups=1)):
                 return self._recurrent(step, x)
             case Pooling() if step.window.dilation == (1, 1):
                 return self._pooling(step, x)
             case Affine():
-                scale, shift = (self._constant("float", what, getattr(step, what), what) for what in ("scale", "shift"))
+                scale = self._constant("float", "scale", step.scale, "one for each channel")
+                shift = self._constant("float", "shift", step.shift, "one for each channel")
                 sizes = f"{step.rows}, {step.scale.size}, {step.pixels}"
                 return self._each(f"eie_affine({sizes}, {scale}, {shift}, {{x}}, {{y}});", self._real(x))
             case Gather():
@@ -194,18 +195,15 @@ class _Lowering:
             y = Value("fixed", x.length, wanted)
             if x.fixed is None:
                 scale = number(2.0 ** _power(wanted.fraction, self._network))
-                text = f"if (!eie_to_fixed({{x}}, {x.length}, {scale}, {wanted.bits}, {{y}})) return EIE_NOT_FINITE;"
+                text = (
+                    f"if (!eie_to_fixed({{x}}, {x.length}, {scale}, {wanted.bits}, {{y}})) return {{upper}}_NOT_FINITE;"
+                )
             else:
                 _power(-x.fixed.fraction, self._network)
                 more = min(max(wanted.fraction - x.fixed.fraction, -17), 16)
                 text = f"eie_rescale({{x}}, {x.length}, {more}, {wanted.bits}, {{y}});"
             self._converted[x, wanted] = self._emit(text, {"x": x}, {"y": y})
         return self._converted[x, wanted]
-
-    def _quantised(self, x: Value, offset: str, length: int) -> tuple[Value, str]:
-        """Return the value of a layer's integers in the numerics int8, and the statement that makes them."""
-        text = f"if (!eie_quantise_int8({{x}}{offset}, {length}, {{q}}, &scale)) return EIE_NOT_FINITE;"
-        return Value("bytes", length), text
 
     def _joined(self, parts: Sequence[Value]) -> Value:
         if len(parts) == 1:
@@ -231,7 +229,7 @@ class _Lowering:
             y = Value("fixed", rows * outputs, Fixed(formats.output_fraction, formats.value_bits))
             text = loop % f"eie_linear_chip(&{name}, {{x}}{at_x}, {{y}}{at_y}, &overflowed);"
             return self._emit(text, {"x": x}, {"y": y})
-        q, quantise = self._quantised(x, at_x, inputs)
+        q, quantise = Value("bytes", inputs), _quantise(f"{{x}}{at_x}", inputs)
         text = loop % f"{quantise}\neie_linear_int8(&{name}, {{q}}, &scale, {{y}}{at_y});"
         return self._emit(text, {"x": x}, {"q": q, "y": Value("reals", rows * outputs)})
 
@@ -253,7 +251,7 @@ class _Lowering:
             y = Value("fixed", step.outputs, Fixed(formats.output_fraction, formats.value_bits))
             text = f"eie_convolve_chip(&{name}, &{window}, {{x}}, {{sums}}, {{y}}, &overflowed);"
             return self._emit(text, {"x": x}, {"sums": sums, "y": y})
-        q, quantise = self._quantised(x, "", step.inputs)
+        q, quantise = Value("bytes", step.inputs), _quantise("{x}", step.inputs)
         text = f"{quantise}\neie_convolve_int8(&{name}, &{window}, {{q}}, &scale, {{sums}}, {{y}});"
         return self._emit(text, {"x": x}, {"q": q, "sums": sums, "y": Value("reals", step.outputs)})
 
@@ -276,7 +274,8 @@ class _Lowering:
             terms = [f"{{{name}}}" for name in reads]
         lines = [f"{function}({terms[0]}, {terms[1]}, {size}, {{y}});"]
         lines += [f"{function}({{y}}, {term}, {size}, {{y}});" for term in terms[2:]]
-        return self._emit("\n".join(lines), reads, {"y": Value("reals", size)}, in_place=next(iter(reads)))
+        first = "" if parts[0] in parts[2:] else next(iter(reads))  # which is read again once y is begun
+        return self._emit("\n".join(lines), reads, {"y": Value("reals", size)}, in_place=first)
 
     def _recurrent(self, step: Recurrent, x: Value) -> Value:
         width, gates, hidden, features = step.product.inputs, step.product.outputs, step.hidden, step.features
@@ -294,14 +293,14 @@ class _Lowering:
             unit = number(2.0 ** _power(-formats.output_fraction, self._network))
             makes |= {"q": Value("fixed", width), "p": Value("fixed", gates)}
             multiply = [
-                f"if (!eie_to_fixed({{vector}}, {width}, {scale}, {formats.value_bits}, {{q}})) return EIE_NOT_FINITE;",
+                _to_fixed("{vector}", width, scale, formats.value_bits, "{q}"),
                 f"eie_linear_chip(&{name}, {{q}}, {{p}}, &overflowed);",
                 f"eie_from_fixed({{p}}, {gates}, {unit}, {{sums}});",
             ]
         else:
             makes["q"] = Value("bytes", width)
             multiply = [
-                f"if (!eie_quantise_int8({{vector}}, {width}, {{q}}, &scale)) return EIE_NOT_FINITE;",
+                _quantise("{vector}", width),
                 f"eie_linear_int8(&{self._layer_constants(step.product)}, {{q}}, &scale, {{sums}});",
             ]
         memory = "{memory}, " if step.cell == "lstm" else ""
@@ -362,33 +361,28 @@ class _Lowering:
             f"{{{bytes_name}, {len(stream.codes)}, {matrix.inputs}, {matrix.outputs}, {matrix.code_bits}, {gap_bits}}}"
         )
         if self._chip:
-            constants, formats = constants_of(layer), formats_of(layer)
-            _check_sums(layer)
-            codebook = self._constant(
-                "int16_t",
-                "codebook",
-                constants.codebook,
-                f"shared weights, in units of 2**{-formats.codebook_fraction}",
-            )
-            bias = "0"
-            if layer.bias is not None:
-                bias = self._constant(
-                    "int32_t", "bias", constants.bias, f"bias, in units of 2**{-formats.output_fraction}"
-                )
-            numbers = f"{codebook}, {bias}, {formats.value_bits}, {formats.accumulator_bits}"
-            text = f"eie_chip_layer {self._name} = {{{entries},\n    {numbers}"
+            kind, numbers = "eie_chip_layer", self._chip_numbers(layer)
         else:
             weights = int8_weights(layer)
-            codebook = self._constant(
-                "int8_t", "codebook", weights.values, f"shared weights, in units of {weights.unit:.6g}"
-            )
-            bias = (
-                "0" if layer.bias is None else self._constant("float", "bias", layer.bias, "bias, one for each output")
-            )
-            numbers = f"{codebook}, {number(weights.unit, 'double')}, {bias}"
-            text = f"eie_int8_layer {self._name} = {{{entries},\n    {numbers}"
-        self.done.constants.append(f"static const {text}, {int(layer.relu)}}};\n")
+            told = f"shared weights, in units of {weights.unit:.6g}"
+            codebook = self._constant("int8_t", "codebook", weights.values, told)
+            bias = "0"
+            if layer.bias is not None:
+                bias = self._constant("float", "bias", layer.bias, "bias, one for each output")
+            kind, numbers = "eie_int8_layer", f"{codebook}, {number(weights.unit, 'double')}, {bias}"
+        text = f"static const {kind} {self._name} = {{{entries},\n    {numbers}, {int(layer.relu)}}};\n"
+        self.done.constants.append(text)
         return self._name
+
+    def _chip_numbers(self, layer: Layer) -> str:
+        _check_sums(layer)
+        constants, formats = constants_of(layer), formats_of(layer)
+        told = f"shared weights, in units of 2**{-formats.codebook_fraction}"
+        codebook, bias = self._constant("int16_t", "codebook", constants.codebook, told), "0"
+        if layer.bias is not None:
+            told = f"bias, in units of 2**{-formats.output_fraction}"
+            bias = self._constant("int32_t", "bias", constants.bias, told)
+        return f"{codebook}, {bias}, {formats.value_bits}, {formats.accumulator_bits}"
 
 
 _BYTES = {"float": 4, "int32_t": 4, "int16_t": 2, "int8_t": 1, "uint8_t": 1}
@@ -427,6 +421,16 @@ def _power(exponent: int, network: Network) -> int:
             f"{_LEAST_POWER} to {-_LEAST_POWER}: scale the weights or inputs, and calibrate again"
         )
     return exponent
+
+
+def _quantise(reals: str, length: int) -> str:
+    """Return the statement that makes integers q of reals, in the numerics int8."""
+    return f"if (!eie_quantise_int8({reals}, {length}, {{q}}, &scale)) return {{upper}}_NOT_FINITE;"
+
+
+def _to_fixed(reals: str, length: int, scale: str, bits: int, integers: str) -> str:
+    """Return the statement that makes integers of reals, in the numerics chip."""
+    return f"if (!eie_to_fixed({reals}, {length}, {scale}, {bits}, {integers})) return {{upper}}_NOT_FINITE;"
 
 
 def _of(value: Value) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
@@ -39,10 +39,11 @@ def number(value: float, kind: str = "float") -> str:
 def array(kind: str, name: str, values: npt.NDArray[np.generic], what: str) -> str:
     """Return the definition of a constant array of C's type `kind`, with the comment `what`; C has no empty arrays."""
     flat = values.reshape(-1)
-    if kind == "float":
-        texts: Sequence[str] = [number(value) for value in flat.tolist()]
+    if kind == "float":  # which tells 0 from -0
+        texts = [number(value) for value in flat.tolist()]
     else:
-        texts = [str(value) for value in flat.tolist()]
+        table = {value: str(value) for value in np.unique(flat).tolist()}  # millions are few different ones
+        texts = [table[value] for value in flat.tolist()]
     texts = texts or ["0"]
     per_line = 6 if kind == "float" else 16
     lines = (", ".join(texts[first : first + per_line]) for first in range(0, len(texts), per_line))
