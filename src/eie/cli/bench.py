@@ -78,7 +78,7 @@ def command(
     """Time MODEL, M x V on the paper's layers, or a sweep: this engine, and every installed library that supports it.
 
     Of MODEL, the peers run the same network with its weights expanded, and a last line says who is fastest here.
-    A sweep says at what density, activity and batch something else is faster than ours; about two minutes.
+    A sweep says at what density, activity and batch something else is faster than ours; it takes some minutes.
     Contenders take turns, so that what else the machine does meets all; medians and quartiles are given.
     The peers come with: pip install 'eie\\[bench]'
 
