@@ -306,14 +306,20 @@ class _Lowering:
         memory = "{memory}, " if step.cell == "lstm" else ""
         if step.cell != "lstm":
             del makes["memory"]
-        lines = [f"eie_clear({width}, {{vector}});"]
-        lines += [f"eie_clear({hidden}, {{memory}});"] if memory else []
+        sequence, lines = step.steps * features, [f"eie_clear({width}, {{vector}});"]
+        if step.takes_state:  # h and, of an LSTM, c follow the sequence
+            lines += [f"eie_copy_real({{x}} + {sequence}, {hidden}, {{vector}} + {features});"]
+            lines += [f"eie_copy_real({{x}} + {sequence + hidden}, {hidden}, {{memory}});"] if memory else []
+        elif memory:
+            lines += [f"eie_clear({hidden}, {{memory}});"]
         lines += [f"*({{vector}} + {width - 1}) = 1;"] if width > features + hidden else []
         lines += [f"for (uint32_t step = 0; step < {step.steps}; step++) {{{{"]
         lines += [f"eie_copy_real({{x}} + step * {features}, {features}, {{vector}});", *multiply]
         lines += [f"eie_{step.cell}({{sums}}, {hidden}, {memory}{{vector}} + {features});"]
         copy = f"eie_copy_real({{vector}} + {features}, {hidden}, {{y}}%s);"
         lines += ["}}", copy % ""] if step.last_only else [copy % f" + step * {hidden}", "}}"]
+        if step.gives_memory:
+            lines += [f"eie_copy_real({{memory}}, {hidden}, {{y}} + {step.outputs - hidden});"]
         return self._emit("\n".join(lines), {"x": self._real(x)}, makes)
 
     # Constants.
