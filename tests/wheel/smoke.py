@@ -25,7 +25,7 @@ def answer(*arguments: str | Path) -> dict:
 
 
 def main() -> None:
-    """Make a layer of 40 x 60 for 4 PEs, and ask doctor, run and simulate."""
+    """Make a layer of 40 x 60 for 4 PEs, ask doctor, run and simulate, and write it as a C program."""
     draw = np.random.default_rng(0)
     codes = np.where(draw.random((40, 60)) < 0.2, draw.integers(1, 16, (40, 60)), 0).astype(np.uint8)
     codebook = np.concatenate(([0], draw.normal(size=15))).astype(np.float32)
@@ -38,12 +38,14 @@ def main() -> None:
         doctor = answer("doctor")
         ran = answer("run", model, vector, "--numerics", "float32")
         simulated = answer("simulate", model, vector)
+        written = answer("export", "c", model, Path(name, "program"))
     assert doctor["facts"]["eie"] == eie.__version__
     expected = codebook[codes] @ x
     largest = ran["largest"][0][0]
     assert largest["output"] == int(expected.argmax())
     assert np.isclose(largest["value"], expected.max(), rtol=1e-5)
     assert simulated["layers"][0]["counts"]["broadcasts"] == BROADCASTS
+    assert written["files"][-1] == "main.c"
     print(f"eie {eie.__version__}, {doctor['facts']['instruction set']}: {simulated['cycles']} cycles")
 
 

@@ -49,7 +49,8 @@ class Value:
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """One statement or more. In `text` each "{name}" is a value's place: those of `reads`, and of `makes` what is new.
+    """One statement or more. In `text` each "{name}" is a value's place: those of `reads`, and of `makes` what is new;
+    "{upper}" is what the program's macros begin with.
 
     What it makes may take the place of what it reads under the name `in_place`: it goes from the first number to the
     last. `title` is a comment before it.
@@ -99,7 +100,7 @@ class _Lowering:
         first = simplest(network.steps[0])
         quantised = isinstance(first, Layer) or (isinstance(first, Convolution) and isinstance(first.product, Layer))
         if not quantised:  # which looks for what is not finite
-            self._emit(f"if (!eie_finite({{x}}, {network.inputs})) return EIE_NOT_FINITE;", {"x": given}, {})
+            self._emit(f"if (!eie_finite({{x}}, {network.inputs})) return {{upper}}_NOT_FINITE;", {"x": given}, {})
 
     def add(self, count: int, step: Step) -> None:
         """Add step number `count`."""
@@ -194,7 +195,9 @@ class _Lowering:
             y = Value("fixed", x.length, wanted)
             if x.fixed is None:
                 scale = number(2.0 ** _power(wanted.fraction, self._network))
-                text = f"if (!eie_to_fixed({{x}}, {x.length}, {scale}, {wanted.bits}, {{y}})) return EIE_NOT_FINITE;"
+                text = (
+                    f"if (!eie_to_fixed({{x}}, {x.length}, {scale}, {wanted.bits}, {{y}})) return {{upper}}_NOT_FINITE;"
+                )
             else:
                 _power(-x.fixed.fraction, self._network)
                 more = min(max(wanted.fraction - x.fixed.fraction, -17), 16)
@@ -290,7 +293,7 @@ class _Lowering:
             unit = number(2.0 ** _power(-formats.output_fraction, self._network))
             makes |= {"q": Value("fixed", width), "p": Value("fixed", gates)}
             multiply = [
-                f"if (!eie_to_fixed({{vector}}, {width}, {scale}, {formats.value_bits}, {{q}})) return EIE_NOT_FINITE;",
+                _to_fixed("{vector}", width, scale, formats.value_bits, "{q}"),
                 f"eie_linear_chip(&{name}, {{q}}, {{p}}, &overflowed);",
                 f"eie_from_fixed({{p}}, {gates}, {unit}, {{sums}});",
             ]
@@ -303,14 +306,20 @@ class _Lowering:
         memory = "{memory}, " if step.cell == "lstm" else ""
         if step.cell != "lstm":
             del makes["memory"]
-        lines = [f"eie_clear({width}, {{vector}});"]
-        lines += [f"eie_clear({hidden}, {{memory}});"] if memory else []
+        sequence, lines = step.steps * features, [f"eie_clear({width}, {{vector}});"]
+        if step.takes_state:  # h and, of an LSTM, c follow the sequence
+            lines += [f"eie_copy_real({{x}} + {sequence}, {hidden}, {{vector}} + {features});"]
+            lines += [f"eie_copy_real({{x}} + {sequence + hidden}, {hidden}, {{memory}});"] if memory else []
+        elif memory:
+            lines += [f"eie_clear({hidden}, {{memory}});"]
         lines += [f"*({{vector}} + {width - 1}) = 1;"] if width > features + hidden else []
         lines += [f"for (uint32_t step = 0; step < {step.steps}; step++) {{{{"]
         lines += [f"eie_copy_real({{x}} + step * {features}, {features}, {{vector}});", *multiply]
         lines += [f"eie_{step.cell}({{sums}}, {hidden}, {memory}{{vector}} + {features});"]
         copy = f"eie_copy_real({{vector}} + {features}, {hidden}, {{y}}%s);"
         lines += ["}}", copy % ""] if step.last_only else [copy % f" + step * {hidden}", "}}"]
+        if step.gives_memory:
+            lines += [f"eie_copy_real({{memory}}, {hidden}, {{y}} + {step.outputs - hidden});"]
         return self._emit("\n".join(lines), {"x": self._real(x)}, makes)
 
     # Constants.
@@ -422,7 +431,12 @@ def _power(exponent: int, network: Network) -> int:
 
 def _quantise(reals: str, length: int) -> str:
     """Return the statement that makes integers q of reals, in the numerics int8."""
-    return f"if (!eie_quantise_int8({reals}, {length}, {{q}}, &scale)) return EIE_NOT_FINITE;"
+    return f"if (!eie_quantise_int8({reals}, {length}, {{q}}, &scale)) return {{upper}}_NOT_FINITE;"
+
+
+def _to_fixed(reals: str, length: int, scale: str, bits: int, integers: str) -> str:
+    """Return the statement that makes integers of reals, in the numerics chip."""
+    return f"if (!eie_to_fixed({reals}, {length}, {scale}, {bits}, {integers})) return {{upper}}_NOT_FINITE;"
 
 
 def _of(value: Value) -> str:

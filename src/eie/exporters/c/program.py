@@ -160,7 +160,8 @@ class _Program:
     def code(self) -> str:
         name, network = self._name, self._network
         function = "\n".join(self._function())
-        runtime = runtime_for([function, self.constants()])
+        described = [text for text in self._lowered.constants if "static const eie_" in text]  # the others are numbers
+        runtime = runtime_for([function, *described])
         doubles = "" if "double" not in runtime else " || DBL_MANT_DIG != 53"
         includes = ["float.h", *(["math.h"] if "eie_log_softmax" in runtime else []), "stddef.h", "stdint.h"]
         return "\n".join(
@@ -207,7 +208,7 @@ class _Program:
                 f"int {name}_run(const float *input, float *output)",
                 "{",
                 "    int status;",
-                "    " + before.format(x="input", y="input_fixed").replace("EIE_", f"{upper}_"),
+                "    " + before.format(x="input", y="input_fixed", upper=upper),
                 f"    status = {name}_run_fixed(input_fixed, output_fixed);",
                 "    " + after.format(x="output_fixed", y="output"),
                 "    return status;",
@@ -279,7 +280,7 @@ def _statements(operations: list[Operation], upper: str) -> list[str]:
         lines += ["", f"    /* {one.title} */"] if one.title else []
         places = {name: value.text for name, value in (one.reads | one.makes).items()}
         depth = 1
-        for line in one.text.format(**places).replace("EIE_", f"{upper}_").splitlines():
+        for line in one.text.format(**places, upper=upper).splitlines():
             depth -= line.startswith("}")
             lines.append("    " * depth + line)
             depth += line.endswith("{")
