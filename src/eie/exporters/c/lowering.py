@@ -308,12 +308,18 @@ class _Lowering:
             del makes["memory"]
         lines = [f"eie_clear({width}, {{vector}});"]
         lines += [f"eie_clear({hidden}, {{memory}});"] if memory else []
+        if step.takes_state:
+            before = step.steps * features  # where h is, and an LSTM's c behind it
+            lines += [f"eie_copy_real({{x}} + {before}, {hidden}, {{vector}} + {features});"]
+            lines += [f"eie_copy_real({{x}} + {before + hidden}, {hidden}, {{memory}});"] if memory else []
         lines += [f"*({{vector}} + {width - 1}) = 1;"] if width > features + hidden else []
         lines += [f"for (uint32_t step = 0; step < {step.steps}; step++) {{{{"]
         lines += [f"eie_copy_real({{x}} + step * {features}, {features}, {{vector}});", *multiply]
         lines += [f"eie_{step.cell}({{sums}}, {hidden}, {memory}{{vector}} + {features});"]
         copy = f"eie_copy_real({{vector}} + {features}, {hidden}, {{y}}%s);"
         lines += ["}}", copy % ""] if step.last_only else [copy % f" + step * {hidden}", "}}"]
+        if step.gives_memory:
+            lines += [f"eie_copy_real({{memory}}, {hidden}, {{y}} + {step.outputs - hidden});"]
         return self._emit("\n".join(lines), {"x": self._real(x)}, makes)
 
     # Constants.
