@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 
+import torch
 from torch import nn
 
 
@@ -33,3 +34,28 @@ def lenet_5() -> nn.Module:
             ip2=nn.Linear(500, 10),
         )
     )
+
+
+class Moved(nn.Module):
+    """Moves each image by up to a pixel along both sides while the network trains, and does nothing afterwards."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the images, of the shape that they came in; what moves in from outside is black."""
+        if not self.training:
+            return images
+        count = len(images)
+        framed = nn.functional.pad(images.reshape(count, 28, 28), (1, 1, 1, 1))
+        down, right = torch.randint(0, 3, (2, count, 1))
+        side = torch.arange(28)
+        moved = framed[torch.arange(count)[:, None, None], (down + side)[:, :, None], (right + side)[:, None, :]]
+        return moved.reshape(images.shape)
+
+
+def lenet_300_100_moved() -> nn.Module:
+    """LeNet-300-100, which sees every training image in nine places."""
+    return nn.Sequential(OrderedDict(moved=Moved()) | lenet_300_100()._modules)
+
+
+def lenet_5_moved() -> nn.Module:
+    """LeNet-5, which sees every training image in nine places."""
+    return nn.Sequential(OrderedDict(moved=Moved()) | lenet_5()._modules)

@@ -4,9 +4,10 @@
 //   0 settings   address 0 rows, 1 first_input, 2 first_word, 3 flags {relu, source, load}, 4 start, 5 clear
 //   1 pointers   2 weights (a memory row)   3 codebook (all PEs)   4 source file   5 destination file
 //   6 activation SRAM
-// Writing `start` begins one scan in computing mode (`busy`). After an edge with `host_read`, while the chip is not busy,
-// host_read_data is the destination file of host_pe at host_address, until the next such edge. `clear` empties the
-// weight buffers and sets the counters to 0. What is written while the chip is busy is lost: eie_axi.sv refuses it.
+// Writing `start` begins one scan in computing mode (`busy`). While the chip is not busy, the destination file of host_pe
+// at host_address is read in two steps, at edges with `host_read`: after the second it is host_read_data, until the next
+// such edge. At every one of them a read may begin. `clear` empties the weight buffers and sets the counters to 0. What is
+// written while the chip is busy is lost: eie_axi.sv refuses it.
 //
 // Reset is synchronous, high for one clock edge or more, and does what `clear` does. It ends a scan and empties queues
 // and stages; memories, register files, codebook and settings keep what they held, so the host writes them first. Every
@@ -144,7 +145,27 @@ module eie #(
     wire unused = |full;
     // verilator lint_on UNUSEDSIGNAL
   end
-  always_ff @(posedge clk) if (host_read) host_read_data <= read_value[host_pe];
+
+  // A read takes a PE of each group of four, and then a group; behind an FPGA's slow memories each PE is a group.
+  localparam int GROUP = SLOW_MEMORIES != 0 ? 1 : 4;
+  localparam int GROUPS = (N_PE + GROUP - 1) / GROUP;
+  logic [GROUPS-1:0][ACCUMULATOR_BITS-1:0] group_data;
+  logic [POSITION_BITS-1:0] group_read;
+  always_ff @(posedge clk) begin
+    if (host_read) begin
+      group_read     <= POSITION_BITS'(int'(host_pe) / GROUP);
+      host_read_data <= group_data[group_read];
+    end
+  end
+  for (genvar g = 0; g < GROUPS; g++) begin : group
+    localparam int PES = N_PE - g * GROUP < GROUP ? N_PE - g * GROUP : GROUP;
+    wire [PES*ACCUMULATOR_BITS-1:0] values;
+    for (genvar k = 0; k < PES; k++) begin : member
+      assign values[k*ACCUMULATOR_BITS+:ACCUMULATOR_BITS] = read_value[g*GROUP+k];
+    end
+    wire [ACCUMULATOR_BITS-1:0] value = values[int'(host_pe)%GROUP*ACCUMULATOR_BITS+:ACCUMULATOR_BITS];
+    always_ff @(posedge clk) if (host_read) group_data[g] <= value;
+  end
 
   ccu #(
       .N_PE(N_PE),

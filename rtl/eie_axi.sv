@@ -4,6 +4,8 @@
 // What cannot be done is refused, not lost: SLVERR on AXI4-Lite; a stream waits while a scan runs, and a word of it that
 // has no place is dropped and told by INTERRUPT_REFUSED. Reset is synchronous and active low; the register RESET does
 // the same to the chip and to the streams, while the answer of AXI4-Lite is still given.
+//
+// What goes to the chip goes through registers, a cycle after it was accepted; the chip is busy from then on.
 module eie_axi #(
     parameter int N_PE = 64,
     parameter int QUEUE_DEPTH = 8,
@@ -72,7 +74,9 @@ module eie_axi #(
   end
 `endif
 
-  logic busy, complete;
+  logic busy, complete;  // of the chip
+  logic restart;  // RESET was written
+  wire resetting = !aresetn || restart;
   logic [31:0] cycles, broadcasts, stalls;
   logic [ACCUMULATOR_BITS-1:0] sum;
 
@@ -84,11 +88,21 @@ module eie_axi #(
   logic [15:0] left;  // words of the stream at hand
   logic [2:0] enabled, happened;
 
-  wire streaming = left != '0 || m_axis_tvalid;
-  wire idle = !busy && !streaming;
+  logic [1:0] coming, coming_last;  // words read on their way to the stream, the newest first, and whether the last
+  wire streaming = left != '0 || coming != '0 || m_axis_tvalid;
+  // A word for the chip.
+  logic host_write;
+  logic [2:0] host_space;
+  logic [POSITION_BITS-1:0] host_pe;
+  logic [HOST_ADDRESS_BITS-1:0] host_address;
+  logic [DATA_BITS-1:0] host_data;
+  wire starting = host_write && host_space == eie_registers::SPACE_SETTINGS &&
+      host_address[2:0] == eie_registers::SETTING_START;
+  wire occupied = busy || starting;
+  wire idle = !occupied && !streaming;
 
   // A write on AXI4-Lite: address and data are taken together, and answered in the next cycle.
-  wire write = s_axil_awvalid && s_axil_wvalid && (!s_axil_bvalid || s_axil_bready);
+  wire write = s_axil_awvalid && s_axil_wvalid && (!s_axil_bvalid || s_axil_bready) && !restart;
   wire [11:0] target = s_axil_awaddr;
   wire is_setting = target >= eie_registers::ROWS && target <= eie_registers::CLEAR;
   wire is_data = target[11];  // DATA and what follows
@@ -97,21 +111,29 @@ module eie_axi #(
   assign s_axil_wready  = write;
 
   // A word on its way to the chip, from a stream or from AXI4-Lite; the latter's first.
-  logic reading, fetched;  // a read on AXI4-Lite: its address is taken; the chip has read the accumulator
+  logic reading;        // a read on AXI4-Lite: its address is taken
+  logic [2:0] fetched;  // its accumulator's way, the newest first
   logic [11:0] read_target;
-  assign s_axis_tready = !busy && !(sending && left != '0) && !m_axis_tvalid && !write && !reading;
+  assign s_axis_tready = !occupied && !(sending && left != '0) && coming == '0 && !m_axis_tvalid && !write && !reading && !restart;
   wire taken = s_axis_tvalid && s_axis_tready;
   wire header = taken && left == '0;
-  wire [2:0] to_space = write && is_setting ? eie_registers::SPACE_SETTINGS : space;
-  wire [31:0] to_address = write && is_setting ? 32'(target - eie_registers::ROWS) >> 2 : address;
-  wire [2:0] setting = to_address[2:0];
-  wire [31:0] value = write ? s_axil_wdata : s_axis_tdata[31:0];
+  wire [2:0] setting = 3'((target - eie_registers::ROWS) >> 2);  // the one that AXI4-Lite writes
   wire [DATA_BITS-1:0] word;
 
-  logic [31:0] places;  // words in the space
-  logic fits;           // the setting's value
+  // Whether a setting may have a value.
+  function automatic logic fits(input logic [2:0] number, input logic [31:0] value);
+    case (number)
+      eie_registers::SETTING_ROWS: fits = value <= 32'(REGISTER_ENTRIES);
+      eie_registers::SETTING_FIRST_INPUT: fits = value >> COLUMN_BITS == '0;
+      eie_registers::SETTING_FIRST_WORD: fits = value < 32'(SRAM_WORDS);
+      eie_registers::SETTING_FLAGS: fits = value < 32'd8;
+      default: fits = 1'b1;
+    endcase
+  endfunction
+
+  logic [31:0] places;  // words in the cursor's space
   always_comb begin
-    case (to_space)
+    case (space)
       eie_registers::SPACE_SETTINGS: places = 32'd6;
       eie_registers::SPACE_POINTERS: places = 32'(2 * POINTER_WORDS);
       eie_registers::SPACE_WEIGHTS: places = 32'(SPMAT_ROWS);
@@ -120,27 +142,20 @@ module eie_axi #(
       eie_registers::SPACE_SRAM: places = 32'(SRAM_WORDS);
       default: places = '0;
     endcase
-    fits = 1'b1;
-    if (to_space == eie_registers::SPACE_SETTINGS) begin
-      case (setting)
-        eie_registers::SETTING_ROWS: fits = value <= 32'(REGISTER_ENTRIES);
-        eie_registers::SETTING_FIRST_INPUT: fits = value >> COLUMN_BITS == '0;
-        eie_registers::SETTING_FIRST_WORD: fits = value < 32'(SRAM_WORDS);
-        eie_registers::SETTING_FLAGS: fits = value < 32'd8;
-        default: ;
-      endcase
-    end
   end
-  wire there = to_address < places && (32'(pe) < 32'(N_PE) || to_space == eie_registers::SPACE_SETTINGS);
+  wire to_settings = space == eie_registers::SPACE_SETTINGS;
+  wire there = address < places && (32'(pe) < 32'(N_PE) || to_settings);
 
+  wire data_fits = !to_settings || fits(address[2:0], s_axil_wdata);
   wire whole = s_axil_wstrb == '1 && target[1:0] == '0;
   logic accepted;  // the write on AXI4-Lite
   always_comb begin
     accepted = 1'b0;
     if (whole) begin
-      if (is_setting) accepted = idle && fits;
-      else if (is_data) accepted = idle && 32'(part) < 32'(WORDS) && (part != '0 || (there && fits));
-      else
+      if (is_setting) accepted = idle && fits(setting, s_axil_wdata);
+      else if (is_data) begin
+        accepted = idle && 32'(part) < 32'(WORDS) && (part != '0 || (there && data_fits));
+      end else begin
         case (target)
           eie_registers::INTERRUPT_ENABLE, eie_registers::INTERRUPT: accepted = s_axil_wdata < 32'd8;
           eie_registers::RESET: accepted = 1'b1;
@@ -149,13 +164,12 @@ module eie_axi #(
           eie_registers::CURSOR_ADDRESS: accepted = idle;
           default: ;
         endcase
+      end
     end
   end
   wire change = write && accepted;
-  wire restart = !aresetn || (change && target == eie_registers::RESET);
   wire data_write = change && is_data && part == '0;
-  wire stream_write = taken && !header && there && fits;
-  wire host_write = (change && is_setting) || data_write || stream_write;
+  wire stream_accepted = there && (!to_settings || fits(address[2:0], s_axis_tdata[31:0]));
 
   if (WORDS > 1) begin : wide
     // The upper registers of DATA; the lowest is written with the word.
@@ -166,18 +180,32 @@ module eie_axi #(
       if (change && is_data && part != '0) upper[int'(part)*32+:32] <= s_axil_wdata;
     assign word = write ? {upper[DATA_BITS-1:32], s_axil_wdata} : s_axis_tdata[DATA_BITS-1:0];
   end else begin : narrow
-    assign word = value[DATA_BITS-1:0];
+    assign word = write ? s_axil_wdata[DATA_BITS-1:0] : s_axis_tdata[DATA_BITS-1:0];
   end
 
-  // Reads of the destination file: a word a cycle for a stream, held until it is taken; one for AXI4-Lite.
+  // Reads of the destination file: a word a cycle for a stream, one for AXI4-Lite. An address is in a register first, and
+  // the chip takes two steps; all stand while the stream's word is not taken.
+  wire move = !m_axis_tvalid || m_axis_tready;
+  always_ff @(posedge aclk) begin
+    restart      <= aresetn && change && target == eie_registers::RESET;
+    host_write   <= aresetn && ((change && is_setting) || data_write || (taken && !header && stream_accepted));
+    if (move) begin
+      host_space   <= write && is_setting ? eie_registers::SPACE_SETTINGS : space;
+      host_pe      <= POSITION_BITS'(pe);
+      host_address <= write && is_setting ? HOST_ADDRESS_BITS'(setting) : HOST_ADDRESS_BITS'(address);
+      host_data    <= write && is_setting ? DATA_BITS'(s_axil_wdata) : word;
+    end
+  end
+
   wire readable = there && space == eie_registers::SPACE_DESTINATION;
-  wire step = sending && left != '0 && (!m_axis_tvalid || m_axis_tready);
+  wire step = sending && left != '0 && move && !write;
   wire data_read = reading && read_target == eie_registers::DATA && idle && readable && !write;
   assign m_axis_tdata = STREAM_BITS'($signed(sum));
 
   always_ff @(posedge aclk) begin
-    if (restart) begin
+    if (resetting) begin
       left          <= '0;
+      coming        <= '0;
       m_axis_tvalid <= 1'b0;
       happened      <= '0;
     end else begin
@@ -186,14 +214,14 @@ module eie_axi #(
       end else if (taken || step) begin
         left <= left - 1'b1;
       end
-      if (step) begin
-        m_axis_tvalid <= readable;
-        m_axis_tlast  <= left == 16'd1;
-      end else if (m_axis_tready) begin
-        m_axis_tvalid <= 1'b0;
+      if (move) begin
+        coming        <= {coming[0], step && readable};
+        coming_last   <= {coming_last[0], left == 16'd1};
+        m_axis_tvalid <= coming[1];
+        m_axis_tlast  <= coming_last[1];
       end
       happened <= (change && target == eie_registers::INTERRUPT ? happened & ~s_axil_wdata[2:0] : happened) | {
-        (taken && !header && !(there && fits)) || (step && !readable),
+        (taken && !header && !stream_accepted) || (step && !readable),
         m_axis_tvalid && m_axis_tready && m_axis_tlast,
         complete
       };
@@ -250,7 +278,7 @@ module eie_axi #(
     case (read_target)
       eie_registers::IDENTITY: shown = eie_registers::IDENTITY_VALUE;
       eie_registers::STATUS: begin
-        shown[eie_registers::STATUS_BUSY] = busy;
+        shown[eie_registers::STATUS_BUSY] = occupied;
         shown[eie_registers::STATUS_STREAMING] = streaming;
       end
       eie_registers::INTERRUPT_ENABLE: shown = 32'(enabled);
@@ -282,15 +310,16 @@ module eie_axi #(
     endcase
   end
 
-  assign s_axil_arready = !reading && !fetched && !s_axil_rvalid;
+  assign s_axil_arready = !reading && fetched == '0 && !s_axil_rvalid;
   wire waits = read_target == eie_registers::DATA && idle && readable;  // for the chip's host port
 
   always_ff @(posedge aclk) begin
     if (!aresetn) begin
       reading       <= 1'b0;
-      fetched       <= 1'b0;
+      fetched       <= '0;
       s_axil_rvalid <= 1'b0;
     end else begin
+      fetched <= {fetched[1:0], data_read};
       if (s_axil_rready) s_axil_rvalid <= 1'b0;
       if (s_axil_arvalid && s_axil_arready) begin
         reading     <= 1'b1;
@@ -299,7 +328,6 @@ module eie_axi #(
       if (reading) begin
         if (data_read) begin
           reading <= 1'b0;
-          fetched <= 1'b1;
         end else if (!waits) begin
           reading       <= 1'b0;
           s_axil_rvalid <= 1'b1;
@@ -307,8 +335,7 @@ module eie_axi #(
           s_axil_rresp  <= known ? OKAY : SLVERR;
         end
       end
-      if (fetched) begin
-        fetched       <= 1'b0;
+      if (fetched[2]) begin
         s_axil_rvalid <= 1'b1;
         s_axil_rdata  <= 32'($signed(sum));
         s_axil_rresp  <= OKAY;
@@ -340,13 +367,13 @@ module eie_axi #(
       .SLOW_MEMORIES(SLOW_MEMORIES)
   ) chip (
       .clk(aclk),
-      .reset(restart),
-      .host_write,
-      .host_read((step && readable) || data_read),
-      .host_space(to_space),
-      .host_pe(POSITION_BITS'(pe)),
-      .host_address(HOST_ADDRESS_BITS'(to_address)),
-      .host_data(write && is_setting ? DATA_BITS'(value) : word),
+      .reset(resetting),
+      .host_write(host_write && !resetting),
+      .host_read(move && !busy),
+      .host_space,
+      .host_pe,
+      .host_address,
+      .host_data,
       .host_read_data(sum),
       .busy,
       .cycles,

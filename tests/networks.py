@@ -78,6 +78,24 @@ def sequence_network(seed: int = 3) -> Network:
     return Network((lstm, gru, _layer(rng, "fc", 3, 3)), "sequences")
 
 
+def carrying_network(seed: int = 3) -> Network:
+    """Three steps of two features through an LSTM and, backwards, a GRU, whose states go in and come out."""
+    rng = np.random.default_rng(seed)
+    x, lstm_state, gru_state = np.split(np.arange(6 + 8 + 3), [6, 14])
+    both = np.concatenate((np.arange(12).reshape(3, 4), 16 + np.arange(9).reshape(3, 3)[::-1]), axis=1)
+    steps: list[tuple[Step, tuple[int, ...]]] = [
+        (Gather("lstm.order", 17, np.concatenate((x, lstm_state))), (-1,)),
+        (Gather("gru.order", 17, np.concatenate((x.reshape(3, 2)[::-1].ravel(), gru_state))), (-1,)),
+        (Recurrent("lstm", "lstm", 3, 2, _layer(rng, "lstm", 16, 6), False, True, True), (0,)),
+        (Recurrent("gru", "gru", 3, 2, _layer(rng, "gru", 12, 6, bias=False), False, True), (1,)),
+        (Gather("both", 25, both.ravel()), (2, 3)),
+        (Rows("fc", 3, _layer(rng, "fc", 2, 7)), (4,)),
+        (Gather("ends", 25, np.concatenate((np.arange(8, 16), np.arange(22, 25)))), (2, 3)),
+        (Gather("output", 17, np.arange(17)), (5, 6)),
+    ]
+    return Network(tuple(step for step, _ in steps), "carrying", tuple(reads for _, reads in steps), state=11)
+
+
 def graph_network(seed: int = 3) -> Network:
     """Three tokens of seven words: an embedding, attention of two heads, by hand and causal, a gate, a sum, a mean."""
     rng = np.random.default_rng(seed)

@@ -25,7 +25,10 @@ from eie.silicon.yosys import require_yosys, run_yosys
 
 HERE = Path(__file__).parent
 LIMIT_S = 300  # of one proof
-PARTS = ("sram.sv", "lnzd_node.sv", "register_file.sv", "clock_gate.sv", "low_gate.sv", "data_gate.sv")  # of units
+PARTS = (
+    *("eie_registers.sv", "sram.sv", "lnzd_node.sv", "register_file.sv"),
+    *("clock_gate.sv", "low_gate.sv", "data_gate.sv"),
+)  # of units
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Proof:
     sizes: dict[str, int] = field(default_factory=dict)
     invariants: bool = False
     one_word: bool = False
+    any_chip: bool = False
     cut_products: bool = False
     whole: bool = False
     quick: bool = False
@@ -73,7 +77,7 @@ def labels(unit: str, *, whole: bool = False) -> list[str]:
     text = re.sub(r"`ifdef INVARIANTS.*?`endif", "", (HERE / f"{unit}.sv").read_text(), flags=re.S)
     if not whole:
         text = re.sub(r"`ifdef WHOLE.*?`endif", "", text, flags=re.S)
-    return re.findall(r"(\w+) : assert", text)
+    return re.findall(r"(\w+)\s*:\s*assert", text)
 
 
 def prove(proof: Proof, fault: Fault | None = None) -> Verdict:
@@ -85,6 +89,8 @@ def prove(proof: Proof, fault: Fault | None = None) -> Verdict:
         (folder / "properties.sv").write_text((HERE / f"{proof.unit}.sv").read_text())
         if proof.one_word:
             (folder / "sram.sv").write_text((HERE / "sram.sv").read_text())
+        if proof.any_chip:
+            (folder / "eie.sv").write_text((HERE / "eie.sv").read_text())
         if fault is not None:
             source = folder / f"{proof.unit}.sv"
             text = source.read_text()
@@ -112,10 +118,11 @@ def _script(proof: Proof, fault: Fault | None) -> list[str]:
     """Return the commands of one proof, which write the model checker's verdict to the file `status`."""
     defines = [f"-D {name.upper()}" for name in ("invariants", "whole") if getattr(proof, name)]
     sizes = [f"-G {name}={value}" for name, value in proof.sizes.items()]
+    unit = "" if f"{proof.unit}.sv" in PARTS else f"{proof.unit}.sv"
     return [
         # In WebAssembly it has one thread.
         f"read_slang -j 1 {' '.join(defines)} {' '.join(PARTS)} "
-        f"{'' if proof.unit == 'lnzd_node' else proof.unit + '.sv'} properties.sv --top {proof.unit} {' '.join(sizes)}",
+        f"{'eie.sv' if proof.any_chip else ''} {unit} properties.sv --top {proof.unit} {' '.join(sizes)}",
         # What is driven by nothing is x to the front end, and has to be any value before an optimisation takes one.
         "setundef -anyseq",
         f"hierarchy -top {proof.unit}",
@@ -191,7 +198,8 @@ def table(found: list[tuple[Proof | Fault, Verdict]]) -> str:
     for proof, verdict in found:
         if isinstance(proof, Proof):
             how = ["induction" if proof.invariants else "search"]
-            how += ["one word of each memory"] * proof.one_word + ["any product"] * proof.cut_products
+            how += ["one word of each memory"] * proof.one_word + ["any chip"] * proof.any_chip
+            how += ["any product"] * proof.cut_products
             lines.append(
                 f"| `{proof.unit}` | {_sizes(proof)} | {proof.what} | {len(labels(proof.unit, whole=proof.whole))} "
                 f"| {', '.join(how)} | {verdict.seconds:.1f} |"

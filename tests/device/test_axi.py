@@ -17,11 +17,11 @@ SIZES = {
     **{"SRAM_WORDS": 10, "COLUMN_BITS": 6, "HOST_ADDRESS_BITS": 6},
 }
 FAULTS = (
-    ("if (is_setting) accepted = idle && fits;", "if (is_setting) accepted = fits;"),  # lost while busy
-    ("wire there = to_address < places && ", "wire there = "),
-    ("assign s_axis_tready = !busy && ", "assign s_axis_tready = "),
-    ("end else if (m_axis_tready) begin", "end else begin"),  # a word sent that nobody takes
-    ("if (restart) begin", "if (!aresetn) begin"),
+    ("accepted = idle && fits(setting, s_axil_wdata);", "accepted = fits(setting, s_axil_wdata);"),  # lost while busy
+    ("wire there = address < places && ", "wire there = "),
+    ("assign s_axis_tready = !occupied && ", "assign s_axis_tready = "),
+    ("wire move = !m_axis_tvalid || m_axis_tready;", "wire move = 1'b1;"),  # a word sent that nobody takes
+    ("if (resetting) begin", "if (!aresetn) begin"),
 )
 
 

@@ -22,7 +22,7 @@ from eie.model.numerics import Formats
 from eie.program.arithmetic import chip_layer
 from eie.steps import Activation, Convolution, Dense, Image, Pooling, Recurrent, Sum, Window
 from exporters.c_programs import build, graph, inputs_for, random_layer, random_network, run, write_with_cases
-from networks import graph_network, image_network, sequence_network
+from networks import carrying_network, graph_network, image_network, sequence_network
 
 GCC = ["gcc", "-O1"]
 SANITIZED = ["gcc", "-O1", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
@@ -111,6 +111,7 @@ def test_a_layer_is_that_of_the_readable_references(tmp_path: Path) -> None:
     [
         (lambda: image_network(winograd=False), "chip", ("pool2", "tanh", "dense", "softmax")),
         (sequence_network, "chip", ("lstm", "gru")),
+        (carrying_network, "chip", ("lstm", "gru")),
     ],
 )
 def test_what_a_session_does_in_numpy_is_near(

@@ -17,7 +17,7 @@ from eie.program.arithmetic import chip_layer
 from eie.storage.sizes import layer_size
 from fuzz.mutators import INTEGERS, mutate_bytes, mutate_tree
 from fuzz.target import Target
-from networks import graph_network, image_network, sequence_network
+from networks import carrying_network, graph_network, image_network, sequence_network
 
 __all__ = ["ModelFiles", "check_layer"]
 
@@ -39,7 +39,7 @@ class ModelFiles(Target):
         small_images = eie.calibrate(image_network(), rng.normal(size=(4, 128)))
         graph = graph_network()
         networks = [Network((small, wide), "two"), sequence_network(), small_images, image_network(winograd=False)]
-        networks += [graph, eie.calibrate(graph, [0, 6, 3])]
+        networks += [carrying_network(), graph, eie.calibrate(graph, [0, 6, 3])]
         for network in networks:
             for packed in (False, True):
                 path = self.folder / "seed.safetensors"

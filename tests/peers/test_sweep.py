@@ -144,6 +144,8 @@ def test_sentences_name_where_to_use_something_else() -> None:
         ({"densities": (math.nan,)}, "a density must be above 0"),
         ({"batches": (0,)}, "a batch must be 1 or more, not 0"),
         ({"numerics": ("chip",)}, "a sweep has the numerics int16, int8, float32"),
+        ({"outputs": 10**6, "inputs": 10**6}, "a layer of 1000000 x 1000000 with batches of 64 has 1,000,000,000,000"),
+        ({"batches": (10**6,)}, "a layer of 2048 x 2048 with batches of 1000000 has 2,048,000,000"),
         ({"batches": ()}, "batches must be one or more different values"),
         ({"batches": (4, 4)}, "batches must be one or more different values"),
     ],

@@ -67,7 +67,7 @@ def scores_of(model: nn.Module, tokens: list[int]) -> np.ndarray:
 def test_token_by_token_is_the_whole_sequence(compressed: tuple[Decoder, eie.InferenceSession]) -> None:
     """With the compressed weights, from a file; sequences side by side, too; and not past the room that there is."""
     model, session = compressed
-    assert {layer.name for layer in session.network.layers} == {"qkv", "out", "up", "down", "head"}
+    assert {layer.name for layer in session.network.layers} == {"words", "qkv", "out", "up", "down", "head"}
     sequences = np.random.default_rng(1).integers(0, WORDS, (2, CONTEXT))
     cache = session.new_cache(2)
     for position, tokens in enumerate(sequences.T):
@@ -104,6 +104,7 @@ def test_activities_of_a_sequence(compressed: tuple[Decoder, eie.InferenceSessio
     assert (found["down"].inputs, found["down"].active) == (80, int(torch.count_nonzero(counted[0])))
     assert 0 < found["down"].share < 1
     assert [found[name].share for name in ("qkv", "out", "up", "head")] == [1, 1, 1, 1]
+    assert found["words"].share == 1 / WORDS  # a lookup reads one column
 
 
 def by_hand(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -152,10 +153,10 @@ def test_texts_that_cannot_be_are_refused(compressed: tuple[Decoder, eie.Inferen
         (lambda: generate(session, [], 3), "a text has 1 token or more before and behind, not 0 and 3"),
         (lambda: generate(session, [1], 3, temperature=-1.0), "temperature must be 0 or above, not -1.0"),
         (lambda: generate(session, [1] * 5, 6), "has room for 9 tokens, and its cache has 9 already"),
-        (lambda: generate(session, [11], 3), " looks up whole numbers from 0 to 10, not 11"),
+        (lambda: generate(session, [11], 3), "words looks up whole numbers from 0 to 10, not 11"),
         (
             lambda: generate(other, [1], 3),
-            "network qkv takes 8 values, expected a decoder, which takes a token and its",
+            "network words takes 11 values, expected a decoder, which takes a token and its",
         ),
     ):
         with pytest.raises(InputError) as error:

@@ -201,6 +201,61 @@ def test_the_network_computes_what_the_model_does(name: str, tmp_path: Path) -> 
         assert np.allclose(found, model(x).flatten(1).numpy(), atol=0.05)
 
 
+def test_lookups_are_compressed_where_that_is_asked_for(tmp_path: Path) -> None:
+    """By their name in the recipe, or as they are tied; otherwise they keep their numbers."""
+    torch.manual_seed(1)
+    model = Recommender().eval()
+    before = model.item.weight.detach().clone()
+    recipe = Recipe.model_validate({"layers": {"user": {"density": 0.5, "bits": 3}}, "input_shape": (2,)})
+    done = eie.compress_(model, recipe)
+    assert set(done.layers) == {"user", "fc"}
+    assert int(torch.count_nonzero(model.user.weight)) == 21
+    assert len(torch.unique(model.user.weight)) <= 8
+    assert torch.equal(model.item.weight, before)
+    eie.save(done.network, tmp_path / "model.safetensors", packed=True)
+    session = eie.InferenceSession(tmp_path / "model.safetensors", numerics="float32")
+    x = inputs_of(model, (2,))
+    assert np.allclose(session.run(x.numpy()), model(x).detach().numpy(), atol=1e-6)
+    with pytest.raises(InputError, match="layer 'user'"):  # a lookup that does more than look up is left alone
+        eie.compress_(Scaled(), recipe)
+
+
+class Scaled(Recommender):
+    """Embeddings of another length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        class Times(nn.Embedding):
+            def forward(self, ids: torch.Tensor) -> torch.Tensor:
+                return 2 * super().forward(ids)
+
+        self.user = Times(7, 6)
+
+
+def test_a_lookup_of_two_is_made_for_each() -> None:
+    """The first is compressed, the next ones keep the same numbers."""
+    torch.manual_seed(2)
+    model = Same().eval()
+    recipe = Recipe.model_validate({"layers": {"words": {"bits": 2}}, "input_shape": (2,)})
+    network = eie.compress_(model, recipe).network
+    x = torch.tensor([[3, 0], [1, 1]])
+    found = eie.InferenceSession(network, numerics="float32").run(x.numpy())
+    assert np.allclose(found, model(x).detach().numpy(), atol=1e-6)
+
+
+class Same(nn.Module):
+    """One table for two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.fc = nn.Embedding(5, 4), nn.Linear(4, 3)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return three numbers."""
+        return self.fc(self.words(ids[:, 0]) - self.words(ids[:, 1]))
+
+
 def test_nothing_is_moved_that_need_not_be() -> None:
     """Shapes, slices of constants and what leads nowhere are no steps; what is moved twice is moved once."""
     kinds = [type(step).__name__ for step in network_of(Residual(), (6,))]

@@ -14,6 +14,7 @@ from eie.compress import Recipe, decoder_of
 from eie.engine import generate
 from eie.engine.plan import is_native
 from eie.errors import InputError
+from eie.pytorch.onnx import read_onnx
 from eie.pytorch.tracing import network_of
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -70,13 +71,43 @@ def test_the_network_computes_what_the_model_does(kind: str, tmp_path: Path) -> 
     eie.save(done.network, tmp_path / "model.safetensors", packed=True)
     network = eie.load(tmp_path / "model.safetensors")
     check(network)
-    assert {layer.name for layer in network.layers} == set(done.layers)
+    tied = {layer.name for layer in network.layers} - set(done.layers)
     if kind == "BertModel":
+        assert not tied
         return
+    assert tied == {name for name, module in model.named_modules() if module is model.get_input_embeddings()}
     head, embeddings = model.get_output_embeddings().weight, model.get_input_embeddings().weight
     assert torch.equal(head, embeddings)
     assert int(torch.count_nonzero(head)) == round(0.4 * head.numel())
     assert model.config.use_cache  # as it was
+
+
+class FirstOutput(torch.nn.Module):
+    """A model of transformers that returns its first output alone, as one does for ONNX."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.model = model_of(kind)
+        self.model.config.use_cache = False
+
+    def forward(self, words: torch.Tensor) -> torch.Tensor:
+        """Return the first output."""
+        return self.model(words)[0]
+
+
+@pytest.mark.parametrize("dynamo", [True, False])
+@pytest.mark.parametrize("kind", ["BertModel", "OPTForCausalLM"])
+def test_onnx_files_of_transformers(kind: str, dynamo: bool, tmp_path: Path) -> None:
+    """As either exporter of PyTorch writes them."""
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    model = FirstOutput(kind).eval()
+    words = torch.randint(0, WORDS, (2, TOKENS))
+    torch.onnx.export(model, (words[:1],), str(tmp_path / "model.onnx"), dynamo=dynamo, opset_version=18)
+    network = network_of(read_onnx(tmp_path / "model.onnx").eval(), (TOKENS,))
+    with torch.no_grad():
+        expected = model(words).flatten(1).numpy()
+    found = eie.InferenceSession(network, numerics="float32").run(words.numpy().astype(np.float32))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("kind", ["OPTForCausalLM", "LlamaForCausalLM", "GPT2LMHeadModel"])

@@ -26,7 +26,7 @@ def proofs() -> object:
 def test_every_property_has_a_fault(proofs: object) -> None:
     """Each property file's unit is proved, and each of its properties is seen to break."""
     plan, faults = proofs.read_plan()  # type: ignore[attr-defined]
-    units = {path.stem for path in FORMAL.glob("*.sv")} - {"sram"}
+    units = {path.stem for path in FORMAL.glob("*.sv")} - {"sram", "eie"}
     assert {proof.unit for proof in plan} == units
     expected = {(unit, name) for unit in units for name in proofs.labels(unit, whole=True)}  # type: ignore[attr-defined]
     assert {(fault.unit, fault.property) for fault in faults} == expected

@@ -11,11 +11,13 @@ import eie
 import eie.compress
 from eie.errors import InputError
 from eie.model.network import Layer
-from eie.model.reference import float_layer
+from eie.model.numerics import dequantise
+from eie.model.reference import float_layer, formats_of
 from eie.pytorch.recurrent import RecurrentCell, RecurrentLayer
 from eie.pytorch.recurrent_and_winograd import lower_
 from eie.pytorch.tracing import network_of
 from eie.steps import Dense, Recurrent
+from networks import carrying_network
 
 GATES_OF_TWO = (np.zeros((8, 9), np.float32), np.zeros(8, np.float32))
 
@@ -110,6 +112,19 @@ def test_compressed_on_the_chip() -> None:
     given = np.ldexp(last.outputs.astype(np.float64), -last.layer.formats.output_fraction).astype(np.float32)
     found = eie.InferenceSession(network, numerics="chip").run(x)
     assert np.allclose(found, given, atol=2.0 ** (2 - last.layer.formats.output_fraction))
+
+
+def test_states_on_the_chip() -> None:
+    """A state that goes in and out, in both directions: the simulated chip gives the bits of the engine's numerics."""
+    network = carrying_network()
+    x = np.random.default_rng(5).normal(size=network.inputs).astype(np.float32)
+    network = eie.calibrate(network, x)
+    layers = eie.simulate_network(network, x, eie.Hardware(n_pe=network.n_pe))
+    assert [(layer.layer.name, layer.runs) for layer in layers] == [("lstm", 3), ("gru", 3), ("fc", 3)]
+    last = layers[-1]
+    given = dequantise(last.outputs, formats_of(last.layer).output_fraction).astype(np.float32)
+    found = eie.InferenceSession(network, numerics="chip").run(x)
+    np.testing.assert_array_equal(found[:6], given.ravel())  # what is before the state
 
 
 def test_refusals() -> None:

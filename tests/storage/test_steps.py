@@ -17,19 +17,19 @@ import eie
 from eie.errors import InputError
 from eie.model.network import Network
 from eie.steps import ACTIVATIONS
-from networks import graph_network, image_network, sequence_network
+from networks import carrying_network, graph_network, image_network, sequence_network
 from strategies import Case, examples, layers
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("make", [image_network, sequence_network])
+@pytest.mark.parametrize("make", [image_network, sequence_network, carrying_network])
 def test_any_network_survives(tmp_path: Path, make: Any, packed: bool) -> None:
     """It computes the same, bit for bit, with the formats it had."""
     x = np.random.default_rng(1).normal(size=(3, make().inputs)).astype(np.float32)
     network = eie.calibrate(make(), x)
     eie.save(network, tmp_path / "model.safetensors", packed=packed)
     found = eie.load(tmp_path / "model.safetensors")
-    assert found.name == network.name
+    assert (found.name, found.state, found.sources) == (network.name, network.state, network.sources)
     assert [type(step) for step in found] == [type(step) for step in network]
     assert [layer.formats for layer in found.layers] == [layer.formats for layer in network.layers]
     for before, after in zip(network.layers, found.layers, strict=True):
@@ -193,12 +193,55 @@ def test_hostile_graphs(tmp_path: Path, change: Any, sentence: str) -> None:
     assert str(error.value).startswith(f"{path}: {sentence}")
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            lambda d, t: d.update(state=17),
+            "network carrying has 17 inputs and 17 outputs, of which 17 cannot be a state",
+        ),
+        (lambda d, t: d.update(state=-1), "state in the 'eie' document is wrong: "),
+        (lambda d, t: d["layers"][3].update(gives_memory=True), "layer gru: gru is a gru, which has no memory to give"),
+        (
+            lambda d, t: d["layers"][2].update(takes_state=False),
+            "layer lstm.order has 14 outputs, but lstm ",
+        ),
+        (lambda d, t: d["layers"][2].update(steps=2**24), "layer lstm.order has 14 outputs, but lstm after it has "),
+    ],
+)
+def test_hostile_states(tmp_path: Path, change: Any, sentence: str) -> None:
+    """States that are more than there is, and cells that take and give what they have not."""
+    path = tmp_path / "model.safetensors"
+    eie.save(carrying_network(), path)
+    damage(path, change)
+    with pytest.raises(InputError) as error:
+        eie.load(path)
+    assert str(error.value).startswith(f"{path}: {sentence}")
+
+
+def test_a_state_needs_the_second_version(tmp_path: Path) -> None:
+    """A chain with a state, too."""
+    path = tmp_path / "model.safetensors"
+    network = Network(sequence_network().steps, "chain", state=1)
+    eie.save(network, path)
+    assert eie.load(path).state == 1
+    damage(path, lambda d, t: d.update(format_version=1))
+    with pytest.raises(InputError, match="a network with a state needs format_version 2, not 1"):
+        eie.load(path)
+
+
 def test_a_chain_has_the_first_version(tmp_path: Path) -> None:
     """Programs of before read it; what needs graphs, or a later function, says so."""
     path = tmp_path / "model.safetensors"
     network = image_network()
     gelu = Network((*network.steps, eie.steps.Activation("gelu", 4, "gelu")))
-    for which, version in ((network, 1), (sequence_network(), 1), (graph_network(), 2), (gelu, 2)):
+    for which, version in (
+        (network, 1),
+        (sequence_network(), 1),
+        (graph_network(), 2),
+        (carrying_network(), 2),
+        (gelu, 2),
+    ):
         eie.save(which, path)
         with safetensors.safe_open(path, framework="numpy") as file:
             document = json.loads(file.metadata()["eie"])

@@ -46,7 +46,7 @@ def command(
     rotate: Annotated[bool, typer.Option("--rotate", help="Show the times with weights from memory, too.")] = False,
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.01, help="Seconds to measure per layer, warm and rotated: 2; per place of a sweep: 0.3."),
+        typer.Option(min=0.01, help="Seconds to measure per layer, warm and rotated: 2; per place of a sweep: 0.2."),
     ] = None,
     skew: Annotated[float, typer.Option(min=0, help="Sigma of the rows' log-normal densities.")] = 0.0,
     numerics: Annotated[
@@ -78,7 +78,7 @@ def command(
     """Time MODEL, M x V on the paper's layers, or a sweep: this engine, and every installed library that supports it.
 
     Of MODEL, the peers run the same network with its weights expanded, and a last line says who is fastest here.
-    A sweep says at what density, activity and batch something else is faster than ours; about two minutes.
+    A sweep says at what density, activity and batch something else is faster than ours; it takes some minutes.
     Contenders take turns, so that what else the machine does meets all; medians and quartiles are given.
     The peers come with: pip install 'eie\\[bench]'
 
@@ -102,7 +102,7 @@ def command(
     )
     if sweep:
         grid = grid_of(shape, densities, activities, batches, numerics)
-        run_sweep(grid, _wanted(peers), threads, 0.3 if seconds is None else seconds, kernel, out, as_json)
+        run_sweep(grid, _wanted(peers), threads, 0.2 if seconds is None else seconds, kernel, out, as_json)
         return
     seconds, numerics = 2.0 if seconds is None else seconds, numerics or "int16"
     if model is not None:

@@ -11,6 +11,7 @@ import typer
 from eie.chip import Hardware
 from eie.cli import rtl_layout
 from eie.cli.output import JsonOption, log, print_json, print_table, result
+from eie.cli.rtl_fpga import fpga_command
 from eie.cost.own_chip import write_technology
 from eie.errors import InputError
 from eie.literature import reported
@@ -33,6 +34,7 @@ app = typer.Typer(
     help="The chip in SystemVerilog: export it, run it beside the stepped simulator, synthesise it, lay it out.",
     no_args_is_help=True,
 )
+app.command("fpga")(fpga_command)
 
 app.command("layout")(rtl_layout.layout_command)
 app.command("memories")(rtl_layout.memories_command)

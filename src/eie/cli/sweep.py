@@ -68,7 +68,7 @@ def run_sweep(
     """Measure `grid`, print who is faster where, and write the page and the numbers into `out`."""
     require_folder(out)
     if out is not None:
-        from eie.report import sweep as _page  # noqa: F401  # what it needs must be there before two minutes' work
+        from eie.report import sweep as _page  # noqa: F401  # what it needs must be there before minutes of work
     set_threads(threads)
 
     def progress(what: str, done: int, cells: int) -> None:

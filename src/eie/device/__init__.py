@@ -1,6 +1,6 @@
-"""The chip behind its bus: a driver of its registers and streams, over a simulation or memory-mapped registers."""
+"""The chip behind its bus: a driver of its registers and streams, over a simulation, memory-mapped registers or SPI."""
 
-from eie.device.buses import Bus, MappedBus, SimulatedBus, StreamBus
+from eie.device.buses import Bus, MappedBus, SimulatedBus, SpiBus, StreamBus
 from eie.device.driver import Device, DeviceLayer, DeviceRun
 
-__all__ = ["Bus", "Device", "DeviceLayer", "DeviceRun", "MappedBus", "SimulatedBus", "StreamBus"]
+__all__ = ["Bus", "Device", "DeviceLayer", "DeviceRun", "MappedBus", "SimulatedBus", "SpiBus", "StreamBus"]

@@ -1,10 +1,11 @@
-"""Ways to the registers and streams of rtl/eie_axi.sv: a simulation of it, or registers mapped into memory."""
+"""Ways to the registers and streams of rtl/eie_axi.sv: a simulation, registers mapped into memory, or SPI."""
 
 from __future__ import annotations
 
 import mmap
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
@@ -21,9 +22,10 @@ from eie.silicon.parameters import Parameters
 from eie.silicon.registers import MAP
 from eie.silicon.verilated import build
 
-__all__ = ["Bus", "MappedBus", "SimulatedBus", "StreamBus"]
+__all__ = ["Bus", "MappedBus", "SimulatedBus", "SpiBus", "StreamBus"]
 
 PORT_BYTES = 4096
+_SPI_WRITE = 0x8000  # in the head of a frame
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -159,6 +161,34 @@ class MappedBus:
     def write(self, offset: int, value: int) -> None:
         """Write a register."""
         self._registers[offset // 4] = value
+
+
+class SpiBus:
+    """Registers behind rtl/eie_spi.sv: `exchange` selects the chip, sends some bytes and returns as many.
+
+    SPI mode 0, at most a fifth of the chip's clock. It has no streams: every word goes through the register DATA.
+    """
+
+    def __init__(self, exchange: Callable[[bytes], bytes]) -> None:
+        self._exchange = exchange
+
+    def read(self, offset: int) -> int:
+        """Return a register. Raises ToolError where the chip refuses it."""
+        response, value = self._ask(offset)
+        if response:
+            raise ToolError(f"the chip refused the read of {_name(offset)}")
+        return value
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a register. Raises ToolError where the chip refuses it."""
+        if self._ask(offset | _SPI_WRITE, value)[0]:
+            raise ToolError(f"the chip refused the write of {value} to {_name(offset)}")
+
+    def _ask(self, head: int, value: int = 0) -> tuple[int, int]:
+        """Send a frame, then one that reads IDENTITY, with which the answer to the first comes back."""
+        self._exchange(head.to_bytes(2, "big") + value.to_bytes(4, "big"))
+        answer = bytes(self._exchange(bytes(6)))
+        return answer[1] & 3, int.from_bytes(answer[2:], "big")
 
 
 def _name(offset: int) -> str:

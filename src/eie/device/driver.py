@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from eie.device.buses import Bus, StreamBus
 from eie.encoding.csc import InterleavedCSC
-from eie.errors import InputError, ToolError
+from eie.errors import ToolError
 from eie.model.network import Layer, Network
 from eie.model.numerics import Integers, dequantise
 from eie.program.arithmetic import read_out
@@ -25,8 +25,6 @@ from eie.silicon.registers import HEADER, MAP
 
 __all__ = ["Device", "DeviceLayer", "DeviceRun", "Packet", "packets"]
 
-# What a network must have as the chip does; memories may be larger than it needs.
-_THE_SAME = ("value_bits", "accumulator_bits", "code_bits", "index_bits", "entry_bits", "entries_per_row")
 _MOST_WORDS = 2 ** HEADER["COUNT"].bits - 1
 _LONGEST_S = 60.0  # a scan, and a stream
 
@@ -126,22 +124,7 @@ class Device:
     @property
     def hardware(self) -> Hardware:
         """The chip's sizes; a layer that its memories cannot hold is refused."""
-        p = self.parameters
-        return Hardware(
-            n_pe=p.n_pe,
-            queue_depth=p.queue_depth,
-            spmat_width_bits=p.entries_per_row * p.entry_bits,
-            register_entries=p.register_entries,
-            batched=True,
-            strict=True,
-            value_bits=p.value_bits,
-            accumulator_bits=p.accumulator_bits,
-            pointer_bits=p.pointer_bits,
-            pointer_bytes=-(-2 * p.pointer_words * p.pointer_bits // 8),
-            spmat_bytes=p.spmat_rows * p.entries_per_row * p.entry_bits // 8,
-            activation_bytes=p.sram_words * p.value_bits // 8,
-            broadcast_stages=p.broadcast_stages,
-        )
+        return self.parameters.hardware()
 
     def run(self, network: Network | Layer | InterleavedCSC, inputs: npt.ArrayLike) -> DeviceRun:
         """Run a network of linear layers on one input vector of real numbers, (inputs,).
@@ -150,12 +133,7 @@ class Device:
         the chip cannot hold it, and ToolError where the chip refuses an access or does not come to an end.
         """
         program, activations = lower_run(Network.of(network), inputs, self.hardware)
-        needed = Parameters.of(program)
-        for name in _THE_SAME:
-            if getattr(needed, name) != getattr(self.parameters, name):
-                raise InputError(
-                    f"the network has {name} {getattr(needed, name)}, and the chip {getattr(self.parameters, name)}"
-                )
+        self.parameters.require_fit(program)
         self.write("RESET", 0)
         written = read = 0
         ran: list[DeviceLayer] = []

@@ -25,6 +25,7 @@ from eie.workloads.layers import Benchmark, draw
 __all__ = ["FASTER", "LEVEL", "SLOWER", "Cell", "Grid", "Point", "Sweep", "advice", "measure_sweep"]
 
 Floats = npt.NDArray[np.float32]
+Exact = npt.NDArray[np.float64]
 
 # The largest error, relative to the largest output, of a peer that ours in these numerics is held against.
 _FLOAT32, _INT8 = 1e-5, 0.02
@@ -35,6 +36,8 @@ FAR, NEAR = 4.0, 1.5
 MOST_NEAR = 3
 SEED = 2016
 
+MOST_NUMBERS = 2**28  # weights, or inputs or outputs of a batch: 1 GB in float32
+
 FASTER, LEVEL, SLOWER, ALONE = "faster", "level", "slower", "no peer"
 
 
@@ -42,7 +45,8 @@ FASTER, LEVEL, SLOWER, ALONE = "faster", "level", "slower", "no peer"
 class Grid:
     """What to sweep: the layer's shape, shares of weights kept and of inputs active (0 to 1), batches, our numerics.
 
-    Raises InputError for a share outside 0 to 1, a batch or size below 1, no weights kept, and numerics without peers.
+    Raises InputError for a share outside 0 to 1, a batch or size below 1 or beyond memory, no weights kept, and
+    numerics without peers.
     """
 
     outputs: int = 2048
@@ -54,8 +58,8 @@ class Grid:
 
     def __post_init__(self) -> None:
         """Check every axis."""
-        for name, least in (("outputs", 1), ("inputs", 1)):
-            if getattr(self, name) < least:
+        for name in ("outputs", "inputs"):
+            if getattr(self, name) < 1:
                 raise InputError(f"{name} of the layer must be 1 or more, not {getattr(self, name)}")
         for share in self.densities:
             if not 0 < share <= 1:
@@ -66,6 +70,13 @@ class Grid:
         for batch in self.batches:
             if batch < 1:
                 raise InputError(f"a batch must be 1 or more, not {batch}")
+        batch = max(self.batches, default=1)
+        most = max(self.outputs * self.inputs, max(self.outputs, self.inputs) * batch)
+        if most > MOST_NUMBERS:
+            raise InputError(
+                f"a layer of {self.outputs} x {self.inputs} with batches of {batch} has {most:,} weights or "
+                f"activations, expected at most {MOST_NUMBERS:,}"
+            )
         for one in self.numerics:
             if one not in ACCURACY:
                 raise InputError(f"a sweep has the numerics {', '.join(ACCURACY)}, which peers have too, not {one!r}")
@@ -138,7 +149,7 @@ def measure_sweep(
     peers: Sequence[Peer] = PEERS,
     *,
     threads: int = 1,
-    seconds: float = 0.3,
+    seconds: float = 0.2,
     kernel: str | None = None,
     progress: Callable[[str, int, int], None] = lambda what, done, cells: None,
 ) -> Sweep:
@@ -148,15 +159,16 @@ def measure_sweep(
     for density in grid.densities:
         layer = draw(Benchmark("layer", grid.inputs, grid.outputs, density, 1.0, "made up", SEED))
         weights = layer.codebook[layer.codes]
+        exact = weights.astype(np.float64).T
         network = Network((Layer("layer", encode(layer.codes, layer.codebook)),))
         sessions = {
             one: InferenceSession(network, numerics=one, threads=threads, kernel=kernel) for one in grid.numerics
         }
         for batch in grid.batches:
             progress(f"{density:.3g} of the weights kept, batch {batch}", done, grid.cells)
-            near = _near(weights, _inputs(grid.inputs, batch, 1.0), peers, sweep, batch)
+            near = _near(weights, exact, _inputs(grid.inputs, batch, 1.0), peers, sweep)
             for activity in grid.activities:
-                _measure(sweep, density, activity, batch, weights, sessions, near, seconds)
+                _measure(sweep, density, activity, batch, weights, exact, sessions, near, seconds)
                 done += 1
     progress("done", done, grid.cells)
     return sweep
@@ -181,14 +193,14 @@ def _ours(name: str, session: InferenceSession, given: Floats) -> Contender:
     return Contender(name, (lambda: session.run(given, out=out),), 0)
 
 
-def _error(contender: Contender, expected: npt.NDArray[np.float64]) -> float:
+def _error(contender: Contender, expected: Exact) -> float:
     largest = float(np.abs(expected).max()) or 1.0
     return float(np.abs(contender.calls[0]() - expected).max()) / largest
 
 
-def _near(weights: Floats, x: Floats, peers: Sequence[Peer], sweep: Sweep, batch: int) -> list[Peer]:
+def _near(weights: Floats, exact: Exact, x: Floats, peers: Sequence[Peer], sweep: Sweep) -> list[Peer]:
     """Return the peers that are right and near the best of an accuracy: by one call, then by a short round in turns."""
-    expected = x.astype(np.float64) @ weights.astype(np.float64).T
+    expected = x.astype(np.float64) @ exact
     there: dict[str, Peer] = {}
     made: dict[str, Contender] = {}
     accuracies = {ACCURACY[one] for one in sweep.grid.numerics}
@@ -198,7 +210,7 @@ def _near(weights: Floats, x: Floats, peers: Sequence[Peer], sweep: Sweep, batch
         try:
             contender = _contender(peer, weights, x, sweep.threads)
         except Exception as error:  # a peer that fails, with any error, is a result to report
-            reason = f"{peer.name}, batch {batch}: {reason_of(error)}"
+            reason = f"{peer.name}, batch {len(x)}: {reason_of(error)}"
             sweep.failed.extend([reason] * (reason not in sweep.failed))
             continue
         if _error(contender, expected) <= peer.tolerance:
@@ -223,13 +235,14 @@ def _measure(
     activity: float,
     batch: int,
     weights: Floats,
+    exact: Exact,
     sessions: dict[str, InferenceSession],
     near: Sequence[Peer],
     seconds: float,
 ) -> None:
     """Measure ours and the near peers in one cell, and add points and cells to `sweep`."""
     x = _inputs(sweep.grid.inputs, batch, activity)
-    expected = x.astype(np.float64) @ weights.astype(np.float64).T
+    expected = x.astype(np.float64) @ exact
     given = x[0] if batch == 1 else x
     ours = {f"eie {one}": one for one in sessions}
     contenders = [_ours(name, sessions[one], given) for name, one in ours.items()]

@@ -18,6 +18,7 @@ from eie.encoding.clustering import share
 from eie.errors import InputError
 from eie.model.network import Layer, Network
 from eie.model.reference import calibrate
+from eie.pytorch.products import is_lookup
 from eie.pytorch.pruning import Mask, cubic_density, global_masks, magnitude_mask
 from eie.pytorch.recipe import Recipe
 from eie.pytorch.recurrent import RecurrentStack
@@ -101,7 +102,10 @@ class Compression:
     def _lower(self) -> Network:
         encode, numbers = self.recipe.encode, self.recipe.numbers
         shape = input_shape(self.model, self.recipe, self.inputs)
-        network = network_of(self.model, shape, name=self.recipe.name, layers=self.layers)
+        bits = 4 if encode.index_bits == "best" else encode.index_bits
+        network = network_of(
+            self.model, shape, name=self.recipe.name, layers=self.layers, n_pe=encode.n_pe, index_bits=bits
+        )
         expected_of(self.model, shape, self.inputs).hold(self.model, network)
         if self.inputs is None:
             return network
@@ -157,7 +161,8 @@ class Compressor:
 
     The optimiser's parameters change twice: make it after `Compressor`, and again after `share()`. A layer whose
     density the recipe does not give keeps the weights that it has, its zeros included. A weight that several modules
-    have is pruned and shared once and stays theirs. Masks of torch.nn.utils.prune are applied.
+    have is pruned and shared once and stays theirs. Masks of torch.nn.utils.prune are applied. Embeddings that are not
+    tied to a layer are compressed only where the recipe names them.
 
     Raises InputError for a model without a layer to compress; weights that are NaN, infinite, not float32, or
     computed by something else; and a recipe for another model.
@@ -169,7 +174,7 @@ class Compressor:
         recipe.require_layers(
             known
             for name, module in model.named_modules()
-            if isinstance(module, Target | RecurrentStack | nn.RNNBase | nn.RNNCellBase)
+            if isinstance(module, Target | RecurrentStack | nn.RNNBase | nn.RNNCellBase) or is_lookup(module)
             for known in recipe_names(module, name)
         )
         left = {name for name, layer in recipe.layers.items() if not layer.compress}
@@ -177,8 +182,12 @@ class Compressor:
         winograd = {name for name, layer in recipe.layers.items() if layer.winograd}
         _require_untied(model, winograd, left)
         lower_(model, winograd, left)
-        found = targets_of(model)
-        if not found:
+        found: dict[str, Target | nn.Embedding] = {
+            name: module
+            for name, module in model.named_modules()
+            if isinstance(module, Target) or (is_lookup(module) and name in recipe.layers)
+        }
+        if not any(isinstance(module, Target) for module in found.values()):
             raise InputError("the model has no layer that can be compressed: no linear, recurrent or convolutional one")
         self.targets = {name: module for name, module in found.items() if name not in left}
         if not self.targets:
@@ -255,7 +264,7 @@ class Compressor:
             bits = self.recipe.bits_of(name)
             if name in self._holders:
                 _share(self._holders[name], bits, wanted.clustering, self.recipe.seed)
-            if wanted.bias == "shared" and module.bias is not None:
+            if wanted.bias == "shared" and getattr(module, "bias", None) is not None:
                 _share([(module, "bias")], bits, wanted.clustering, self.recipe.seed)
         self._shared = True
 
@@ -282,7 +291,7 @@ def _apply_masks(model: nn.Module) -> None:
                 remove_mask(module, tensor)  # type: ignore[no-untyped-call]
 
 
-def _require_plain(name: str, module: Target) -> None:
+def _require_plain(name: str, module: Target | nn.Embedding) -> None:
     if parametrize.is_parametrized(module):
         raise InputError(f"layer {name} is parametrised already, expected plain weights")
     if module.weight.numel() == 0:
@@ -322,7 +331,7 @@ def _require_untied(model: nn.Module, winograd: Collection[str], left: Collectio
 
 
 def _holders(
-    model: nn.Module, targets: Mapping[str, Target], left: Collection[str], recipe: Recipe
+    model: nn.Module, targets: Mapping[str, Target | nn.Embedding], left: Collection[str], recipe: Recipe
 ) -> dict[str, Holders]:
     """Return every module and name under which each target's weights are a parameter; of tied targets the first."""
     by_place = _by_place(model)
@@ -354,13 +363,13 @@ def _holders(
     return holders
 
 
-def _masked(module: Target) -> tuple[torch.Tensor, torch.Tensor]:
+def _masked(module: Target | nn.Embedding) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a masked module's weights, those under the mask included, and the mask."""
     parametrisations: Any = module.parametrizations
     return parametrisations["weight"].original.detach(), parametrisations["weight"][0].mask
 
 
-def _is_masked(module: Target) -> bool:
+def _is_masked(module: Target | nn.Embedding) -> bool:
     return parametrize.is_parametrized(module, "weight")
 
 

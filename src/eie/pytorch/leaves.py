@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from eie.errors import InputError
-from eie.pytorch.products import Target
+from eie.pytorch.products import Target, is_lookup
 from eie.pytorch.recurrent import RecurrentCell, RecurrentLayer, State
 from eie.pytorch.recurrent_and_winograd import WinogradConv2d
+from eie.pytorch.sharing import is_shared
 from eie.steps import Image, Window
 
 __all__ = ["PRODUCT", "RECURRENT", "pair", "traced_to_layers", "window_of"]
@@ -48,7 +49,8 @@ def traced_to_layers(model: nn.Module) -> Iterator[None]:
     answers: list[tuple[nn.Module, str, Callable[..., object]]] = []
     for name, module in model.named_modules():
         method = "scan" if isinstance(module, RecurrentLayer) else "forward"
-        if isinstance(module, Target) and method not in vars(module):
+        known = isinstance(module, Target) or (is_lookup(module) and is_shared(module))
+        if known and method not in vars(module):
             answers.append((module, method, _forward(module, name)))
     try:
         for module, method, answer in answers:
@@ -59,13 +61,16 @@ def traced_to_layers(model: nn.Module) -> Iterator[None]:
             vars(module).pop(method, None)
 
 
-def _forward(module: Target, name: str) -> Callable[..., object]:
+def _forward(module: nn.Module, name: str) -> Callable[..., object]:
+    if isinstance(module, nn.Embedding):
+        return lambda input: _call(input, name, [*input.shape, module.embedding_dim])
     if isinstance(module, nn.Linear):
         return lambda input: _call(input, name, [*input.shape[:-1], _check(module, name, input)])
     if isinstance(module, nn.Conv2d):
         return lambda input: _convolve(module, name, input)
     if isinstance(module, WinogradConv2d):
         return lambda x: _slide(x, name, module.out_channels, Window((3, 3), padding=module.padding))
+    assert isinstance(module, RecurrentCell)
     return lambda x, state=None: _recur(module, name, x, state)
 
 

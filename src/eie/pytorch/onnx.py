@@ -32,16 +32,16 @@ LARGEST = 2**24  # numbers that a constant of the graph may make
 
 # Nodes whose inputs are known are computed by ONNX's own reference, where they are among these.
 _COMPUTED = frozenset(
-    {"Add", "And", "Cast", "Concat", "ConstantOfShape", "Div", "Equal", "Expand", "Flatten", "Floor", "Gather",
-     "Greater", "Identity", "Less", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pow", "Range", "ReduceProd",
-     "ReduceSum", "Reshape", "Shape", "Slice", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose", "Trilu", "Unsqueeze",
-     "Where"}
+    {"Add", "And", "Cast", "Concat", "ConstantOfShape", "CumSum", "Div", "Equal", "Expand", "Flatten", "Floor",
+     "Gather", "GatherElements", "Greater", "Identity", "Less", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or",
+     "Pow", "Range", "ReduceProd", "ReduceSum", "Reshape", "Shape", "Slice", "Sqrt", "Squeeze", "Sub", "Tile",
+     "Transpose", "Trilu", "Unsqueeze", "Where"}
 )  # fmt: skip
 _UNARY: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "Relu": F.relu, "Tanh": torch.tanh, "Sigmoid": torch.sigmoid, "Erf": torch.erf, "Exp": torch.exp, "Log": torch.log,
     "Sqrt": torch.sqrt, "Reciprocal": torch.reciprocal, "Neg": torch.neg, "Abs": torch.abs, "Not": torch.logical_not,
     "Selu": F.selu, "Softplus": F.softplus, "HardSwish": F.hardswish, "Mish": F.mish,
-    "Identity": lambda x: x, "Dropout": lambda x: x,
+    "IsNaN": torch.isnan, "Identity": lambda x: x, "Dropout": lambda x: x,
     "GlobalAveragePool": lambda x: x.mean(tuple(range(2, x.dim())), keepdim=True),
 }  # fmt: skip
 _BINARY: dict[str, Callable[[Any, Any], torch.Tensor]] = {
@@ -464,9 +464,14 @@ def _functions(name: str, kind: str, facts: Facts, batch: int) -> Run | None:
 
 
 def _reshape(name: str, x: torch.Tensor, shape: list[int], batch: int) -> torch.Tensor:
-    if shape and batch and shape[0] == batch and x.shape[0] != batch:
-        shape = [x.shape[0], *shape[1:]]
-    return x.reshape([x.shape[place] if side == 0 else side for place, side in enumerate(shape)])
+    """Reshape as the file says for its own `batch`, 0 where it leaves that open, and for any other likewise."""
+    sides = [x.shape[place] if side == 0 else side for place, side in enumerate(shape)]
+    whole = math.prod(sides)
+    if batch and sides and whole > 0:  # the batch is in the first side, by itself or times another
+        sides[0] = sides[0] * x.numel() // whole
+    elif batch and sides and sides[0] == batch:
+        sides[0] = x.shape[0]
+    return x.reshape(sides)
 
 
 def _expand(name: str, x: torch.Tensor, shape: list[int]) -> torch.Tensor:

@@ -38,17 +38,17 @@ def require_same(model: onnx.ModelProto, module: Graph) -> None:
     Both run on two generated inputs. A graph whose inputs are of unknown size, or too large for the reference, is
     held against the reference nowhere; what it became is still held against PyTorch's modules.
     """
-    given = _input(model)
-    if given is None or _values(model, module, given[1]) > MOST_VALUES:
+    shapes = _inputs(model)
+    if shapes is None or _values(model, module, list(shapes.values())) > MOST_VALUES:
         return
-    name, shape = given
-    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    rng = np.random.default_rng(0)
+    given = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     try:
-        found: Any = ReferenceEvaluator(model).run(None, {name: x}, intermediate=True)
+        found: Any = ReferenceEvaluator(model).run(None, given, intermediate=True)
     except Exception:  # a graph that the reference cannot run, such as a reshape to a batch of one
         return
     with torch.no_grad():
-        values = module.eval().values(torch.from_numpy(x))  # type: ignore[attr-defined]
+        values = module.eval().values(*map(torch.from_numpy, given.values()))  # type: ignore[attr-defined]
     for node, _, _, gives in module.nodes:
         for value in gives:
             expected, result = found.get(value), values.get(value)
@@ -63,9 +63,9 @@ def require_same(model: onnx.ModelProto, module: Graph) -> None:
                 )
 
 
-def _values(model: onnx.ModelProto, module: Any, shape: tuple[int, ...]) -> int:
+def _values(model: onnx.ModelProto, module: Any, shapes: list[tuple[int, ...]]) -> int:
     """Return how many numbers the weights, all results and all windows over them are at most, without making any."""
-    weights: int = math.prod(shape) + sum(parameter.numel() for parameter in module.parameters())
+    weights: int = sum(map(math.prod, shapes)) + sum(parameter.numel() for parameter in module.parameters())
     if weights > MOST_VALUES:
         return weights
     windows = max((child.weight[0].numel() for child in module.children() if isinstance(child, nn.Conv2d)), default=1)
@@ -73,23 +73,28 @@ def _values(model: onnx.ModelProto, module: Any, shape: tuple[int, ...]) -> int:
         windows = max(windows, math.prod(attribute.ints))
     try:
         with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
-            results = module.eval().values(torch.empty(shape))
+            results = module.eval().values(*map(torch.empty, shapes))
     except Exception:  # sizes that do not fit each other: the real run says so
         return weights
     return weights + windows * sum(value.numel() for value in results.values() if isinstance(value, torch.Tensor))
 
 
-def _input(model: onnx.ModelProto) -> tuple[str, tuple[int, ...]] | None:
-    """Return the input's name and shape, two for the batch, or None where there are several, or another size is open.
+def _inputs(model: onnx.ModelProto) -> dict[str, tuple[int, ...]] | None:
+    """Return the inputs' names and shapes, two for the batch, or None where another size is open.
 
-    So it is, too, where the input has no floats.
+    The batch is the first side of the first input, and wherever that side's name is. None, too, where an input has no
+    floats.
     """
     constants = {one.name for one in model.graph.initializer}
     inputs = [one for one in model.graph.input if one.name not in constants]
-    if len(inputs) != 1:
+    sides = [list(one.type.tensor_type.shape.dim) for one in inputs]
+    if not inputs or any(one.type.tensor_type.elem_type != onnx.TensorProto.FLOAT for one in inputs):
         return None
-    (given,) = inputs
-    sizes = [size.dim_value for size in given.type.tensor_type.shape.dim]
-    if len(sizes) < 2 or min(sizes[1:]) < 1 or given.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+    if len(sides[0]) < 2:
         return None
-    return given.name, (sizes[0] or 2, *sizes[1:])
+    batch = sides[0][0].dim_param
+    shapes = [[2 if batch and one.dim_param == batch else one.dim_value for one in shape] for shape in sides]
+    shapes[0][0] = shapes[0][0] or 2
+    if any(side < 1 for shape in shapes for side in shape):
+        return None
+    return {one.name: tuple(shape) for one, shape in zip(inputs, shapes, strict=True)}

@@ -302,6 +302,11 @@ class Operations:
     def _eq(self, a: Arguments) -> Value:
         return self.scaled(self._ne(a), -1.0, 1.0)
 
+    @_takes("isnan")
+    def _isnan(self, a: Arguments) -> torch.Tensor:
+        # What a network runs on is finite, and the engine refuses what is not.
+        return torch.zeros(a["self"].shape, dtype=torch.bool)
+
     @_takes("logical_not", "bitwise_not")
     def _logical_not(self, a: Arguments) -> Value:
         return self.scaled(self.function(self.function(a["self"], "absolute"), "positive"), -1.0, 1.0)
@@ -431,11 +436,12 @@ class Operations:
     def _embedding(self, a: Arguments) -> Value:
         if isinstance(a["weight"], Value):
             raise self.unknown("embedding whose entries depend on the input")
-        table = a["weight"]
-        ids = a["indices"]
-        product = self.dense(table.T, None, self.builder.unique(self.name))
-        found = self.builder.add(Embedding(product.name, ids.size, product), ids)
-        return Value(found.sources, (*ids.shape, table.shape[1]))
+        return self.lookup(a["indices"], self.dense(a["weight"].T, None, self.builder.unique(self.name)))
+
+    def lookup(self, places: Value, product: Any) -> Value:
+        """Return for each of the whole numbers `places` that column of a matrix."""
+        found = self.builder.add(Embedding(product.name, places.size, product), places)
+        return Value(found.sources, (*places.shape, product.outputs))
 
     # What runs over a dimension.
 

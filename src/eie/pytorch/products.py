@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +17,29 @@ from eie.pytorch.sharing import is_shared
 from eie.steps import Dense
 from eie.steps.winograd import PLACES
 
-__all__ = ["Target", "array", "product_names", "products_of"]
+__all__ = ["Target", "array", "is_lookup", "product_names", "products_of"]
 
 Target = nn.Linear | nn.Conv2d | WinogradConv2d | RecurrentCell  # modules whose weights can be shared
 
 
-def products_of(module: Target, name: str, n_pe: int = 64, index_bits: int = 4) -> tuple[Layer | Dense, ...]:
+def is_lookup(module: nn.Module) -> TypeGuard[nn.Embedding]:
+    """Return whether a module does nothing but look up columns: its table can be shared where that is asked for."""
+    return isinstance(module, nn.Embedding) and type(module).forward is nn.Embedding.forward and module.max_norm is None
+
+
+def products_of(
+    module: Target | nn.Embedding, name: str, n_pe: int = 64, index_bits: int = 4
+) -> tuple[Layer | Dense, ...]:
     """Return the module's matrix and bias: a compressed layer if its weights are shared, a dense one otherwise.
 
     The matrix of a convolution is (channels out, channels in x height x width), with weights only within its groups. A
-    convolution in the Winograd domain has sixteen matrices, called name.0 to name.15, without bias.
+    convolution in the Winograd domain has sixteen matrices, called name.0 to name.15, without bias. That of a lookup is
+    (width, entries), without bias.
     """
-    weights = array(module.weight)
-    bias = None if module.bias is None else array(module.bias)
+    lookup = isinstance(module, nn.Embedding)
+    weights: Any = module.weight
+    weights = array(weights.T if lookup else weights)
+    bias = None if isinstance(module, nn.Embedding) or module.bias is None else array(module.bias)
     sixteen = isinstance(module, WinogradConv2d)
     names = product_names(module, name)
     bias = None if sixteen else bias
@@ -45,6 +55,7 @@ def products_of(module: Target, name: str, n_pe: int = 64, index_bits: int = 4) 
             for part_name, part in zip(names, parts(weights), strict=True)
         )
     codes, codebook = shared
+    codes = np.ascontiguousarray(codes.T) if lookup else codes
     return tuple(
         Layer(part_name, encode(_in_groups(part, groups), codebook, n_pe, index_bits), bias, groups=groups)
         for part_name, part in zip(names, parts(codes), strict=True)
@@ -61,7 +72,7 @@ def _in_groups(codes: npt.NDArray[np.uint8], groups: int) -> npt.NDArray[np.uint
     return whole.reshape(len(codes), -1)
 
 
-def product_names(module: Target, name: str) -> list[str]:
+def product_names(module: Target | nn.Embedding, name: str) -> list[str]:
     """Return the names of the module's matrices: its own, or one for each place of the Winograd domain."""
     return [f"{name}.{place}" for place in range(PLACES)] if isinstance(module, WinogradConv2d) else [name]
 

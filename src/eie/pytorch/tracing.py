@@ -26,9 +26,10 @@ from eie.pytorch.building import Builder, Value
 from eie.pytorch.leaves import PRODUCT, RECURRENT, traced_to_layers, window_of
 from eie.pytorch.modes import evaluated
 from eie.pytorch.operations import KEPT, SHAPES, Operations, flat
-from eie.pytorch.products import Target, array, product_names, products_of
+from eie.pytorch.products import Target, array, is_lookup, product_names, products_of
 from eie.pytorch.recurrent import RecurrentCell
 from eie.pytorch.recurrent_and_winograd import WinogradConv2d, lower_
+from eie.pytorch.sharing import is_shared
 from eie.steps import Convolution, Dense, Recurrent, Winograd
 
 __all__ = ["Target", "network_of", "products_of"]
@@ -142,7 +143,7 @@ class _Reader:
         self.modules = dict(model.named_modules())
         self.builder = Builder(sum(tensor.numel() for tensor in examples))
         for module_name, module in self.modules.items():
-            if isinstance(module, Target):
+            if isinstance(module, Target) or (is_lookup(module) and is_shared(module)):
                 self.builder.unique(module_name)
         self.operations = Operations(self.builder, context)
         self.called: set[str] = set()
@@ -271,6 +272,8 @@ class _Reader:
 
     def _product(self, value: Value, name: str, shape: list[int]) -> Value:
         module = self.modules[name]
+        if isinstance(module, nn.Embedding):
+            return self._lookup(value, module, name)
         if name in self.called:
             raise InputError(f"layer {name} is called twice, and a network has each layer once: give each call its own")
         self.called.add(name)
@@ -287,6 +290,14 @@ class _Reader:
         else:
             found = self.operations.linear(value, products[0])
         return replace(found, shape=tuple(shape))
+
+    def _lookup(self, value: Value, module: nn.Embedding, name: str) -> Value:
+        (product,) = self._products(module, name)
+        if name in self.called:  # a network has each compressed layer once
+            again = self.builder.unique(name)
+            product = self.operations.dense(module.weight.T, None, again)
+        self.called.add(name)
+        return self.operations.lookup(value, product)
 
     def _recurrent(
         self, node: torch.fx.Node, value: Value, state: list[Any], name: str, hidden: int, states: int
@@ -311,7 +322,7 @@ class _Reader:
         return [*self.builder.recur(step, value, *given), None]  # a memory that is not given is read by nobody
 
     def _products(self, module: nn.Module, name: str) -> tuple[Layer | Dense, ...]:
-        assert isinstance(module, Target)
+        assert isinstance(module, Target | nn.Embedding)
         names = product_names(module, name)
         if all(known in self.encoded for known in names):
             return tuple(self.encoded[known] for known in names)

@@ -7,11 +7,14 @@ from dataclasses import dataclass, fields
 from eie.chip.memories import require_capacity
 from eie.chip.stepped.signals import address_bits, bank_words, signal_sizes
 from eie.errors import InputError
+from eie.program.hardware import Hardware
 from eie.program.lowering import Program
 
 __all__ = ["MAX_RTL_PES", "Parameters"]
 
 MAX_RTL_PES = 256
+# What a network must have as the chip does; memories may be larger than it needs.
+_THE_SAME = ("value_bits", "accumulator_bits", "code_bits", "index_bits", "entry_bits", "entries_per_row")
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,31 @@ class Parameters:
             host_address_bits=address_bits(addresses),
             broadcast_stages=hardware.broadcast_stages,
         )
+
+    def hardware(self) -> Hardware:
+        """Return the sizes of this chip; a layer that its memories cannot hold is refused."""
+        return Hardware(
+            n_pe=self.n_pe,
+            queue_depth=self.queue_depth,
+            spmat_width_bits=self.entries_per_row * self.entry_bits,
+            register_entries=self.register_entries,
+            batched=True,
+            strict=True,
+            value_bits=self.value_bits,
+            accumulator_bits=self.accumulator_bits,
+            pointer_bits=self.pointer_bits,
+            pointer_bytes=-(-2 * self.pointer_words * self.pointer_bits // 8),
+            spmat_bytes=self.spmat_rows * self.entries_per_row * self.entry_bits // 8,
+            activation_bytes=self.sram_words * self.value_bits // 8,
+            broadcast_stages=self.broadcast_stages,
+        )
+
+    def require_fit(self, program: Program) -> None:
+        """Raise InputError where this chip cannot run a program that was lowered for its `hardware()`."""
+        needed = Parameters.of(program)
+        for name in _THE_SAME:
+            if getattr(needed, name) != getattr(self, name):
+                raise InputError(f"the network has {name} {getattr(needed, name)}, and the chip {getattr(self, name)}")
 
     def signal_sizes(self) -> dict[str, int]:
         """Return the values of the letters in the signal tables' widths."""

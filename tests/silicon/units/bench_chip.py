@@ -52,7 +52,8 @@ async def run_program(dut: HierarchyObject) -> None:
         dut.host_address.value = int(word["address"])
         dut.host_data.value = int.from_bytes(word["data"].tobytes(), "little") & (2 ** len(dut.host_data) - 1)
         if word["operation"] == READ:
-            await clock(host_read=1)
+            for _ in range(2):  # a read takes two steps
+                await clock(host_read=1)
             dut.host_read.value = 0
             sums.append(int(dut.host_read_data.value))
             continue

@@ -306,12 +306,12 @@ class _Lowering:
         memory = "{memory}, " if step.cell == "lstm" else ""
         if step.cell != "lstm":
             del makes["memory"]
-        lines = [f"eie_clear({width}, {{vector}});"]
-        lines += [f"eie_clear({hidden}, {{memory}});"] if memory else []
-        if step.takes_state:
-            before = step.steps * features  # where h is, and an LSTM's c behind it
-            lines += [f"eie_copy_real({{x}} + {before}, {hidden}, {{vector}} + {features});"]
-            lines += [f"eie_copy_real({{x}} + {before + hidden}, {hidden}, {{memory}});"] if memory else []
+        sequence, lines = step.steps * features, [f"eie_clear({width}, {{vector}});"]
+        if step.takes_state:  # h and, of an LSTM, c follow the sequence
+            lines += [f"eie_copy_real({{x}} + {sequence}, {hidden}, {{vector}} + {features});"]
+            lines += [f"eie_copy_real({{x}} + {sequence + hidden}, {hidden}, {{memory}});"] if memory else []
+        elif memory:
+            lines += [f"eie_clear({hidden}, {{memory}});"]
         lines += [f"*({{vector}} + {width - 1}) = 1;"] if width > features + hidden else []
         lines += [f"for (uint32_t step = 0; step < {step.steps}; step++) {{{{"]
         lines += [f"eie_copy_real({{x}} + step * {features}, {features}, {{vector}});", *multiply]

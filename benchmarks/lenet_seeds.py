@@ -1,0 +1,195 @@
+"""LeNet-300-100 and LeNet-5 compressed over several seeds: accuracy before and after, and the file.
+
+python benchmarks/lenet_seeds.py --data MNIST [--seeds 0,1,2,3,4]
+    [--network lenet_300_100 --recipe lenet_300_100_regrown]
+
+Each seed begins from other weights and sets other images apart for validation. Its row in results/lenet-seeds.csv is
+written when it is done, and results/lenet-seeds.md anew from all rows: seeds may be run on several days.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.stats import t as student
+
+import eie
+from eie.compress import compress_, read_recipe
+from eie.engine.accuracy import accuracies
+from eie.pytorch.sources import load_model
+from eie.storage.sizes import layer_size, total
+from eie.support.output_files import atomic_write
+from eie.support.processor import build, processor
+from eie.workloads.data import load_data
+
+HERE = Path(__file__).parent
+ROWS = HERE / "results" / "lenet-seeds.csv"
+RESULTS = HERE / "results" / "lenet-seeds.md"
+EXAMPLES = HERE.parent / "examples"
+NETWORKS = {"lenet_300_100": "LeNet-300-100", "lenet_5": "LeNet-5"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One seed of one network: how often it is right (%), before and as a file; weights kept, bytes, seconds."""
+
+    network: str
+    recipe: str
+    seed: int
+    dense_valid: float
+    dense_test: float
+    shared_valid: float
+    float32_test: float
+    int8_test: float
+    chip_test: float
+    kept: int
+    weights: int
+    file_bytes: int
+    dense_bytes: int
+    seconds: float
+    build: str
+
+
+def measure(name: str, recipe_name: str, seed: int, folder: Path) -> Row:
+    """Train and compress one network from one seed."""
+    recipe = read_recipe(EXAMPLES / f"{recipe_name}.toml").model_copy(update={"seed": seed})
+    data = load_data(folder, recipe.input_shape, seed)
+    torch.manual_seed(seed)
+    model = load_model(f"{EXAMPLES / 'lenet.py'}:{name}_moved")
+    start = time.perf_counter()
+    done = compress_(model, recipe, data, log=lambda line: print(line, file=sys.stderr, flush=True))
+    seconds = time.perf_counter() - start
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "model.safetensors"
+        eie.save(done.network, path, packed=True)
+        file_bytes, network = path.stat().st_size, eie.load(path)
+    right = accuracies(network, np.ascontiguousarray(data.x_test.reshape(len(data.x_test), -1)), data.y_test)
+    dense, last = done.stages[0], done.stages[-1]
+    return Row(
+        network=name,
+        recipe=recipe_name,
+        seed=seed,
+        dense_valid=100 * (dense.validation_accuracy or 0),
+        dense_test=100 * (dense.test_accuracy or 0),
+        shared_valid=100 * (last.validation_accuracy or 0),
+        float32_test=100 * right["float32"],
+        int8_test=100 * right["int8"],
+        chip_test=100 * right["chip"],
+        kept=last.kept,
+        weights=last.weights,
+        file_bytes=file_bytes,
+        dense_bytes=int(total([layer_size(layer) for layer in network.layers]).dense_bytes),
+        seconds=seconds,
+        build=f"{processor()}, PyTorch {torch.__version__}, {build()}",
+    )
+
+
+def rows() -> list[Row]:
+    """Return what is measured already."""
+    if not ROWS.exists():
+        return []
+    kinds = {"int": int, "float": float, "str": str}  # annotations are text here
+    with open(ROWS, newline="", encoding="utf-8") as stream:
+        return [
+            Row(**{one.name: kinds[str(one.type)](line[one.name]) for one in fields(Row)})
+            for line in csv.DictReader(stream)
+        ]
+
+
+def keep(row: Row) -> None:
+    """Write the row to the others, in place of an older one of its seed, and the page from all."""
+    found = [one for one in rows() if (one.recipe, one.seed) != (row.recipe, row.seed)]
+    found = sorted([*found, row], key=lambda one: (one.recipe, one.seed))
+    with atomic_write(ROWS) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, [one.name for one in fields(Row)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(one) for one in found)
+    with atomic_write(RESULTS) as temporary:
+        temporary.write_text(page(found), encoding="utf-8")
+
+
+def page(found: list[Row]) -> str:
+    """Return the results as Markdown."""
+    lines = [
+        "# LeNet-300-100 and LeNet-5 compressed, over several seeds",
+        "",
+        "Measured here by `benchmarks/lenet_seeds.py`, all its numbers in [lenet-seeds.csv](lenet-seeds.csv). A seed "
+        "has its own first weights and its own 6,000 of the 60,000 training images set apart. What is in a recipe, and "
+        "which epoch is kept, was chosen on these alone; the 10,000 test images are only reported. All "
+        "networks see their training images moved by up to a pixel. The file is packed and counted whole, header and "
+        "biases too, against weights and biases in float32. Points are percentage points of test accuracy.",
+    ]
+    for recipe in dict.fromkeys(one.recipe for one in found):
+        seeds = [one for one in found if one.recipe == recipe]
+        lines += ["", f"## {NETWORKS[seeds[0].network]}, `examples/{recipe}.toml`", "", *section(seeds)]
+    return "\n".join(lines) + "\n"
+
+
+def section(seeds: list[Row]) -> list[str]:
+    """Return one recipe's table, and what it comes to."""
+    lines = [
+        "| seed | dense, test | file, test: float32 | int8 | chip, 16 bits | points | weights kept | file, bytes "
+        "| times smaller |",
+        "| ---: |" + " ---: |" * 8,
+    ]
+    for one in seeds:
+        cells = [
+            str(one.seed),
+            *(f"{right:.2f}%" for right in (one.dense_test, one.float32_test, one.int8_test, one.chip_test)),
+            f"{one.float32_test - one.dense_test:+.2f}",
+            f"{one.kept / one.weights:.2%}",
+            f"{one.file_bytes:,}",
+            f"{one.dense_bytes / one.file_bytes:.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    if len(seeds) > 1:
+        lost = [one.float32_test - one.dense_test for one in seeds]
+        dense, file = (spread([getattr(one, name) for one in seeds]) for name in ("dense_test", "float32_test"))
+        smaller = min(one.dense_bytes / one.file_bytes for one in seeds)
+        lines += [
+            "",
+            f"Over {len(seeds)} seeds, mean and standard deviation: dense {dense}%, the file {file}%, "
+            f"{spread(lost, '+')} points; at least {smaller:.1f} times smaller. {verdict(lost)}",
+        ]
+    return lines
+
+
+def spread(numbers: list[float], sign: str = "") -> str:
+    """Return mean and standard deviation in words."""
+    return f"{statistics.mean(numbers):{sign}.2f} ± {statistics.stdev(numbers):.2f}"
+
+
+def verdict(lost: list[float]) -> str:
+    """Say whether accuracy was lost: the mean beside its 95 % interval by Student's t."""
+    mean, error = statistics.mean(lost), statistics.stdev(lost) / len(lost) ** 0.5
+    interval = float(student.ppf(0.975, len(lost) - 1)) * error
+    if abs(mean) > interval:
+        return f"That is a {'gain' if mean > 0 else 'loss'}: the mean's 95 % interval is ± {interval:.2f} points."
+    return f"That is neither loss nor gain: the mean's 95 % interval is ± {interval:.2f} points."
+
+
+def main() -> None:
+    """Measure the seeds, one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of train.npz and test.npz")
+    parser.add_argument("--network", choices=NETWORKS, default="lenet_300_100")
+    parser.add_argument("--recipe", default="lenet_300_100_regrown", help="a file of examples/, without its ending")
+    parser.add_argument("--seeds", default="0,1,2,3,4")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)  # sums in one order, whatever the machine
+    for seed in map(int, arguments.seeds.split(",")):
+        keep(measure(arguments.network, arguments.recipe, seed, arguments.data))
+    print(RESULTS.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
