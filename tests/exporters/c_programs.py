@@ -218,11 +218,16 @@ def graph(rng: np.random.Generator, numerics: str) -> Network:
         ]
         gru = Recurrent("gru", "gru", 4, 3, layer(rng, "gru", 24, 9), last_only=True)
         steps.append((gru, (count + 2,)))
-        steps.append((Recurrent("old", "lstm", 2, 3, Dense("od", *_dense(rng, 12, 6))), (count + 3,)))
+        steps.append(
+            (
+                Recurrent("old", "lstm", 1, 2, Dense("od", *_dense(rng, 8, 4)), takes_state=True, gives_memory=True),
+                (count + 3,),
+            )
+        )
         for function in functions:
-            steps.append((Activation(function, 6, function), (len(steps) - 1,)))
-        steps.append((Pooling("mean", Image(6, 2, 1), Window((2, 1)), "average"), (len(steps) - 1, count - 1)))
-        steps.append((Activation("softmax", 6, "softmax", 2), (len(steps) - 1,)))
+            steps.append((Activation(function, 4, function), (len(steps) - 1,)))
+        steps.append((Pooling("mean", Image(5, 2, 1), Window((2, 1)), "average"), (len(steps) - 1, count - 1)))
+        steps.append((Activation("softmax", 125, "softmax", 5), (len(steps) - 1, 5)))
     else:
         steps.pop()  # a network all of whose last steps are integers
     used = {source for _, reads in steps for source in reads}

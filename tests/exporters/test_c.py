@@ -207,6 +207,7 @@ def test_the_weights_are_as_small_as_in_the_encoding(tmp_path: Path) -> None:
         "string",
         '"; #error',
         "_A",
+        "EIE_run",
         "\\",
     ],
 )

@@ -549,20 +549,28 @@ static float eie_largest(const float *x, uint32_t count)
     return largest;
 }
 
+/* The sum of sixteen partial sums, number k being in partial sum k % 16: half of them onto the other half, and so on. */
+static float eie_sum(float *partial)
+{
+    uint32_t half, k;
+    for (half = 8; half > 0; half /= 2)
+        for (k = 0; k < half; k++) partial[k] += partial[k + half];
+    return partial[0];
+}
+
 /* The softmax of each of `rows` parts of `count` numbers. */
 static void eie_softmax(uint32_t rows, uint32_t count, const float *x, float *y)
 {
     for (; rows > 0; rows--, x += count, y += count) {
         const float largest = eie_largest(x, count);
-        double sum = 0;
-        float share;
+        float partial[16] = {0}, share;
         uint32_t k;
         for (k = 0; k < count; k++) {
             y[k] = eie_exponential(x[k] - largest);
-            sum += (double)y[k];
+            partial[k % 16] += y[k];
         }
-        share = (float)(1 / sum);
-        for (k = 0; k < count; k++) y[k] = eie_rounded(y[k] * share) + 0.0f;
+        share = 1 / eie_sum(partial);
+        for (k = 0; k < count; k++) y[k] = eie_rounded(y[k] * share);
     }
 }
 
@@ -571,11 +579,10 @@ static void eie_log_softmax(uint32_t rows, uint32_t count, const float *x, float
 {
     for (; rows > 0; rows--, x += count, y += count) {
         const float largest = eie_largest(x, count);
-        double sum = 0;
-        float less;
+        float partial[16] = {0}, less;
         uint32_t k;
-        for (k = 0; k < count; k++) sum += (double)eie_exponential(x[k] - largest);
-        less = (float)log(sum);
+        for (k = 0; k < count; k++) partial[k % 16] += eie_exponential(x[k] - largest);
+        less = (float)log((double)eie_sum(partial));
         for (k = 0; k < count; k++) y[k] = x[k] - largest - less;
     }
 }
