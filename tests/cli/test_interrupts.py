@@ -14,7 +14,13 @@ from pathlib import Path
 import pytest
 
 MAIN = [sys.executable, "-c", "from eie.cli import main; main()"]
-SPACE = 'name = "s"\nlayers = ["VGG-6", "VGG-7", "Alex-6"]\n[parameters]\nn_pe = [16, 32, 64]\nqueue_depth = [4, 8]\n'
+DEPTHS = list(range(2, 42))  # so many that a slow machine, too, interrupts it before its end
+SPACE = f"""name = "s"
+layers = ["VGG-6", "VGG-7", "Alex-6"]
+[parameters]
+n_pe = [16, 32, 64]
+queue_depth = {DEPTHS}
+"""
 
 
 def interrupted(command: list[str], cwd: Path, ready: Callable[[str], bool]) -> tuple[int, str, str]:
@@ -55,7 +61,7 @@ def test_in_a_sweep(tmp_path: Path, workers: int) -> None:
     assert code == 130
     assert out == ""
     assert re.fullmatch(
-        r"eie: interrupted after \d+ of 18 runs: what is done is kept in out, and the same command goes on from there",
+        r"eie: interrupted after \d+ of 360 runs: what is done is kept in out, and the same command goes on from there",
         err.splitlines()[-1],
     )
     assert "Traceback" not in err

@@ -226,7 +226,7 @@ def test_a_state_needs_the_second_version(tmp_path: Path) -> None:
     eie.save(network, path)
     assert eie.load(path).state == 1
     damage(path, lambda d, t: d.update(format_version=1))
-    with pytest.raises(InputError, match="a network with a state needs format_version 2, not 1"):
+    with pytest.raises(InputError, match="a network with a state or inputs of its own needs format_version 2, not 1"):
         eie.load(path)
 
 
