@@ -19,7 +19,7 @@ from data_sets import DataSet
 from eie.cli.commands import app
 from eie.errors import InputError, ToolError
 from eie.silicon.floorplan import Floorplan, floorplan
-from eie.silicon.layout import LAID_OUT, Layout, LayoutFiles, Prepared, lay_out, prepare
+from eie.silicon.layout import LAID_OUT, Layout, LayoutFiles, Prepared, _judged, lay_out, prepare
 from eie.silicon.layout_picture import draw
 from eie.silicon.layout_reports import (
     broken_limits,
@@ -499,6 +499,33 @@ def test_the_routed_netlist(tmp_path: Path) -> None:
         "sram_4x2 i3(.clk({n3}), .read({1'bx}), .write({1'bx}), .address({n1, 1'bx}), .write_data({1'bx, 1'bx}), "
         ".read_data({, n2}));"
     ) in verilog
+
+
+def test_what_is_judged(tmp_path: Path) -> None:
+    """The figures of a routed block from its reports: gates without taps and memories, and what routing added."""
+    folder = routed(tmp_path)
+    (folder / "stat.json").write_text(json.dumps({"design": {"num_cells": 2}}))  # the register and the memory
+    for name, text in {
+        "slacks.rpt": "   0.0000   slack (MET)\n   0.0700   slack (MET)\n",
+        "antennas.rpt": "",
+        "limits.rpt": "",
+        "drc.rpt": DRC,
+        "setup.rpt": "worst slack max 0.0000\n",
+        "hold.rpt": "worst slack min 0.0312\n",
+        "skew.rpt": "Clock clk\n   0.02 setup skew\n",
+        "power.rpt": POWER,
+    }.items():
+        (folder / name).write_text(text)
+    plan = floorplan("block", 10.0, {}, PROCESS, utilisation=0.5)
+    found = _judged(folder, "block", 1.15, plan, ((1024, 16),), "itrs-hp, ED2")
+    assert (found.cells, found.added, found.clock_buffers) == (3, 2, 1)
+    assert found.cell_um2 == pytest.approx(1.4 * (3 + 2 + 1))
+    assert found.memory_um2 == pytest.approx(7092)
+    assert found.die_um2 == 6000
+    assert found.wire_um == 21
+    assert found.longest_path_ns == pytest.approx(1.08)  # a latch's 0 is no path's end
+    assert found.violations == {"Metal Spacing": 1, "Short": 2}
+    assert [name for name, held in found.verdicts.items() if not held] == ["design rules"]
 
 
 def test_the_picture(tmp_path: Path) -> None:

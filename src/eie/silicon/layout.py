@@ -305,7 +305,7 @@ def _keep(folder: Path, keep: Path) -> None:
 
 def _judged(folder: Path, unit: str, period_ns: float, plan: Floorplan, sizes: Sequence[Size], memories: str) -> Layout:
     design = json.loads(read_report(folder, "design.json"))
-    cells = [one for one in design["cells"] if one[2] == "CORE"]
+    cells = [one for one in design["cells"] if one[4] and cell_size(one[1]) is None]  # taps and fillers have no nets
     area = sum((right - left) * (top - bottom) for *_, (left, bottom, right, top), _ in cells)
     mapped = int(json.loads((folder / "stat.json").read_text())["design"]["num_cells"]) - len(sizes)
     worst = worst_slack(read_report(folder, "slacks.rpt"))
