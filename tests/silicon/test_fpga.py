@@ -40,11 +40,12 @@ def test_a_small_chip(tmp_path: Path) -> None:
 def test_a_device_too_small(tmp_path: Path) -> None:
     """Which resource, how many are needed, there and missing; no bitstream is left."""
     require_tools()
-    large = replace(SMALL, spmat_rows=8192, pointer_words=8192, sram_words=16384, column_bits=14, host_address_bits=14)
+    sizes = {"spmat_rows": 8192, "pointer_words": 8192, "sram_words": 4096, "column_bits": 14, "host_address_bits": 14}
+    large = replace(SMALL, n_pe=2, **sizes)
     with pytest.raises(InputError) as error:
         implement(large, Fpga("ecp5-12k"), tmp_path / "chip.bit")
     assert str(error.value) == (
-        "the chip with 1 PE does not fit ecp5-12k: it needs 64 block RAMs (DP16KD), and there are 56, 8 too few"
+        "the chip with 2 PEs does not fit ecp5-12k: it needs 88 block RAMs (DP16KD), and there are 56, 32 too few"
     )
     assert list(tmp_path.iterdir()) == []
 
