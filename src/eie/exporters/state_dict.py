@@ -78,7 +78,7 @@ def write_arrays(arrays: Arrays, path: Path) -> None:
         with needed_for("a PyTorch file"):
             import torch
         data = io.BytesIO()  # torch.save to a file has an error of its own for a full disk
-        torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, data)
+        torch.save({name: torch.tensor(array) for name, array in arrays.items()}, data)
         with atomic_write(path) as temporary:
             temporary.write_bytes(data.getbuffer())
     else:
