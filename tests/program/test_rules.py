@@ -267,7 +267,9 @@ def test_absolute_indices_need_no_padding_but_wider_entries() -> None:
     own = eie.simulate(matrix, values, eie.Hardware(n_pe=1, entry_rule=AbsoluteIndex()))
     assert (papers.counts.entries, own.counts.entries, own.counts.nnz) == (8, 2, 2)
     assert papers.cycles - own.cycles == 6
-    assert entries_by(AbsoluteIndex(), matrix).entries.tolist() == [0 << 1 | 1, 100 << 1 | 1]
+    placed = entries_by(AbsoluteIndex(), matrix)
+    assert placed.entries.tolist() == [0 << 1 | 1, 100 << 1 | 1]
+    assert np.array_equal(placed.decode(), codes)
     wider = eie.encode(codes, np.arange(16), n_pe=1)
     with pytest.raises(InputError, match="spmat_width_bits must be at least 16 to hold an entry of 11 bits"):
         eie.simulate(wider, values, eie.Hardware(n_pe=1, entry_rule=AbsoluteIndex(), spmat_width_bits=8))

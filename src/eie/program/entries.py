@@ -14,7 +14,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eie.encoding.csc import InterleavedCSC
+from eie.encoding.csc import InterleavedCSC, RowCodes
 from eie.errors import InputError
 
 __all__ = ["RELATIVE", "AbsoluteIndex", "Entries", "EntryRule", "RelativeIndex", "entries_by"]
@@ -101,6 +101,11 @@ class _ByRule(InterleavedCSC):
     most_index_bits: ClassVar[int] = MOST_ENTRY_BITS - 1
 
     weights: InterleavedCSC = field(repr=False)
+
+    @cached_property
+    def rows(self) -> RowCodes:
+        """The weights by row, which the native decoder, of the paper's rule, would not find in these entries."""
+        return self.weights.rows
 
     @cached_property
     def _problem(self) -> str:
