@@ -20,7 +20,7 @@ from eie.model.network import Layer, Network
 from eie.peers.libraries import PEERS, Peer
 from eie.peers.measure import Contender, quartiles, reason_of, rounds
 from eie.support.stopwatch import Timing, median_us
-from eie.workloads.layers import Benchmark, draw
+from eie.workloads.layers import Benchmark, draw, exact_share
 
 __all__ = ["FASTER", "LEVEL", "SLOWER", "Cell", "Grid", "Point", "Sweep", "advice", "measure_sweep"]
 
@@ -177,9 +177,9 @@ def measure_sweep(
 def _inputs(inputs: int, batch: int, activity: float) -> Floats:
     """Return activations (batch, inputs), of which this share of each vector is not zero: uniform up to 8."""
     rng = np.random.default_rng(SEED)
-    order = rng.random((batch, inputs)).argsort(axis=1).argsort(axis=1)
+    active = exact_share(rng.random((batch, inputs)), activity)
     values = rng.integers(1, 2048, (batch, inputs)) / 256
-    return np.where(order < round(activity * inputs), values, 0).astype(np.float32)
+    return np.where(active, values, 0).astype(np.float32)
 
 
 def _contender(peer: Peer, weights: Floats, x: Floats, threads: int) -> Contender:

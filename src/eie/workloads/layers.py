@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from eie.errors import InputError
 from eie.literature import reported
 
-__all__ = ["Benchmark", "LayerData", "benchmarks", "codebook", "draw", "generate"]
+__all__ = ["Benchmark", "LayerData", "benchmarks", "codebook", "draw", "exact_share", "generate"]
 
 ROWS_DRAWN_AT_ONCE = 256
 FIRST_SEED = 1000
@@ -93,12 +93,15 @@ def draw(layer: Benchmark, seed: int | None = None, skew: float = 0.0, *, exact:
         kept = random.random(block.shape) < density[first : first + len(block), None]
         np.multiply(kept, random.integers(1, 16, block.shape, dtype=np.uint8), out=block)
     drawn = random.random(layer.inputs)
-    if exact:
-        active = np.argsort(np.argsort(drawn)) < round(layer.activation_density * layer.inputs)
-    else:
-        active = drawn < layer.activation_density
+    active = exact_share(drawn, layer.activation_density) if exact else drawn < layer.activation_density
     activations = np.where(active, random.integers(1, 2048, layer.inputs) / 256, 0).astype(np.float32)
     return LayerData(layer.name, codes, codebook(), activations)
+
+
+def exact_share(drawn: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
+    """Return which of each vector's numbers, (..., numbers), are the lowest that are `share` of them, 0 to 1."""
+    lowest: NDArray[np.bool_] = drawn.argsort(axis=-1).argsort(axis=-1) < round(share * drawn.shape[-1])
+    return lowest
 
 
 def codebook() -> NDArray[np.float32]:
