@@ -92,7 +92,7 @@ def test_what_is_read_again_is_not_overwritten(tmp_path: Path) -> None:
     assert run(build(program, tmp_path / "c", GCC)) == 0
 
 
-@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("tied", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_transformers_give_the_sessions_bits(tied: bool, tmp_path: Path) -> None:
     """Lookups, attention, normalisations and functions, with every warning an error; words that are none are told."""
     rng = np.random.default_rng(13)
