@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def curve(layer: Benchmark, rounds: int, numerics: str) -> list[str]:
     ways = [kernel for kernel in (plan.kernel, plan.few_kernel) if kernel]
     sessions = {OTHER[numerics]: eie.InferenceSession(network, numerics=OTHER[numerics])}
     sessions |= {kernel: eie.InferenceSession(network, numerics=numerics, kernel=kernel) for kernel in ways}
-    sessions |= {"chosen": chosen}
+    sessions["chosen"] = chosen
     lines = [
         f"## {layer.name}: {layer.outputs} x {layer.inputs}, {layer.weight_density:.0%} of the weights kept",
         "",
@@ -68,7 +69,7 @@ def curve(layer: Benchmark, rounds: int, numerics: str) -> list[str]:
         # Twice each, the second timed: the first brings back what the others' turns have driven out of the caches.
         calls = {}
         for name, session in sessions.items():
-            calls[f"before {name}"] = calls[name] = lambda run=session.run, x=inputs: run(x, out)
+            calls[f"before {name}"] = calls[name] = partial(session.run, inputs, out)
         times = interleaved(calls, rounds)
         medians = {name: statistics.median(times[name]) for name in sessions}
         worse = medians["chosen"] / min(medians[way] for way in ways)
