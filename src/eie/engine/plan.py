@@ -204,15 +204,10 @@ class Plan:
 
     def _add_embedding(self, step: Embedding, layer: Layer, sources: list[int]) -> tuple[int, tuple[LayerPlan, ...]]:
         """Add a lookup of a compressed matrix's columns; nothing is multiplied, so nothing is rounded."""
-        starts, columns, codes = layer.matrix.rows
-        order = np.argsort(columns, kind="stable")
-        rows = np.repeat(np.arange(layer.outputs, dtype=np.uint32), np.diff(starts))[order]
-        of_columns = np.concatenate((np.zeros(1, np.int64), np.bincount(columns, minlength=layer.inputs).cumsum()))
+        starts, rows, codes = layer.matrix.by_column
         bias = np.zeros(layer.outputs, np.float32) if layer.bias is None else layer.bias
-        size = of_columns.nbytes + rows.nbytes + codes.nbytes
-        value = self._native.add_embedding(
-            sources, step.places, of_columns, rows, codes[order], layer.matrix.codebook, bias
-        )
+        size = starts.nbytes + rows.nbytes + codes.nbytes
+        value = self._native.add_embedding(sources, step.places, starts, rows, codes, layer.matrix.codebook, bias)
         return value, self._one_plan(layer, "lookup", size)
 
     def _add_convolution(self, step: Convolution, sources: list[int]) -> tuple[int, tuple[LayerPlan, ...]]:
