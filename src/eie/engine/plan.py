@@ -219,13 +219,11 @@ class Plan:
                 check_chip_formats([product])
             starts, columns, codes = product.matrix.rows
             values = arguments_of(product, numerics)
-            if numerics == "chip":
-                integers = values.chip_codebook[codes]
-            elif numerics == "int8":
-                integers = values.int8_codebook.values.astype(np.int16)[codes]
-            else:
+            if numerics == "float32":
                 reals = product.matrix.codebook[codes]
-            unit, chip_bias, settings = values.int8_codebook.unit, values.chip_bias, values.settings
+            else:
+                integers = values.codebook.values[codes].astype(np.int16)
+            unit, chip_bias, settings = values.codebook.unit, values.chip_bias, values.settings
         else:  # weights that are not compressed are multiplied as they are
             numerics, unit, chip_bias, settings = "float32", 1.0, np.zeros(0, np.int64), (0, 0, 16, 24)
             rows, places = np.nonzero(product.weights)
