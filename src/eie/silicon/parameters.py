@@ -56,7 +56,7 @@ class Parameters:
             )
         if hardware.n_pe > MAX_RTL_PES:
             raise InputError(f"the RTL has 1 to {MAX_RTL_PES} PEs, not {hardware.n_pe}")
-        layers = program.network.chain()
+        layers = program.network.layers
         for name in ("code_bits", "index_bits"):
             found = {getattr(layer.matrix, name) for layer in layers}
             if len(found) > 1:

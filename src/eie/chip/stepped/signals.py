@@ -69,13 +69,13 @@ def address_bits(count: int) -> int:
 
 def bank_words(hardware: Hardware, network: Network) -> int:
     """Return the pointers in each of a PE's two banks: as the hardware says, or as many as the network needs."""
-    inputs = max(layer.inputs for layer in network.chain())
+    inputs = max(layer.inputs for layer in network.layers)
     return max(hardware.pointer_bytes * 8 // hardware.pointer_bits // 2, inputs // 2 + 1)
 
 
 def signal_sizes(hardware: Hardware, network: Network) -> dict[str, int]:
     """Return the letters' values for the chip of `hardware`, its memories large enough for `network`."""
-    matrices = [layer.matrix for layer in network.chain()]
+    matrices = [layer.matrix for layer in network.layers]
     entries = max(int(matrix.pointers[:, -1].max()) for matrix in matrices)
     return {
         "N": hardware.n_pe,
