@@ -1,7 +1,8 @@
 // Activation read and write of one PE: two register files that swap roles, and the SRAM behind them.
-// A file keeps sums of A bits; a source row is saturated to B bits and put through ReLU when it is read.
+// A file keeps sums of A bits; a source row is saturated to B bits and put through ReLU when it is read, and so is a row
+// that is stored in the SRAM.
 // Nothing is reset: the host or a scan writes every row before it is read.
-// Its rules: docs/hardware.md, A7, A8, B3, H3, M1, M2.
+// Its rules: docs/hardware.md, A7, A8, B3, H3, L1, M1, M2.
 module act_rw #(
     parameter int VALUE_BITS = 16,
     parameter int ACCUMULATOR_BITS = 24,
@@ -25,11 +26,13 @@ module act_rw #(
     input  logic [SRAM_ADDRESS_BITS-1:0]       load_address,
     input  logic                               load_enable,
     input  logic [ROW_BITS-1:0]                load_row,
+    input  logic                               store_enable,       // of the source row, at load_address
     input  logic [ROW_BITS-1:0]                row_address,
     input  logic [ROW_BITS-1:0]                read_row,
     input  logic                               write_valid,
     input  logic [ROW_BITS-1:0]                write_row,
     input  logic signed [ACCUMULATOR_BITS-1:0] write_value,
+    output logic [VALUE_BITS-1:0]              loaded,             // the word of the SRAM that was read
     output logic [VALUE_BITS-1:0]              source_row,
     output logic signed [ACCUMULATOR_BITS-1:0] read_value
 );
@@ -39,14 +42,12 @@ module act_rw #(
   end
 `endif
 
-  logic [VALUE_BITS-1:0] loaded;
-
   sram #(.WORD_BITS(VALUE_BITS), .WORDS(SRAM_WORDS)) activations (
       .clk,
       .read(load_read),
-      .write(host_write_sram),
+      .write(host_write_sram || store_enable),
       .address(host_write_sram ? SRAM_ADDRESS_BITS'(host_address) : load_address),
-      .write_data(host_data[VALUE_BITS-1:0]),
+      .write_data(store_enable ? source_row : host_data[VALUE_BITS-1:0]),
       .read_data(loaded)
   );
 
@@ -91,7 +92,7 @@ module act_rw #(
   always @(posedge clk) begin
     assert (!(host_write_source && load_enable)) else $fatal(1, "act_rw: two writes to the source file");
     assert (!(host_write_destination && write_valid)) else $fatal(1, "act_rw: two writes to the destination file");
-    assert (!(host_write_sram && load_read)) else $fatal(1, "act_rw: the SRAM is read and written");
+    assert (!((host_write_sram || store_enable) && load_read) && !(host_write_sram && store_enable)) else $fatal(1, "act_rw: the SRAM is read and written");
   end
 `endif
 endmodule

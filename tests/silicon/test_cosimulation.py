@@ -11,7 +11,8 @@ import pytest
 import eie
 from eie.errors import InputError
 from eie.importers.eie_simulator import read_eie_simulator
-from eie.program.lowering import lower
+from eie.program.layer_table import layer_table
+from eie.program.lowering import lower, lower_run
 from eie.silicon import verify
 from eie.silicon.difference_waveform import write_waveform
 from eie.silicon.parameters import Parameters
@@ -61,6 +62,39 @@ def test_every_cycle_is_the_stepped_simulators(
         found = verify(network, inputs, hardware, cache)
         assert found.equal, found.difference
         assert found.cycles == found.rtl_cycles > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n_pe", "registers", "sizes", "stages"),
+    [
+        (4, 64, [30, 13, 7, 9], 0),  # the register files swap roles
+        (4, 2, [30, 13, 7], 0),  # every vector goes through the SRAM; the last one stays in the file
+        (1, 7, [33, 20], 2),  # one PE, outputs stored
+        (3, 4, [5, 20, 30, 40], 1),  # inputs in the file, the first vector stored, and the last
+    ],
+)
+def test_every_cycle_of_a_run_is_the_stepped_simulators(
+    cache: Path, n_pe: int, registers: int, sizes: list[int], stages: int
+) -> None:
+    """From the table of layers: also the cycles in which steps start, move rows and are complete."""
+    hardware = eie.Hardware(n_pe=n_pe, queue_depth=3, register_entries=registers, broadcast_stages=stages)
+    for seed, density in ((1, 0.1), (2, 1.0)):
+        network = random_network(seed, sizes, n_pe, density)
+        inputs = np.random.default_rng(seed).normal(size=sizes[0])
+        found = verify(network, inputs, hardware, cache, table=True)
+        assert found.equal, found.difference
+        run = lower_run(network, inputs, hardware)
+        table = layer_table(run.program)
+        assert (
+            found.rtl_cycles
+            == sum(
+                layer.simulation.cycles
+                for layer in eie.simulate_network(run.program.network, inputs, run.program.hardware)
+            )
+            + table.extra_cycles
+        )
+        assert found.host == table.host_words()
 
 
 @pytest.mark.slow

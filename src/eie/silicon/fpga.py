@@ -123,6 +123,7 @@ def block_ram_chip(
         data_bits=64,
         host_address_bits=11,
         broadcast_stages=(0 if n_pe == 1 else 1) if broadcast_stages is None else broadcast_stages,
+        table_steps=16,
     )
 
 

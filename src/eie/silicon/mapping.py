@@ -178,7 +178,7 @@ def not_read_early(unit: str) -> str:
     """Return, as OpenSTA's Tcl, the exception for latches that are open before the edge.
 
     No word is read in the cycle that writes it: they are the queue's slots, which are then free, and the codebook,
-    which is written in I/O mode.
+    which is written while no scan runs. Both are proved (rtl/formal: `free_slot`, `codebook_unread`).
     """
     prefix = "" if unit in ("act_queue", "arithm_unit") else "(^|/)(queue|arithmetic)/"
     return (

@@ -24,6 +24,7 @@ UNITS = (
     "pe",
     "lnzd_node",
     "lnzd",
+    "step_table",
     "ccu",
     "credits",
     "eie",

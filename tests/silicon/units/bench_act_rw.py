@@ -41,7 +41,19 @@ async def equals_twin(dut: HierarchyObject) -> None:
                 write_value=int(sums(1)[0, 0]),
                 load_enable=loads,
                 load_row=cycle if loads else random.randrange(registers),
+                store_enable=False,
             )
+
+    async def store(rows: int, first: int) -> None:
+        """Store the source file's first rows in the SRAM."""
+        for row in range(rows):
+            both.propagate(row_address=row, read_row=0)
+            await both.step(
+                ports={"load_address": first + row, "load_read": 0},
+                **{"write_valid": False, "write_row": 0, "write_value": 0},
+                **{"load_enable": False, "load_row": row, "store_enable": True},
+            )
+        await both.drive(store_enable=0)
 
     ports = (
         "host_write_source",
@@ -49,6 +61,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
         "host_write_sram",
         "load_read",
         "load_enable",
+        "store_enable",
         "write_valid",
     )
     await both.drive(source=0, relu=0, **dict.fromkeys(ports, 0))
@@ -67,11 +80,19 @@ async def equals_twin(dut: HierarchyObject) -> None:
         if random.random() < 0.5:  # a second batch
             batch = np.array([[random.randint(-(2 ** (value_bits - 1)), 2 ** (value_bits - 1) - 1)] for _ in whole])
             first_word = random.randrange(words - registers + 1)
-            twin.write_sram(np.pad(batch, ((first_word, 0), (0, 0))))
+            twin.write_sram(np.pad(batch, ((first_word, words - first_word - registers), (0, 0))))
             twin.start(first_word, source, relu=False)
             dut.relu.value = 0
             await write("host_write_sram", batch, first_word)
             await both.drive(load_read=1, load_address=first_word)  # the start's edge reads the first row's word
+            await scan(registers)
+            # Its rows, or what they become through ReLU, go to other words, from which a third batch is loaded.
+            first_word = random.randrange(words - registers + 1)
+            twin.start(first_word, source, layer % 2 == 0)
+            await both.drive(relu=layer % 2 == 0)
+            await store(registers, first_word)
+            await both.drive(relu=0, load_read=1, load_address=first_word)
+            twin.start(first_word, source, relu=False)
             await scan(registers)
         source, relu = 1 - source, layer % 3 == 0
         twin.start(first_word, source, relu)
