@@ -109,6 +109,7 @@ module eie #(
   logic [SRAM_ADDRESS_BITS-1:0] load_address;
   logic [N_PE-1:0] full, occupied;
   logic [N_PE-1:0][VALUE_BITS-1:0] source_row;
+  logic [N_PE-1:0] source_nonzero;
   logic [N_PE-1:0][ACCUMULATOR_BITS-1:0] read_value;
 
   logic arrival, in_flight;
@@ -216,6 +217,7 @@ module eie #(
       .computing,
       .broadcast,
       .source_row,
+      .source_nonzero,
       .found,
       .found_row,
       .found_position,
@@ -268,6 +270,7 @@ module eie #(
         .broadcast_column(arrival_column),
         .broadcast_value(arrival_value),
         .source_row(source_row[i]),
+        .source_nonzero(source_nonzero[i]),
         .read_value(read_value[i]),
         .full(full[i]),
         .occupied(occupied[i]),
