@@ -34,6 +34,7 @@ module act_rw #(
     input  logic signed [ACCUMULATOR_BITS-1:0] write_value,
     output logic [VALUE_BITS-1:0]              loaded,             // the word of the SRAM that was read
     output logic [VALUE_BITS-1:0]              source_row,
+    output logic                               source_nonzero,     // it is not 0; known before it
     output logic signed [ACCUMULATOR_BITS-1:0] read_value
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
@@ -85,6 +86,7 @@ module act_rw #(
   assign source_row = relu && kept[ACCUMULATOR_BITS-1] ? '0 :
       too_high ? {1'b0, {(VALUE_BITS - 1) {1'b1}}} :
       too_low ? {1'b1, {(VALUE_BITS - 1) {1'b0}}} : kept[VALUE_BITS-1:0];
+  assign source_nonzero = kept != '0 && !(relu && kept[ACCUMULATOR_BITS-1]);
 
   assign read_value = file_data[!source];
 

@@ -133,6 +133,7 @@ module eie #(
   logic [SRAM_ADDRESS_BITS-1:0] load_address;
   logic [N_PE-1:0] full, occupied;
   logic [N_PE-1:0][VALUE_BITS-1:0] source_row;
+  logic [N_PE-1:0] source_nonzero;
   logic [N_PE-1:0][ACCUMULATOR_BITS-1:0] read_value;
 
   logic arrival, in_flight;
@@ -246,6 +247,7 @@ module eie #(
       .computing,
       .broadcast,
       .source_row,
+      .source_nonzero,
       .found,
       .found_row,
       .found_position,
@@ -299,6 +301,7 @@ module eie #(
         .broadcast_column(arrival_column),
         .broadcast_value(arrival_value),
         .source_row(source_row[i]),
+        .source_nonzero(source_nonzero[i]),
         .read_value(read_value[i]),
         .full(full[i]),
         .occupied(occupied[i]),

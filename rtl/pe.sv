@@ -50,6 +50,7 @@ module pe #(
     input  logic [COLUMN_BITS-1:0]             broadcast_column,
     input  logic [VALUE_BITS-1:0]              broadcast_value,
     output logic [VALUE_BITS-1:0]              source_row,
+    output logic                               source_nonzero,
     output logic signed [ACCUMULATOR_BITS-1:0] read_value,
     output logic                               full,
     output logic                               occupied,       // something is in the queue, a stage or the pipeline
@@ -208,6 +209,7 @@ module pe #(
       .write_value,
       .loaded,
       .source_row,
+      .source_nonzero,
       .read_value
   );
 endmodule

@@ -28,6 +28,7 @@ module act_rw_properties #(
     input logic signed [ACCUMULATOR_BITS-1:0] write_value,
     input logic [VALUE_BITS-1:0] source_row,
     input logic [VALUE_BITS-1:0] loaded,
+    input logic source_nonzero,
     input logic signed [ACCUMULATOR_BITS-1:0] read_value,
     input logic [SRAM_ADDRESS_BITS-1:0] kept_address  // of the word that the proof's memory keeps
 );
@@ -90,6 +91,7 @@ module act_rw_properties #(
       keeps_sums : assert (!(known[!source] && read_row == its_row) || read_value == rows[!source]);
       shows_the_word : assert (!loaded_known || loaded == kept_loaded);
       reads_out : assert (!(known[source] && row_address == its_row) || source_row == shown);
+      knows_zero : assert (source_nonzero == (source_row != '0));
     end
   end
 endmodule

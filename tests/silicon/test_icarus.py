@@ -120,7 +120,7 @@ FAULTS = [
     ("pe", ".host_write_source(write_source)", ".host_write_source(busy)", "act_rw: two writes to the source file"),
     ("pe", "_destination(write_destination)", "_destination(busy)", "act_rw: two writes to the destination file"),
     ("pe", ".host_write_sram(write_sram)", ".host_write_sram(busy)", "act_rw: the SRAM is read and written"),
-    ("lnzd", " && !passed[i];", ";", "lnzd: what is found is zero or has been broadcast"),
+    ("lnzd", "left & (left - 1'b1);", "left;", "lnzd: what is found is zero or has been broadcast"),
     (
         "lnzd_node",
         "found_in[0] ?",
