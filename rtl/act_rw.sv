@@ -1,6 +1,7 @@
 // Activation read and write of one PE: two register files that swap roles, and the SRAM behind them.
-// A file keeps sums of A bits; a source row is saturated to B bits and put through ReLU when it is read, and so is a row
-// that is stored in the SRAM.
+// The row that is written is not read in the same cycle: the arithmetic unit takes its own sum, the detector waits for
+// the loader. A file keeps sums of A bits; a source row is saturated to B bits and put through ReLU when it is read, and
+// so is a row that is stored in the SRAM.
 // Nothing is reset: the host or a scan writes every row before it is read.
 // Its rules: docs/hardware.md, A7, A8, B3, H3, L1, M1, M2.
 module act_rw #(
@@ -57,10 +58,10 @@ module act_rw #(
   wire write_source = host_write_source || load_enable;
   wire write_destination = host_write_destination || write_valid;
   wire [ROW_BITS-1:0] host_place = ROW_BITS'(host_address);
-  wire [ROW_BITS-1:0] source_place = load_enable ? load_row : host_place;
-  wire [ROW_BITS-1:0] destination_place = write_valid ? write_row : host_place;
-  wire [ACCUMULATOR_BITS-1:0] source_data = load_enable ? ACCUMULATOR_BITS'($signed(loaded)) : host_data;
-  wire [ACCUMULATOR_BITS-1:0] destination_data = write_valid ? write_value : host_data;
+  wire [ROW_BITS-1:0] source_place = host_write_source ? host_place : load_row;
+  wire [ROW_BITS-1:0] destination_place = host_write_destination ? host_place : write_row;
+  wire [ACCUMULATOR_BITS-1:0] source_data = host_write_source ? host_data : ACCUMULATOR_BITS'($signed(loaded));
+  wire [ACCUMULATOR_BITS-1:0] destination_data = host_write_destination ? host_data : write_value;
 
   logic [1:0][ACCUMULATOR_BITS-1:0] file_data;
   for (genvar f = 0; f < 2; f++) begin : file
@@ -68,7 +69,8 @@ module act_rw #(
     register_file #(
         .ENTRIES(REGISTER_ENTRIES),
         .WORD_BITS(ACCUMULATOR_BITS),
-        .LATCHES(LATCHES)
+        .LATCHES(LATCHES),
+        .GROUP(8)
     ) registers (
         .clk,
         .write(is_source ? write_source : write_destination),

@@ -117,7 +117,7 @@ def test_real_alex8_on_64_pes(data_set: DataSet, cache: Path) -> None:
             "any_full",
             [30, 13, 7],
         ),
-        ("arithm_unit", "(2 * VALUE_BITS)'(1 << (VALUE_BITS - 2))", "'0", None, [30, 13, 7]),
+        ("arithm_unit", "{accumulated3, 1'b1}", "{accumulated3, 1'b0}", None, [30, 13, 7]),
         ("spmat_read", "!(buffer_valid && row == buffered)", "1'b1", "row_read", [30, 13, 7]),
     ],
 )

@@ -12,7 +12,6 @@ __all__ = ["UNITS", "c_header", "copy_sources", "default_parameters", "harness_f
 UNITS = (
     "eie_registers",
     "sram",
-    "clock_gate",
     "low_gate",
     "data_gate",
     "register_file",

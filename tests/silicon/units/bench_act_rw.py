@@ -31,16 +31,20 @@ async def equals_twin(dut: HierarchyObject) -> None:
     async def scan(rows: int) -> None:
         """As many cycles as there are rows load them, later ones write sums."""
         for cycle in range(rows + 40):
-            reads = random.randrange(registers)
-            both.propagate(row_address=random.randrange(registers), read_row=random.choice((reads, 0)))
+            row_address, read_row = random.randrange(registers), random.choice((random.randrange(registers), 0))
+            both.propagate(row_address=row_address, read_row=read_row)
             loads = cycle < rows
+            load_row = cycle if loads else random.randrange(registers)
+            writes, write_row = not loads and random.random() < 0.7, random.randrange(registers)
+            written = {"source_row": loads and row_address == load_row, "read_value": writes and read_row == write_row}
             await both.step(
                 ports={"load_read": cycle + 1 < rows, "load_address": (first_word + cycle + 1) % words},
-                write_valid=not loads and random.random() < 0.7,
-                write_row=random.randrange(registers),
+                meaningless=[name for name, in_this_cycle in written.items() if in_this_cycle],
+                write_valid=writes,
+                write_row=write_row,
                 write_value=int(sums(1)[0, 0]),
                 load_enable=loads,
-                load_row=cycle if loads else random.randrange(registers),
+                load_row=load_row,
                 store_enable=False,
             )
 
