@@ -1,7 +1,7 @@
 """LeNet-300-100 and LeNet-5 compressed over several seeds: accuracy before and after, and the file.
 
 python benchmarks/lenet_seeds.py --data MNIST [--seeds 0,1,2,3,4]
-    [--network lenet_300_100 --recipe lenet_300_100_regrown]
+    [--network lenet_300_100]
 
 Each seed begins from other weights and sets other images apart for validation. Its row in results/lenet-seeds.csv is
 written when it is done, and results/lenet-seeds.md anew from all rows: seeds may be run on several days.
@@ -59,8 +59,9 @@ class Row:
     build: str
 
 
-def measure(name: str, recipe_name: str, seed: int, folder: Path) -> Row:
+def measure(name: str, seed: int, folder: Path, built: str) -> Row:
     """Train and compress one network from one seed."""
+    recipe_name = f"{name}_moved"
     recipe = read_recipe(EXAMPLES / f"{recipe_name}.toml").model_copy(update={"seed": seed})
     data = load_data(folder, recipe.input_shape, seed)
     torch.manual_seed(seed)
@@ -89,7 +90,7 @@ def measure(name: str, recipe_name: str, seed: int, folder: Path) -> Row:
         file_bytes=file_bytes,
         dense_bytes=int(total([layer_size(layer) for layer in network.layers]).dense_bytes),
         seconds=seconds,
-        build=f"{processor()}, PyTorch {torch.__version__}, {build()}",
+        build=f"{processor()}, PyTorch {torch.__version__}, {built}",
     )
 
 
@@ -182,12 +183,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of train.npz and test.npz")
     parser.add_argument("--network", choices=NETWORKS, default="lenet_300_100")
-    parser.add_argument("--recipe", default="lenet_300_100_regrown", help="a file of examples/, without its ending")
     parser.add_argument("--seeds", default="0,1,2,3,4")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # sums in one order, whatever the machine
+    built = build()  # before the first row is written, which would make the clone another than the commit
     for seed in map(int, arguments.seeds.split(",")):
-        keep(measure(arguments.network, arguments.recipe, seed, arguments.data))
+        keep(measure(arguments.network, seed, arguments.data, built))
     print(RESULTS.read_text(encoding="utf-8"))
 
 
