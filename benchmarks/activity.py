@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import statistics
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 import eie
-from eie.paper.this_cpu import processor
 from eie.support.output_files import atomic_write
+from eie.support.processor import processor
 from eie.workloads.layers import Benchmark, benchmarks, draw
 from timing import interleaved
 
@@ -45,11 +46,10 @@ def curve(layer: Benchmark, rounds: int) -> list[str]:
     network = eie.Network((eie.Layer(layer.name, eie.encode(data.codes, data.codebook)),))
     chosen = eie.InferenceSession(network, numerics="int8")
     (plan,) = chosen.plan
-    sessions = {"int16": eie.InferenceSession(network), plan.kernel: None, plan.few_kernel: None, "chosen": chosen}
-    for kernel in filter(None, (plan.kernel, plan.few_kernel)):
-        sessions[kernel] = eie.InferenceSession(network, numerics="int8", kernel=kernel)
-    sessions = {name: session for name, session in sessions.items() if session is not None}
-    ways = [name for name in sessions if name not in ("int16", "chosen")]
+    ways = [kernel for kernel in (plan.kernel, plan.few_kernel) if kernel]
+    sessions = {"int16": eie.InferenceSession(network)}
+    sessions |= {way: eie.InferenceSession(network, numerics="int8", kernel=way) for way in ways}
+    sessions["chosen"] = chosen
     lines = [
         f"## {layer.name}: {layer.outputs} x {layer.inputs}, {layer.weight_density:.0%} of the weights kept",
         "",
@@ -68,7 +68,7 @@ def curve(layer: Benchmark, rounds: int) -> list[str]:
         # Twice each, the second timed: the first brings back what the others' turns have driven out of the caches.
         calls = {}
         for name, session in sessions.items():
-            calls[f"before {name}"] = calls[name] = lambda run=session.run, x=inputs: run(x, out)
+            calls[f"before {name}"] = calls[name] = partial(session.run, inputs, out)
         times = interleaved(calls, rounds)
         medians = {name: statistics.median(times[name]) for name in sessions}
         worse = medians["chosen"] / min(medians[way] for way in ways)

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import sklearn
 import sklearn.cluster
 import threadpoolctl
 
 from eie.compress import cluster
-from eie.encoding.clustering import METHODS
+from eie.encoding.clustering import METHODS, Method
 from eie.support.output_files import atomic_write
 from eie.support.processor import processor
 
@@ -42,10 +45,15 @@ def scikit_learn(values: np.ndarray, starts: int) -> float:
     return float(model.fit(values.astype(np.float64)[:, None]).inertia_)
 
 
+def ours(method: Method, values: npt.NDArray[np.float32]) -> float:
+    """Return the sum of squared distances of our clustering."""
+    return cluster(values, CLUSTERS, method).wcss
+
+
 def main() -> None:
     """Measure and write benchmarks/results/clustering.md."""
-    contenders = {
-        **{f"ours, {method}": lambda v, m=method: cluster(v, CLUSTERS, m).wcss for method in METHODS},
+    contenders: dict[str, Callable[[npt.NDArray[np.float32]], float]] = {
+        **{f"ours, {method}": partial(ours, method) for method in METHODS},
         "scikit-learn, 1 start": lambda v: scikit_learn(v, 1),
         "scikit-learn, 10 starts": lambda v: scikit_learn(v, 10),
     }

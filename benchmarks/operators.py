@@ -71,7 +71,7 @@ def main() -> None:
     lines = [
         "# A compressed layer as a PyTorch module, beside its session's call",
         "",
-        f"Measured here on {processor()}, PyTorch {torch.__version__}, a machine that others used, too; one input, one "
+        f"Measured here on {processor()}, PyTorch {torch.__version__}; one input, one "
         f"thread, int16, warm, {DENSITY:.0%} of the weights kept. Calls take turns, {ROUNDS} turns of {REPEATS} calls. "
         "The session's call on a batch of one is given in microseconds, its median; all else is over it: the median of "
         "the turns' ratios, and their middle half. The operator is what torch.export and torch.compile keep of the "

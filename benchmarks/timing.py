@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from eie.workloads.layers import generate
 RESULTS = Path(__file__).parent / "results" / "timing.md"
 
 
-def interleaved(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def interleaved(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Call each in turn, `rounds` times over; return every call's times in microseconds."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
@@ -72,7 +72,7 @@ def main() -> None:
     slow = interleaved(
         {
             "whole simulation: scan, recurrence, counts": lambda: eie.simulate(matrix, activations, hardware),
-            "readable recurrence (NumPy)": lambda: schedule_reference(columns, counts, hardware.queue_depth),
+            "readable recurrence (NumPy)": lambda: schedule_reference(columns.gaps, counts, hardware.queue_depth),
         },
         30,
     )

@@ -128,7 +128,7 @@ def decoder(size: Size, share: float, rounds: int) -> list[str]:
     """Return the section of a decoder of whose hidden values about `share` are active behind the ReLU."""
     torch.manual_seed(0)
     config = transformers.OPTConfig(**size.facts, ffn_dim=4 * size.hidden, word_embed_proj_dim=size.hidden)
-    model = transformers.OPTForCausalLM(config).eval()
+    model = transformers.OPTForCausalLM(config).eval()  # type: ignore[no-untyped-call]
     layers, dense = compressed(model, ("lm_head", "fc1", "fc2", "_proj"))
     tokens = np.random.default_rng(0).integers(0, size.words, TOKENS)
     quiet(dense, tokens, share)
@@ -173,7 +173,7 @@ def decoder(size: Size, share: float, rounds: int) -> list[str]:
         def call() -> Floats:
             kept, found = [array.numpy() for array in nothing], []
             for position, token in enumerate(tokens):
-                feed = dict(zip(inputs_named, (np.int64([[token]]), np.int64([[position]]), *kept), strict=True))
+                feed = dict(zip(inputs_named, (np.array([[token]]), np.array([[position]]), *kept), strict=True))
                 scores, *kept = session.run(None, feed)
                 found.append(scores[0, 0])
             return np.stack(found)
@@ -191,7 +191,7 @@ def encoder(size: Size, rounds: int) -> list[str]:
     """Return the section of an encoder."""
     torch.manual_seed(0)
     config = transformers.BertConfig(**size.facts, intermediate_size=4 * size.hidden)
-    model = transformers.BertModel(config, add_pooling_layer=False).eval()
+    model = transformers.BertModel(config, add_pooling_layer=False).eval()  # type: ignore[no-untyped-call]
     done, dense = compressed(model, ("query", "key", "value", "dense"))
     network = done().network
     tokens = np.random.default_rng(0).integers(0, size.words, TOKENS)
@@ -257,7 +257,8 @@ def quiet(model: Any, tokens: npt.NDArray[np.int64], share: float) -> None:
 
 def quantised(module: nn.Module) -> nn.Module:
     """Return the module with PyTorch's dynamic int8 for its linear layers."""
-    made: nn.Module = torch.ao.quantization.quantize_dynamic(copy.deepcopy(module), {nn.Linear}, dtype=torch.qint8)
+    quantize = torch.ao.quantization.quantize_dynamic
+    made: nn.Module = quantize(copy.deepcopy(module), {nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
     return made
 
 
