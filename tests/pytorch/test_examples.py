@@ -59,7 +59,7 @@ def test_images_are_moved_while_training_only() -> None:
         places |= set(found)
     assert len(places) == 9
     assert torch.equal(model.eval()[0](images), images)
-    recipe = read_recipe(EXAMPLES / "lenet_300_100_regrown.toml")
+    recipe = read_recipe(EXAMPLES / "lenet_300_100_moved.toml")
     network = compress_(model, recipe.model_copy(update={"input_shape": (784,)})).network
     assert [step.name for step in network] == ["ip1", "ip2", "ip3"]
-    assert [layer.matrix.nnz for layer in network.layers] == [6821, 1800, 300]
+    assert [layer.matrix.nnz for layer in network.layers] == [3998, 810, 150]

@@ -292,6 +292,48 @@ def test_only_ones_own_checkpoints_are_removed(data: Data, tmp_path: Path) -> No
     discard_checkpoints(tmp_path)
 
 
+def test_convolutions_train_as_a_plain_loop_would(data: Data) -> None:
+    """The order in which weights lie in memory, and Adam's fused step, change nothing but rounding."""
+
+    def cnn() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(
+            nn.Unflatten(1, (1, 8, 8)),
+            nn.Conv2d(1, 5, 3),
+            nn.Conv2d(5, 6, 3),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(24, 10),
+        )
+
+    model, plain = cnn(), cnn()
+    finetune(model, data, Training(epochs=1, weight_decay=1e-2))
+    adam = torch.optim.Adam(plain.parameters(), 1e-3, weight_decay=1e-2, foreach=False, fused=False)
+    torch.manual_seed(0)
+    batches = torch.split(torch.randperm(len(data.x_train)), 128)
+    for step, batch in enumerate(batches):
+        adam.param_groups[0]["lr"] = 5e-4 * (1 + np.cos(np.pi * step / len(batches)))
+        adam.zero_grad()
+        outputs = plain(torch.from_numpy(data.x_train)[batch])
+        nn.functional.cross_entropy(outputs, torch.from_numpy(data.y_train)[batch]).backward()
+        adam.step()
+    for ours, theirs in zip(model.parameters(), plain.parameters(), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_products_in_bfloat16(data: Data) -> None:
+    """Layers compute in it while they train and at no other time; weights and result are float32, and as good."""
+    model = mlp()
+    types: set[tuple[bool, torch.dtype]] = set()
+    hook = model.fc1.register_forward_hook(lambda layer, _, out: types.add((layer.training, out.dtype)))
+    tables = {name: {"precision": "bfloat16", "epochs": 15, "learning_rate": 1e-2} for name in ("train", "prune")}
+    done = compress_(model, recipe(**tables, finetune={"precision": "bfloat16", "epochs": 3}), data)
+    hook.remove()
+    assert types == {(True, torch.bfloat16), (False, torch.float32)}
+    assert {one.dtype for one in model.parameters()} == {torch.float32}
+    assert done.stages[-1].test_accuracy > 0.9
+
+
 def test_a_training_is_watched(data: Data) -> None:
     """Each stage tells how far it is, to its end, in place of a line per epoch; any loss trains."""
     seen: list[Progress] = []

@@ -22,7 +22,7 @@ from eie.pytorch.products import is_lookup
 from eie.pytorch.pruning import Mask, cubic_density, global_masks, magnitude_mask
 from eie.pytorch.recipe import Recipe
 from eie.pytorch.recurrent import RecurrentStack
-from eie.pytorch.recurrent_and_winograd import lower_, recipe_names
+from eie.pytorch.recurrent_and_winograd import has_other_form, lower_, recipe_names
 from eie.pytorch.sharing import Shared, is_shared
 from eie.pytorch.tracing import Target, network_of, products_of
 from eie.pytorch.verification import Real, expected_of, vectors_of
@@ -181,7 +181,7 @@ class Compressor:
         recipe.require_layers(
             known
             for name, module in model.named_modules()
-            if isinstance(module, Target | RecurrentStack | nn.RNNBase | nn.RNNCellBase) or is_lookup(module)
+            if isinstance(module, Target | RecurrentStack) or has_other_form(module) or is_lookup(module)
             for known in recipe_names(module, name)
         )
         left = {name for name, layer in recipe.layers.items() if not layer.compress}
@@ -347,7 +347,7 @@ def _require_untied(model: nn.Module, winograd: Collection[str], left: Collectio
     """Raise InputError where a layer that takes another form has weights that are another module's, too."""
     for held in _by_place(model).values():
         for owner, module, tensor in held if len(held) > 1 else ():
-            if owner not in left and (owner in winograd or isinstance(module, nn.RNNBase | nn.RNNCellBase)):
+            if owner not in left and (owner in winograd or has_other_form(module)):
                 others = ", ".join(f"{other}.{name}" for other, _, name in held if (other, name) != (owner, tensor))
                 raise InputError(
                     f"{owner}.{tensor} is also {others}, but is compressed in another form: give each its own weights"

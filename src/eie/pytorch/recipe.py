@@ -43,6 +43,7 @@ class Train(_Table):
     optimiser: Literal["adam", "sgd"] = "adam"
     weight_decay: float = Field(default=0.0, ge=0)
     patience: int | None = Field(default=None, ge=1)
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 class Prune(Train):
