@@ -1,8 +1,8 @@
-"""Time over the share of active inputs, int8: both ways through a layer, and the one a session takes. Measured.
+"""Time over the share of active inputs: both ways through a layer, and the one a session takes. Measured.
 
-python benchmarks/activity.py [--rounds 60] [--layers Alex-6,half]
+python benchmarks/activity.py [--rounds 60] [--layers Alex-6,half] [--numerics int16]
 
-Writes benchmarks/results/activity.md.
+Writes benchmarks/results/activity.md, for int16 activity-int16.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from eie.support.processor import processor
 from eie.workloads.layers import Benchmark, benchmarks, draw
 from timing import interleaved
 
-RESULTS = Path(__file__).parent / "results" / "activity.md"
+RESULTS = Path(__file__).parent / "results"
+OTHER = {"int8": "int16", "int16": "int8"}  # set beside those that are measured
 # Layers as a pruned language model has them: half the weights kept.
 HALF_KEPT = {
     name: Benchmark(name, inputs, outputs, 0.5, 0.05, "half of the weights kept", seed)
@@ -40,15 +41,15 @@ def command_output(*command: str) -> str:
         return "unknown"
 
 
-def curve(layer: Benchmark, rounds: int) -> list[str]:
+def curve(layer: Benchmark, rounds: int, numerics: str) -> list[str]:
     """Return the layer's section: a table with a row for each share of active inputs."""
     data = draw(layer)
     network = eie.Network((eie.Layer(layer.name, eie.encode(data.codes, data.codebook)),))
-    chosen = eie.InferenceSession(network, numerics="int8")
+    chosen = eie.InferenceSession(network, numerics=numerics)
     (plan,) = chosen.plan
     ways = [kernel for kernel in (plan.kernel, plan.few_kernel) if kernel]
-    sessions = {"int16": eie.InferenceSession(network)}
-    sessions |= {way: eie.InferenceSession(network, numerics="int8", kernel=way) for way in ways}
+    sessions = {OTHER[numerics]: eie.InferenceSession(network, numerics=OTHER[numerics])}
+    sessions |= {kernel: eie.InferenceSession(network, numerics=numerics, kernel=kernel) for kernel in ways}
     sessions["chosen"] = chosen
     lines = [
         f"## {layer.name}: {layer.outputs} x {layer.inputs}, {layer.weight_density:.0%} of the weights kept",
@@ -77,14 +78,15 @@ def curve(layer: Benchmark, rounds: int) -> list[str]:
 
 
 def main() -> None:
-    """Measure and write benchmarks/results/activity.md."""
+    """Measure and write the page of results."""
     layers = dict(benchmarks()) | HALF_KEPT
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--layers", default=",".join(layers), help="names, or beginnings of names, comma-separated")
+    parser.add_argument("--numerics", default="int8", choices=OTHER)
     arguments = parser.parse_args()
     lines = [
-        "# Time over the share of active inputs, numerics int8",
+        f"# Time over the share of active inputs, numerics {arguments.numerics}",
         "",
         f"Measured on {processor()}; {command_output('c++', '--version')}; commit "
         f"{command_output('git', 'rev-parse', '--short', 'HEAD')}; one thread, batch 1, warm. The ways take turns; "
@@ -94,9 +96,10 @@ def main() -> None:
     for name, layer in layers.items():
         if name.startswith(tuple(arguments.layers.split(","))):
             print(f"measuring {name}", flush=True)
-            lines += curve(layer, arguments.rounds)
+            lines += curve(layer, arguments.rounds, arguments.numerics)
     text = "\n".join(lines)
-    with atomic_write(RESULTS) as temporary:
+    name = "activity.md" if arguments.numerics == "int8" else f"activity-{arguments.numerics}.md"
+    with atomic_write(RESULTS / name) as temporary:
         temporary.write_text(text)
     print(text)
 

@@ -24,7 +24,7 @@ from eie.model.reference import float_layer
 from eie.steps import Convolution, Image, Pooling, Window
 from eie.support.output_files import atomic_write
 from eie.support.processor import processor
-from timing import interleaved
+from timing import faster, interleaved
 
 RESULTS = Path(__file__).parent / "results" / "convolutions.md"
 NUMERICS = ("float32", "int16", "int8")
@@ -142,18 +142,13 @@ def row(name: str, network: Network, rounds: int) -> str:
     )
     us = {peer: statistics.median(times[peer]) for peer in calls}
 
-    def faster(ours: str, other: str) -> str:
-        ratios = sorted(theirs / mine for mine, theirs in zip(times[ours], times[other], strict=True))
-        quarter = len(ratios) // 4
-        return f"{statistics.median(ratios):.1f} ({ratios[quarter]:.1f} to {ratios[-1 - quarter]:.1f})"
-
     return " | ".join(
         (
             f"| {name}",
             ", ".join(f"{us[numerics]:.0f}" for numerics in NUMERICS),
             f"{us['onnx float32']:.0f}, {us['onnx int8']:.0f}",
-            faster("float32", "onnx float32"),
-            faster("int8", "onnx int8"),
+            faster(times["float32"], times["onnx float32"]),
+            faster(times["int8"], times["onnx int8"]),
             ", ".join(f"{errors[numerics]:.0e}" for numerics in NUMERICS),
             f"{errors['onnx int8']:.0e} |",
         )

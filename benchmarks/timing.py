@@ -37,6 +37,19 @@ def interleaved(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[
     return times
 
 
+def ratios(ours: list[float], theirs: list[float]) -> tuple[float, float, float]:
+    """Return how many times as fast ours is, round by round: the first quartile, the median and the third."""
+    found = sorted(their / our for our, their in zip(ours, theirs, strict=True))
+    quarter = len(found) // 4
+    return found[quarter], statistics.median(found), found[-1 - quarter]
+
+
+def faster(ours: list[float], theirs: list[float]) -> str:
+    """Return how many times as fast ours is: the median of the rounds, and the quartiles."""
+    least, middle, most = ratios(ours, theirs)
+    return f"{middle:.2f} ({least:.2f} to {most:.2f})"
+
+
 def main() -> None:
     """Measure and write benchmarks/results/timing.md."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -30,7 +30,7 @@ from eie.compress import Compressor, Recipe, decoder_of
 from eie.engine import Activity, activities
 from eie.support.output_files import atomic_write
 from eie.support.processor import processor
-from timing import interleaved
+from timing import faster, interleaved
 
 RESULTS = Path(__file__).parent / "results" / "transformer_models.md"
 NUMERICS = ("float32", "int16", "int8")
@@ -309,13 +309,6 @@ def table(calls: dict[str, Run], rounds: int) -> list[str]:
         cells = [faster(times[name], times[peer]) if name in NUMERICS else "" for peer in PEERS]
         lines.append(f"| {'ours, ' * (name in NUMERICS)}{name} | {rates} | " + " | ".join(cells) + f" | {error:.0e} |")
     return [*lines, ""]
-
-
-def faster(ours: list[float], theirs: list[float]) -> str:
-    """Return how many times as fast ours is: the median of the rounds, and the quartiles."""
-    ratios = sorted(their / our for our, their in zip(ours, theirs, strict=True))
-    quarter = len(ratios) // 4
-    return f"{statistics.median(ratios):.2f} ({ratios[quarter]:.2f} to {ratios[-1 - quarter]:.2f})"
 
 
 def activity_table(found: tuple[Activity, ...]) -> list[str]:

@@ -41,8 +41,7 @@ module act_queue #(
   register_file #(
       .ENTRIES(SLOTS),
       .WORD_BITS(COLUMN_BITS + VALUE_BITS),
-      .LATCHES(LATCHES),
-      .EARLY(1)
+      .LATCHES(LATCHES)
   ) slots (
       .clk,
       .write(LATCHES != 0 ? !full : broadcast),

@@ -1,7 +1,9 @@
 // Activation read and write of one PE: two register files that swap roles, and the SRAM behind them.
-// A file keeps sums of A bits; a source row is saturated to B bits and put through ReLU when it is read.
+// The row that is written is not read in the same cycle: the arithmetic unit takes its own sum, the detector waits for
+// the loader. A file keeps sums of A bits; a source row is saturated to B bits and put through ReLU when it is read, and
+// so is a row that is stored in the SRAM.
 // Nothing is reset: the host or a scan writes every row before it is read.
-// Its rules: docs/hardware.md, A7, A8, B3, H3, M1, M2.
+// Its rules: docs/hardware.md, A7, A8, B3, H3, L1, M1, M2.
 module act_rw #(
     parameter int VALUE_BITS = 16,
     parameter int ACCUMULATOR_BITS = 24,
@@ -25,12 +27,15 @@ module act_rw #(
     input  logic [SRAM_ADDRESS_BITS-1:0]       load_address,
     input  logic                               load_enable,
     input  logic [ROW_BITS-1:0]                load_row,
+    input  logic                               store_enable,       // of the source row, at load_address
     input  logic [ROW_BITS-1:0]                row_address,
     input  logic [ROW_BITS-1:0]                read_row,
     input  logic                               write_valid,
     input  logic [ROW_BITS-1:0]                write_row,
     input  logic signed [ACCUMULATOR_BITS-1:0] write_value,
+    output logic [VALUE_BITS-1:0]              loaded,             // the word of the SRAM that was read
     output logic [VALUE_BITS-1:0]              source_row,
+    output logic                               source_nonzero,     // it is not 0; known before it
     output logic signed [ACCUMULATOR_BITS-1:0] read_value
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
@@ -39,14 +44,12 @@ module act_rw #(
   end
 `endif
 
-  logic [VALUE_BITS-1:0] loaded;
-
   sram #(.WORD_BITS(VALUE_BITS), .WORDS(SRAM_WORDS)) activations (
       .clk,
       .read(load_read),
-      .write(host_write_sram),
+      .write(host_write_sram || store_enable),
       .address(host_write_sram ? SRAM_ADDRESS_BITS'(host_address) : load_address),
-      .write_data(host_data[VALUE_BITS-1:0]),
+      .write_data(store_enable ? source_row : host_data[VALUE_BITS-1:0]),
       .read_data(loaded)
   );
 
@@ -55,10 +58,10 @@ module act_rw #(
   wire write_source = host_write_source || load_enable;
   wire write_destination = host_write_destination || write_valid;
   wire [ROW_BITS-1:0] host_place = ROW_BITS'(host_address);
-  wire [ROW_BITS-1:0] source_place = load_enable ? load_row : host_place;
-  wire [ROW_BITS-1:0] destination_place = write_valid ? write_row : host_place;
-  wire [ACCUMULATOR_BITS-1:0] source_data = load_enable ? ACCUMULATOR_BITS'($signed(loaded)) : host_data;
-  wire [ACCUMULATOR_BITS-1:0] destination_data = write_valid ? write_value : host_data;
+  wire [ROW_BITS-1:0] source_place = host_write_source ? host_place : load_row;
+  wire [ROW_BITS-1:0] destination_place = host_write_destination ? host_place : write_row;
+  wire [ACCUMULATOR_BITS-1:0] source_data = host_write_source ? host_data : ACCUMULATOR_BITS'($signed(loaded));
+  wire [ACCUMULATOR_BITS-1:0] destination_data = host_write_destination ? host_data : write_value;
 
   logic [1:0][ACCUMULATOR_BITS-1:0] file_data;
   for (genvar f = 0; f < 2; f++) begin : file
@@ -66,7 +69,8 @@ module act_rw #(
     register_file #(
         .ENTRIES(REGISTER_ENTRIES),
         .WORD_BITS(ACCUMULATOR_BITS),
-        .LATCHES(LATCHES)
+        .LATCHES(LATCHES),
+        .GROUP(8)
     ) registers (
         .clk,
         .write(is_source ? write_source : write_destination),
@@ -84,6 +88,7 @@ module act_rw #(
   assign source_row = relu && kept[ACCUMULATOR_BITS-1] ? '0 :
       too_high ? {1'b0, {(VALUE_BITS - 1) {1'b1}}} :
       too_low ? {1'b1, {(VALUE_BITS - 1) {1'b0}}} : kept[VALUE_BITS-1:0];
+  assign source_nonzero = kept != '0 && !(relu && kept[ACCUMULATOR_BITS-1]);
 
   assign read_value = file_data[!source];
 
@@ -91,7 +96,7 @@ module act_rw #(
   always @(posedge clk) begin
     assert (!(host_write_source && load_enable)) else $fatal(1, "act_rw: two writes to the source file");
     assert (!(host_write_destination && write_valid)) else $fatal(1, "act_rw: two writes to the destination file");
-    assert (!(host_write_sram && load_read)) else $fatal(1, "act_rw: the SRAM is read and written");
+    assert (!((host_write_sram || store_enable) && load_read) && !(host_write_sram && store_enable)) else $fatal(1, "act_rw: the SRAM is read and written");
   end
 `endif
 endmodule

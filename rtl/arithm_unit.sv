@@ -55,9 +55,13 @@ module arithm_unit #(
   wire [ROW_BITS-1:0] distance1 = ROW_BITS'(index1);
   wire [ROW_BITS-1:0] row1 = first1 ? distance1 : column_row + distance1 + 1'b1;
 
-  // Rounded: half a unit is added before the shift. The product fits B bits, as the codebook holds no -2^(B-1).
-  wire signed [2*VALUE_BITS-1:0] rounded = product3 + (2 * VALUE_BITS)'(1 << (VALUE_BITS - 2));
-  wire signed [ACCUMULATOR_BITS-1:0] sum3 = accumulated3 + ACCUMULATOR_BITS'(rounded >>> (VALUE_BITS - 1));
+  // Rounded: half a unit is added before the shift, as the carry out of a bit below the sum's lowest. The product fits B
+  // bits, as the codebook holds no -2^(B-1).
+  // verilator lint_off UNUSEDSIGNAL
+  wire signed [ACCUMULATOR_BITS:0] carried =
+      {accumulated3, 1'b1} + (ACCUMULATOR_BITS + 1)'(product3 >>> (VALUE_BITS - 2));
+  // verilator lint_on UNUSEDSIGNAL
+  wire signed [ACCUMULATOR_BITS-1:0] sum3 = carried[ACCUMULATOR_BITS:1];
 
   assign pipeline_busy = valid1 || valid2 || valid3 || write_valid;
 
@@ -65,8 +69,7 @@ module arithm_unit #(
   register_file #(
       .ENTRIES(1 << CODE_BITS),
       .WORD_BITS(VALUE_BITS),
-      .LATCHES(LATCHES),
-      .EARLY(1)
+      .LATCHES(LATCHES)
   ) codebook (
       .clk,
       .write(host_write),

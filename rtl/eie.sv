@@ -1,16 +1,18 @@
 // The chip: N processing elements, the LNZD quadtree over their source activations, the CCU, and the host port.
 //
 // Host port, I/O mode: `host_write` puts host_data into `host_space` of PE host_pe at host_address, one word a cycle.
-//   0 settings   address 0 rows, 1 first_input, 2 first_word, 3 flags {relu, source, load}, 4 start, 5 clear
+//   0 settings   address 0 rows, 1 first_input, 2 first_word, 3 flags {kind, relu, source, load}, 4 start, 5 clear,
+//                6 step: keeps the others as that step of the table, 7 run: so many steps of the table
 //   1 pointers   2 weights (a memory row)   3 codebook (all PEs)   4 source file   5 destination file
 //   6 activation SRAM
-// Writing `start` begins one scan in computing mode (`busy`). While the chip is not busy, the destination file of host_pe
-// at host_address is read in two steps, at edges with `host_read`: after the second it is host_read_data, until the next
-// such edge. At every one of them a read may begin. `clear` empties the weight buffers and sets the counters to 0. What is
-// written while the chip is busy is lost: eie_axi.sv refuses it.
+// Writing `start` begins one step in computing mode (`busy`), a scan or rows that are moved, and `run` as many of the
+// table as it says, one after the other; `finished` is high in its last cycle. While the chip is not busy, the destination
+// file of host_pe at host_address is read in two steps, at edges with `host_read`: after the second it is host_read_data,
+// until the next such edge. At every one of them a read may begin. `clear` empties the weight buffers and sets the
+// counters to 0, and so does `run`. What is written while the chip is busy is lost: eie_axi.sv refuses it.
 //
-// Reset is synchronous, high for one clock edge or more, and does what `clear` does. It ends a scan and empties queues
-// and stages; memories, register files, codebook and settings keep what they held, so the host writes them first. Every
+// Reset is synchronous, high for one clock edge or more, and does what `clear` does. It ends a step and a run, and empties
+// queues and stages; memories, register files, codebook and settings keep what they held, so the host writes them first. Every
 // register has an enable, from which synthesis makes clock gates; this source has none but those of latches.
 module eie #(
     parameter int N_PE = 64,
@@ -32,6 +34,7 @@ module eie #(
     parameter int LATCHES = 0,            // 1: queues, codebooks and register files are latches
     parameter int BROADCAST_STAGES = 0,   // registers between a broadcast and the queues, and back
     parameter int SLOW_MEMORIES = 0,      // 1: for memories that answer late in the cycle, as an FPGA's do
+    parameter int TABLE_STEPS = 16,       // steps that run without the host
     localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1,
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int ROW_COUNT_BITS = $clog2(REGISTER_ENTRIES + 1),
@@ -48,6 +51,7 @@ module eie #(
     input  logic [DATA_BITS-1:0]            host_data,
     output logic [ACCUMULATOR_BITS-1:0]     host_read_data,
     output logic                            busy,
+    output logic                            finished,
     output logic [31:0]                     cycles,
     output logic [31:0]                     broadcasts,
     output logic [31:0]                     stalls,
@@ -75,32 +79,52 @@ module eie #(
   if (HOST_ADDRESS_BITS < 3) begin : refuses1
     $fatal(1, "eie: HOST_ADDRESS_BITS must address the settings");
   end
-  if (DATA_BITS < COLUMN_BITS || DATA_BITS < ROW_COUNT_BITS ||
-      DATA_BITS < SRAM_ADDRESS_BITS || DATA_BITS < 3) begin : refuses2
-    $fatal(1, "eie: DATA_BITS must hold every setting");
-  end
 `endif
 
   logic [ROW_COUNT_BITS-1:0] rows;
   logic [COLUMN_BITS-1:0] first_input;
   logic [SRAM_ADDRESS_BITS-1:0] first_word;
-  logic relu, source, load;
+  logic [1:0] kind;
+  logic relu, source, load, start, clear, running, last_step, stepping;
 
   wire setting = host_write && host_space == eie_registers::SPACE_SETTINGS && !busy;
-  wire start   = setting && host_address[2:0] == eie_registers::SETTING_START;
-  wire clear   = reset || (setting && host_address[2:0] == eie_registers::SETTING_CLEAR);
+  assign busy = stepping || running;
+  assign finished = complete && (!running || last_step);
 
-  always_ff @(posedge clk) begin
-    if (setting) begin
-      case (host_address[2:0])
-        eie_registers::SETTING_ROWS: rows <= host_data[ROW_COUNT_BITS-1:0];
-        eie_registers::SETTING_FIRST_INPUT: first_input <= host_data[COLUMN_BITS-1:0];
-        eie_registers::SETTING_FIRST_WORD: first_word <= host_data[SRAM_ADDRESS_BITS-1:0];
-        eie_registers::SETTING_FLAGS: {relu, source, load} <= host_data[2:0];
-        default: ;
-      endcase
-    end
-  end
+  step_table #(
+      .REGISTER_ENTRIES(REGISTER_ENTRIES),
+      .SRAM_WORDS(SRAM_WORDS),
+      .COLUMN_BITS(COLUMN_BITS),
+      .DATA_BITS(DATA_BITS),
+      .TABLE_STEPS(TABLE_STEPS)
+  ) stepper (
+      .clk,
+      .reset,
+      .setting,
+      .number(host_address[2:0]),
+      .value(host_data),
+      .complete,
+      .start,
+      .clear,
+      .running,
+      .last(last_step),
+      .kind,
+      .relu,
+      .source,
+      .load,
+      .rows,
+      .first_input,
+      .first_word
+  );
+
+  // What fills the destination file, or stores it, sees the files' roles swapped. A new pass begins with empty buffers.
+  wire presets = kind == eie_registers::KIND_PRESET;
+  wire swapped = stepping && (presets || kind == eie_registers::KIND_STORE);
+  wire empties = clear || (start && presets);
+  logic store_enable, codebook_enable;
+  logic [CODE_BITS-1:0] load_code;
+  // A codebook out of the SRAM is written as the host writes one.
+  wire [HOST_ADDRESS_BITS-1:0] place = codebook_enable ? HOST_ADDRESS_BITS'(load_code) : host_address;
 
   logic [ROW_BITS-1:0] found_row, row_address, load_row;
   logic [POSITION_BITS-1:0] found_position;
@@ -109,6 +133,7 @@ module eie #(
   logic [SRAM_ADDRESS_BITS-1:0] load_address;
   logic [N_PE-1:0] full, occupied;
   logic [N_PE-1:0][VALUE_BITS-1:0] source_row;
+  logic [N_PE-1:0] source_nonzero;
   logic [N_PE-1:0][ACCUMULATOR_BITS-1:0] read_value;
 
   logic arrival, in_flight;
@@ -172,12 +197,15 @@ module eie #(
       .COLUMN_BITS(COLUMN_BITS),
       .VALUE_BITS(VALUE_BITS),
       .REGISTER_ENTRIES(REGISTER_ENTRIES),
-      .SRAM_WORDS(SRAM_WORDS)
+      .SRAM_WORDS(SRAM_WORDS),
+      .CODE_BITS(CODE_BITS)
   ) control (
       .clk,
       .reset,
       .clear,
+      .running,
       .start,
+      .kind,
       .load,
       .rows,
       .first_input,
@@ -189,12 +217,15 @@ module eie #(
       .scan_finished,
       .any_full,
       .any_busy(in_flight || |occupied),
-      .busy,
+      .busy(stepping),
       .computing,
       .load_read,
       .load_address,
       .load_enable,
       .load_row,
+      .store_enable,
+      .codebook_enable,
+      .load_code,
       .broadcast,
       .broadcast_column,
       .broadcast_value,
@@ -216,6 +247,7 @@ module eie #(
       .computing,
       .broadcast,
       .source_row,
+      .source_nonzero,
       .found,
       .found_row,
       .found_position,
@@ -247,27 +279,29 @@ module eie #(
     ) pe (
         .clk,
         .reset,
-        .clear,
+        .clear(empties),
         .busy,
-        .source,
+        .source(source ^ swapped),
         .relu,
         .write_pointer(io && host_space == eie_registers::SPACE_POINTERS),
         .write_weights(io && host_space == eie_registers::SPACE_WEIGHTS),
-        .write_codebook(host_write && !busy && host_space == eie_registers::SPACE_CODEBOOK),
+        .write_codebook(codebook_enable || (host_write && !busy && host_space == eie_registers::SPACE_CODEBOOK)),
         .write_source(io && host_space == eie_registers::SPACE_SOURCE),
         .write_destination(io && host_space == eie_registers::SPACE_DESTINATION),
         .write_sram(io && host_space == eie_registers::SPACE_SRAM),
-        .host_address,
+        .host_address(place),
         .host_data,
         .load_read,
         .load_address,
         .load_enable,
         .load_row,
-        .row_address,
+        .store_enable,
+        .row_address(store_enable ? load_row : row_address),
         .broadcast(arrival),
         .broadcast_column(arrival_column),
         .broadcast_value(arrival_value),
         .source_row(source_row[i]),
+        .source_nonzero(source_nonzero[i]),
         .read_value(read_value[i]),
         .full(full[i]),
         .occupied(occupied[i]),

@@ -1,7 +1,7 @@
 // The chip behind a system's bus: AXI4-Lite for control, status, counters and memories, AXI4-Stream for bulk data.
 // Registers, spaces and the stream's header: docs/registers.md, made from the file that eie_registers.sv is made from.
 //
-// What cannot be done is refused, not lost: SLVERR on AXI4-Lite; a stream waits while a scan runs, and a word of it that
+// What cannot be done is refused, not lost: SLVERR on AXI4-Lite; a stream waits while a step or a run goes on, and a word of it that
 // has no place is dropped and told by INTERRUPT_REFUSED. Reset is synchronous and active low; the register RESET does
 // the same to the chip and to the streams, while the answer of AXI4-Lite is still given.
 //
@@ -26,6 +26,7 @@ module eie_axi #(
     parameter int LATCHES = 0,
     parameter int BROADCAST_STAGES = 0,
     parameter int SLOW_MEMORIES = 0,
+    parameter int TABLE_STEPS = 16,
     localparam int STREAM_BITS = DATA_BITS <= 64 ? 64 : 1 << $clog2(DATA_BITS)
 ) (
     input  logic                   aclk,
@@ -74,7 +75,7 @@ module eie_axi #(
   end
 `endif
 
-  logic busy, complete;  // of the chip
+  logic busy, finished;  // of the chip
   logic restart;  // RESET was written
   wire resetting = !aresetn || restart;
   logic [31:0] cycles, broadcasts, stalls;
@@ -97,14 +98,14 @@ module eie_axi #(
   logic [HOST_ADDRESS_BITS-1:0] host_address;
   logic [DATA_BITS-1:0] host_data;
   wire starting = host_write && host_space == eie_registers::SPACE_SETTINGS &&
-      host_address[2:0] == eie_registers::SETTING_START;
+      (host_address[2:0] == eie_registers::SETTING_START || host_address[2:0] == eie_registers::SETTING_RUN);
   wire occupied = busy || starting;
   wire idle = !occupied && !streaming;
 
   // A write on AXI4-Lite: address and data are taken together, and answered in the next cycle.
   wire write = s_axil_awvalid && s_axil_wvalid && (!s_axil_bvalid || s_axil_bready) && !restart;
   wire [11:0] target = s_axil_awaddr;
-  wire is_setting = target >= eie_registers::ROWS && target <= eie_registers::CLEAR;
+  wire is_setting = target >= eie_registers::ROWS && target <= eie_registers::RUN;
   wire is_data = target[11];  // DATA and what follows
   wire [8:0] part = target[10:2];
   assign s_axil_awready = write;
@@ -126,7 +127,9 @@ module eie_axi #(
       eie_registers::SETTING_ROWS: fits = value <= 32'(REGISTER_ENTRIES);
       eie_registers::SETTING_FIRST_INPUT: fits = value >> COLUMN_BITS == '0;
       eie_registers::SETTING_FIRST_WORD: fits = value < 32'(SRAM_WORDS);
-      eie_registers::SETTING_FLAGS: fits = value < 32'd8;
+      eie_registers::SETTING_FLAGS: fits = value < 32'd32;
+      eie_registers::SETTING_STEP: fits = value < 32'(TABLE_STEPS);
+      eie_registers::SETTING_RUN: fits = value != '0 && value <= 32'(TABLE_STEPS);
       default: fits = 1'b1;
     endcase
   endfunction
@@ -134,7 +137,7 @@ module eie_axi #(
   logic [31:0] places;  // words in the cursor's space
   always_comb begin
     case (space)
-      eie_registers::SPACE_SETTINGS: places = 32'd6;
+      eie_registers::SPACE_SETTINGS: places = 32'd8;
       eie_registers::SPACE_POINTERS: places = 32'(2 * POINTER_WORDS);
       eie_registers::SPACE_WEIGHTS: places = 32'(SPMAT_ROWS);
       eie_registers::SPACE_CODEBOOK: places = 32'(1 << CODE_BITS);
@@ -223,7 +226,7 @@ module eie_axi #(
       happened <= (change && target == eie_registers::INTERRUPT ? happened & ~s_axil_wdata[2:0] : happened) | {
         (taken && !header && !stream_accepted) || (step && !readable),
         m_axis_tvalid && m_axis_tready && m_axis_tlast,
-        complete
+        finished
       };
     end
   end
@@ -306,6 +309,7 @@ module eie_axi #(
       eie_registers::DATA_BITS: shown = 32'(DATA_BITS);
       eie_registers::HOST_ADDRESS_BITS: shown = 32'(HOST_ADDRESS_BITS);
       eie_registers::BROADCAST_STAGES: shown = 32'(BROADCAST_STAGES);
+      eie_registers::TABLE_STEPS: shown = 32'(TABLE_STEPS);
       default: known = 1'b0;
     endcase
   end
@@ -364,7 +368,8 @@ module eie_axi #(
       .HOST_ADDRESS_BITS(HOST_ADDRESS_BITS),
       .LATCHES(LATCHES),
       .BROADCAST_STAGES(BROADCAST_STAGES),
-      .SLOW_MEMORIES(SLOW_MEMORIES)
+      .SLOW_MEMORIES(SLOW_MEMORIES),
+      .TABLE_STEPS(TABLE_STEPS)
   ) chip (
       .clk(aclk),
       .reset(resetting),
@@ -376,6 +381,7 @@ module eie_axi #(
       .host_data,
       .host_read_data(sum),
       .busy,
+      .finished,
       .cycles,
       .broadcasts,
       .stalls,
@@ -384,7 +390,7 @@ module eie_axi #(
       .broadcast(),
       .broadcast_column(),
       .broadcast_value(),
-      .complete,
+      .complete(),
       .found(),
       .scan_finished(),
       .any_full(),

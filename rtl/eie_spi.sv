@@ -26,6 +26,7 @@ module eie_spi #(
     parameter int HOST_ADDRESS_BITS = 14,
     parameter int BROADCAST_STAGES = 0,
     parameter int SLOW_MEMORIES = 0,
+    parameter int TABLE_STEPS = 16,
     localparam int STREAM_BITS = DATA_BITS <= 64 ? 64 : 1 << $clog2(DATA_BITS)
 ) (
     input  logic clk,
@@ -89,7 +90,8 @@ module eie_spi #(
       .HOST_ADDRESS_BITS(HOST_ADDRESS_BITS),
       .LATCHES(0),
       .BROADCAST_STAGES(BROADCAST_STAGES),
-      .SLOW_MEMORIES(SLOW_MEMORIES)
+      .SLOW_MEMORIES(SLOW_MEMORIES),
+      .TABLE_STEPS(TABLE_STEPS)
   ) port (
       .aclk(clk),
       .aresetn,

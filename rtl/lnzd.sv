@@ -16,6 +16,7 @@ module lnzd #(
     input  logic                            computing,
     input  logic                            broadcast,
     input  logic [N_PE-1:0][VALUE_BITS-1:0] source_row,
+    input  logic [N_PE-1:0]                 source_nonzero,  // which of its values are not 0
     output logic                            found,
     output logic [ROW_BITS-1:0]             found_row,
     output logic [POSITION_BITS-1:0]        found_position,
@@ -31,7 +32,7 @@ module lnzd #(
 
   logic [N_PE-1:0][VALUE_BITS-1:0] row;
   logic                            row_valid;
-  logic [N_PE-1:0]                 passed;  // positions before the scan position
+  logic [N_PE-1:0]                 left;  // its non-zeros at or after the scan position; none without a row
   logic [ROW_COUNT_BITS-1:0]       next_row;
 
   // The nodes of a full quadtree in one array: the root is node 0, the children of node n are 4n + 1 to 4n + 4, the
@@ -50,7 +51,7 @@ module lnzd #(
 
   for (genvar i = 0; i < LEAVES; i++) begin : leaf
     if (i < N_PE) begin : element
-      assign node_found[DETECTORS+i] = row[i] != '0 && !passed[i];
+      assign node_found[DETECTORS+i] = left[i];
       assign node_position[(DETECTORS+i)*POSITION_BITS+:POSITION_BITS] = POSITION_BITS'(i);
       assign node_value[(DETECTORS+i)*VALUE_BITS+:VALUE_BITS] = row[i];
     end else begin : nothing
@@ -73,43 +74,50 @@ module lnzd #(
     );
   end
 
-  assign found          = row_valid && node_found[0];  // at the root alone: one load, and not N
+  assign found          = node_found[0];
   assign found_position = node_position[POSITION_BITS-1:0];
   assign found_value    = node_value[VALUE_BITS-1:0];
   assign found_row      = row_valid ? ROW_BITS'(next_row - 1'b1) : '0;
   assign row_address    = ROW_BITS'(next_row);
   assign scan_finished  = !row_valid && next_row == rows;
 
-  wire last = broadcast && found_position == POSITION_BITS'(N_PE - 1);
+  // The first non-zero left is that of the last position, or there is none.
+  wire at_end = N_PE'(left << 1) == '0;
 
   always_ff @(posedge clk) begin
     if (reset || start) begin
       next_row  <= '0;
       row_valid <= 1'b0;
+      left      <= '0;
     end else if (computing) begin
-      if (last || !found) begin  // the next row is loaded, or there is none
-        passed    <= '0;
+      if (at_end && (broadcast || !left[N_PE-1])) begin  // the next row is loaded, or there is none
         row_valid <= next_row != rows;
+        left      <= next_row != rows ? source_nonzero : '0;
         if (next_row != rows) begin
           row      <= source_row;
           next_row <= next_row + 1'b1;
         end
       end else if (broadcast) begin
-        for (int pe = 0; pe < N_PE; pe++) if (pe <= int'(found_position)) passed[pe] <= 1'b1;
+        left <= left & (left - 1'b1);  // without its first
       end
     end
   end
 
 `ifndef SYNTHESIS
-  logic [N_PE-1:0] left;  // the row's non-zeros at or after the scan position
+  logic [N_PE-1:0] passed;  // positions before the scan position
+  logic [N_PE-1:0] wanted;  // the row's non-zeros at or after it
   for (genvar i = 0; i < N_PE; i++) begin : looked_at
-    assign left[i] = row[i] != '0 && !passed[i];
+    assign wanted[i] = row[i] != '0 && !passed[i];
   end
   always @(posedge clk) begin
+    if (computing) begin
+      if (!found || (broadcast && found_position == POSITION_BITS'(N_PE - 1))) passed <= '0;
+      else if (broadcast) for (int pe = 0; pe < N_PE; pe++) if (pe <= int'(found_position)) passed[pe] <= 1'b1;
+    end
     if (!reset && row_valid) begin
-      assert (!found || (row[found_position] === found_value && found_value != '0 && !passed[found_position]))
+      assert (!found || (row[found_position] === found_value && wanted[found_position]))
       else $fatal(1, "lnzd: what is found is zero or has been broadcast");
-      assert (found ? (left & ((N_PE'(1) << found_position) - 1'b1)) === '0 : left === '0)
+      assert (found ? (wanted & ((N_PE'(1) << found_position) - 1'b1)) === '0 : wanted === '0)
       else $fatal(1, "lnzd: a non-zero is passed over");
     end
   end

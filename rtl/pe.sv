@@ -44,11 +44,13 @@ module pe #(
     input  logic [SRAM_ADDRESS_BITS-1:0]       load_address,
     input  logic                               load_enable,
     input  logic [ROW_BITS-1:0]                load_row,
+    input  logic                               store_enable,
     input  logic [ROW_BITS-1:0]                row_address,
     input  logic                               broadcast,
     input  logic [COLUMN_BITS-1:0]             broadcast_column,
     input  logic [VALUE_BITS-1:0]              broadcast_value,
     output logic [VALUE_BITS-1:0]              source_row,
+    output logic                               source_nonzero,
     output logic signed [ACCUMULATOR_BITS-1:0] read_value,
     output logic                               full,
     output logic                               occupied,       // something is in the queue, a stage or the pipeline
@@ -74,7 +76,7 @@ module pe #(
 `endif
 
   logic [COLUMN_BITS-1:0] head_column;
-  logic [VALUE_BITS-1:0] head_value, entry_activation, weight_activation;
+  logic [VALUE_BITS-1:0] head_value, entry_activation, weight_activation, loaded;
   logic [POINTER_BITS-1:0] entry_address;
   logic entry_first, weight_first;
   logic [CODE_BITS-1:0] weight_code;
@@ -166,7 +168,7 @@ module pe #(
       .reset,
       .host_write(write_codebook),
       .host_address(host_address[CODE_BITS-1:0]),
-      .host_data(host_data[VALUE_BITS-1:0]),
+      .host_data(busy ? loaded : host_data[VALUE_BITS-1:0]),
       .weight_valid,
       .weight_code,
       .weight_index,
@@ -199,12 +201,15 @@ module pe #(
       .load_address,
       .load_enable,
       .load_row,
+      .store_enable,
       .row_address,
       .read_row(busy ? read_row : host_address[ROW_BITS-1:0]),
       .write_valid,
       .write_row,
       .write_value,
+      .loaded,
       .source_row,
+      .source_nonzero,
       .read_value
   );
 endmodule

@@ -2,15 +2,14 @@
 // word is written before it is read.
 //
 // Words are flip-flops, or with LATCHES latches, of half their area and a fraction of their power. A read then is a sum
-// of products: words that are not read toggle nothing. Latches are open
-//   after the edge, while the clock is high: the word's data is held in a register for that time; or
-//   before it, with EARLY: no register is needed, but the word may be read too early, and `write` and its place must come
-//   from registers. For files that are not read in the cycle in which they are written.
+// of products: words that are not read toggle nothing. A latch is open before the edge, while the clock is low. So
+// `write` and `write_place` must come from registers, and a read of the word that is written in the same cycle, which
+// flip-flops answer with the old word, must not matter.
 module register_file #(
     parameter int ENTRIES = 64,
     parameter int WORD_BITS = 64,
     parameter int LATCHES = 0,
-    parameter int EARLY = 0,
+    parameter int GROUP = ENTRIES,  // words that share a clock and the wires to them
     localparam int PLACE_BITS = ENTRIES > 1 ? $clog2(ENTRIES) : 1
 ) (
     input  logic                  clk,
@@ -21,8 +20,8 @@ module register_file #(
     output logic [ WORD_BITS-1:0] read_data
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
-  if (ENTRIES < 1 || WORD_BITS < 1) begin : refuses1
-    $fatal(1, "register_file: ENTRIES and WORD_BITS must be at least 1");
+  if (ENTRIES < 1 || WORD_BITS < 1 || GROUP < 1) begin : refuses1
+    $fatal(1, "register_file: ENTRIES, WORD_BITS and GROUP must be at least 1");
   end
 `endif
 
@@ -32,71 +31,41 @@ module register_file #(
     assign read_data = words[read_place];
   end else begin : latches
     logic [WORD_BITS*ENTRIES-1:0] words;  // all words' bits 0, all bits 1, and so on
-    logic [ENTRIES-1:0] open;
-    localparam int GROUP = EARLY != 0 ? ENTRIES : 8;  // words that share a clock and the wires to them
-    localparam int GROUPS = (ENTRIES + GROUP - 1) / GROUP;
-    logic [GROUPS*WORD_BITS-1:0] entering;
 
-    if (EARLY != 0) begin : before_edge
-      assign entering = write_data;
-      for (genvar k = 0; k < ENTRIES; k++) begin : word
-        wire hold = !(write && int'(write_place) == k);
-        low_gate open_gate (
-            .clk,
-            .hold,
-            .open(open[k])
-        );
-      end
-    end else begin : after_edge
-      logic [WORD_BITS-1:0] data;
-      logic [PLACE_BITS-1:0] place;
-      logic file_clk;
-      logic [GROUPS-1:0] group_clk;
-      always_ff @(posedge clk) begin
-        if (write) begin
-          data  <= write_data;
-          place <= write_place;
-        end
-      end
-      clock_gate file_gate (
+    for (genvar g = 0; g * GROUP < ENTRIES; g++) begin : group
+      localparam int WORDS = ENTRIES - g * GROUP < GROUP ? ENTRIES - g * GROUP : GROUP;
+      wire here = int'(write_place) / GROUP == g;
+      wire closed = !(write && here);
+      logic opened;
+      wire group_clk = !opened;
+      logic [WORD_BITS-1:0] entering;
+      low_gate group_gate (
           .clk,
-          .enable(write),
-          .gated(file_clk)
+          .hold(closed),
+          .open(opened)
       );
-      for (genvar g = 0; g < GROUPS; g++) begin : group
-        wire enable = int'(write_place) / GROUP == g;
-        clock_gate group_gate (
-            .clk(file_clk),
-            .enable,
-            .gated(group_clk[g])
+      // The data go to the group that is written.
+      data_gate #(
+          .BITS(WORD_BITS)
+      ) data_gate (
+          .enable(here),
+          .data  (write_data),
+          .gated (entering)
+      );
+      for (genvar k = 0; k < WORDS; k++) begin : word
+        localparam int PLACE = g * GROUP + k;
+        wire hold = int'(write_place) % GROUP != PLACE % GROUP;
+        logic open;
+        logic [WORD_BITS-1:0] stored;
+        low_gate word_gate (
+            .clk(group_clk),
+            .hold,
+            .open
         );
-        // The data go to the group that is written.
-        wire written = int'(place) / GROUP == g;
-        data_gate #(
-            .BITS(WORD_BITS)
-        ) data_gate (
-            .enable(written),
-            .data,
-            .gated(entering[g*WORD_BITS+:WORD_BITS])
-        );
-      end
-      for (genvar k = 0; k < ENTRIES; k++) begin : word
-        wire enable = int'(write_place) % GROUP == k % GROUP;
-        clock_gate open_gate (
-            .clk(group_clk[k/GROUP]),
-            .enable,
-            .gated(open[k])
-        );
-      end
-    end
-
-    for (genvar k = 0; k < ENTRIES; k++) begin : latch
-      wire is_open = open[k];
-      wire [WORD_BITS-1:0] data = entering[k/GROUP*WORD_BITS+:WORD_BITS];
-      logic [WORD_BITS-1:0] word;
-      always_latch if (is_open) word = data;
-      for (genvar b = 0; b < WORD_BITS; b++) begin : stored
-        assign words[b*ENTRIES+k] = word[b];
+        always_latch if (open) stored = entering;
+        for (genvar b = 0; b < WORD_BITS; b++) begin : places
+          assign words[b*ENTRIES+PLACE] = stored[b];
+        end
       end
     end
 

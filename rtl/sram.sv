@@ -1,5 +1,6 @@
 // The one wrapper around every memory: single port, synchronous read; the output holds until the next read.
-// An ASIC or FPGA flow replaces this module; as it stands, tools infer a RAM.
+// An ASIC or FPGA flow replaces this module; as it stands, tools infer a RAM. With the macro EIE_ULTRARAM defined, those
+// of four block RAMs or more that are as wide as one are UltraScale+'s UltraRAM, and others block RAM.
 module sram #(
     parameter int WORD_BITS = 64,
     parameter int WORDS = 1024,
@@ -18,6 +19,10 @@ module sram #(
   end
 `endif
 
+`ifdef EIE_ULTRARAM
+  localparam STYLE = WORD_BITS >= 36 && WORD_BITS * WORDS >= 4 * 36 * 1024 ? "ultra" : "block";
+  (* ram_style = STYLE *)
+`endif
   logic [WORD_BITS-1:0] words[WORDS];
 
   always_ff @(posedge clk) begin

@@ -22,6 +22,10 @@ EIE_CLONES void convert(const std::int32_t* sums, std::size_t count, float* y) {
   for (std::size_t r = 0; r < count; ++r) y[r] = static_cast<float>(sums[r]);
 }
 
+EIE_CLONES void convert(const std::int64_t* sums, std::size_t count, float* y) {
+  for (std::size_t r = 0; r < count; ++r) y[r] = static_cast<float>(sums[r]);
+}
+
 EIE_CLONES void rectify(float* y, std::size_t count) {
   for (std::size_t r = 0; r < count; ++r) y[r] = y[r] > 0 ? y[r] : 0;
 }
@@ -87,16 +91,38 @@ EIE_CLONES void round_scaled(const float* reals, std::size_t count, float lift, 
         static_cast<std::uint8_t>((std::bit_cast<std::int32_t>(reals[i] * lift * scale + rounding) + zero) & 255);
 }
 
-EIE_CLONES std::size_t count_different(const std::uint8_t* values, std::size_t count, std::uint8_t from) {
-  constexpr std::size_t block = 192;  // whole vectors, and no more than a byte can count
+// The sum of a block of whole vectors is one that a byte can hold.
+template <class T>
+[[gnu::always_inline]] inline std::size_t count_unequal(const T* values, std::size_t count, T from) {
+  constexpr std::size_t block = 192;
   std::size_t found = 0, c = 0;
   for (; c + block <= count; c += block) {
-    std::uint8_t some = 0;
+    std::make_unsigned_t<T> some = 0;
     for (std::size_t k = 0; k < block; ++k) some += values[c + k] != from;
     found += some;
   }
   for (; c < count; ++c) found += values[c] != from;
   return found;
+}
+
+EIE_CLONES std::size_t count_different(const std::uint8_t* values, std::size_t count, std::uint8_t from) {
+  return count_unequal(values, count, from);
+}
+
+EIE_CLONES std::size_t count_different(const std::int16_t* values, std::size_t count, std::int16_t from) {
+  return count_unequal(values, count, from);
+}
+
+// Activations that are zero come in longer runs than 8 bytes where few are active.
+template <class T>
+std::size_t list_by_eight_bytes(const T* values, std::size_t count, T zero, std::uint32_t* columns) {
+  constexpr std::size_t block = 8 / sizeof(T);
+  T zeros[block];
+  std::fill_n(zeros, block, zero);
+  std::size_t found = 0, c = 0;
+  for (; c + block <= count; c += block)
+    if (std::memcmp(values + c, zeros, 8) != 0) found += list_active<T>(values + c, block, zero, columns + found, c);
+  return found + list_active<T>(values + c, count - c, zero, columns + found, c);
 }
 
 // As the bits of floats, which are in the order of their magnitudes: compilers make vector code of the largest integer,
@@ -156,6 +182,7 @@ void real_outputs(const LayerSettings& layer, double unit, const Sum* sums, std:
 
 template void real_outputs(const LayerSettings&, double, const float*, std::size_t, float*);
 template void real_outputs(const LayerSettings&, double, const std::int32_t*, std::size_t, float*);
+template void real_outputs(const LayerSettings&, double, const std::int64_t*, std::size_t, float*);
 
 template <class Sum>
 void real_rows(const Sum* sums, Sum less, float unit, float bias, bool relu, const Grid& grid, float* y) {
@@ -181,16 +208,16 @@ std::size_t count_active(const std::uint8_t* values, std::size_t count, std::uin
   return count_different(values, count, zero);
 }
 
-// Eight at a time: activations that are zero come in longer runs than that where few are active.
+std::size_t count_active(const std::int16_t* values, std::size_t count, std::int16_t zero) {
+  return count_different(values, count, zero);
+}
+
 std::size_t list_active(const std::uint8_t* values, std::size_t count, std::uint8_t zero, std::uint32_t* columns) {
-  const std::uint64_t zeros = 0x0101010101010101u * zero;
-  std::size_t found = 0, c = 0;
-  for (; c + 8 <= count; c += 8) {
-    std::uint64_t eight;
-    std::memcpy(&eight, values + c, 8);
-    if (eight != zeros) found += list_active<std::uint8_t>(values + c, 8, zero, columns + found, c);
-  }
-  return found + list_active<std::uint8_t>(values + c, count - c, zero, columns + found, c);
+  return list_by_eight_bytes(values, count, zero, columns);
+}
+
+std::size_t list_active(const std::int16_t* values, std::size_t count, std::int16_t zero, std::uint32_t* columns) {
+  return list_by_eight_bytes(values, count, zero, columns);
 }
 
 double quantise(const float* reals, std::size_t count, const Range& range, std::int16_t* values) {

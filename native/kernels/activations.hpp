@@ -45,6 +45,7 @@ double quantise(const float* reals, std::size_t count, const Range& range, std::
 
 // How many of `count` activations are not `zero`.
 std::size_t count_active(const std::uint8_t* values, std::size_t count, std::uint8_t zero);
+std::size_t count_active(const std::int16_t* values, std::size_t count, std::int16_t zero);
 
 // Writes which of `count` activations are not `zero` to `columns`, which has room for `count`; returns how many are.
 // The first is column `first`.
@@ -59,6 +60,7 @@ std::size_t list_active(const Activation* values, std::size_t count, Activation 
   return found;
 }
 std::size_t list_active(const std::uint8_t* values, std::size_t count, std::uint8_t zero, std::uint32_t* columns);
+std::size_t list_active(const std::int16_t* values, std::size_t count, std::int16_t zero, std::uint32_t* columns);
 
 // Sums of an image: `rows` rows of `width` numbers, `pitch` apart, in `room` numbers.
 struct Grid {

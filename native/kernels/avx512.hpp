@@ -5,12 +5,35 @@
 
 #include <cstdint>
 
+#include "kernels/arithmetic.hpp"
+
 namespace eie::kernels {
 
 // As assembly because gcc 12 copies the accumulator before the intrinsic.
 [[gnu::always_inline]] inline __m512i dot_fours(__m512i sum, __m512i activations, __m512i weights) {
   asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(activations), "v"(weights));
   return sum;
+}
+
+// The same of pairs of words.
+[[gnu::always_inline]] inline __m512i dot_pairs(__m512i sum, __m512i x, __m512i y) {
+  asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(y));
+  return sum;
+}
+
+// Carries the upper bits of 16 sums on (arithmetic.hpp).
+[[gnu::always_inline]] inline void carry(__m512i& sum, __m512i& upper) {
+  upper = _mm512_add_epi32(upper, _mm512_srai_epi32(sum, carried_bits));
+  sum = _mm512_and_si512(sum, _mm512_set1_epi32(carried_mask));
+}
+// Eight sums whole.
+inline __m512i whole(__m256i sum, __m256i upper) {
+  return _mm512_add_epi64(_mm512_slli_epi64(_mm512_cvtepi32_epi64(upper), carried_bits), _mm512_cvtepi32_epi64(sum));
+}
+// Writes 16 of them.
+inline void store_whole(__m512i sum, __m512i upper, std::int64_t* to) {
+  _mm512_storeu_si512(to, whole(_mm512_castsi512_si256(sum), _mm512_castsi512_si256(upper)));
+  _mm512_storeu_si512(to + 8, whole(_mm512_extracti64x4_epi64(sum, 1), _mm512_extracti64x4_epi64(upper, 1)));
 }
 
 // A vector that is loaded here and not, as compilers like, further up or down: read in the order of their addresses,

@@ -40,18 +40,17 @@ using Sizes = std::vector<std::size_t>;
 using Pair = std::array<std::size_t, 2>;  // down and across
 
 LayerReport add_layer(Network& network, std::size_t inputs, Vector<std::int64_t> starts, Vector<std::uint32_t> columns,
-                      Vector<std::uint8_t> codes, int code_bits, Vector<float> codebook,
-                      Vector<std::int16_t> chip_codebook, Vector<std::int8_t> int8_codebook, double int8_unit,
-                      Vector<float> bias, Vector<std::int64_t> chip_bias, bool relu, int activation_fraction,
-                      int output_fraction, int value_bits, int accumulator_bits, const std::string& kernel,
-                      std::pair<double, double> activity, std::size_t most_bytes) {
+                      Vector<std::uint8_t> codes, int code_bits, Vector<float> codebook, Vector<std::int16_t> integers,
+                      double unit, Vector<float> bias, Vector<std::int64_t> chip_bias, bool relu,
+                      int activation_fraction, int output_fraction, int value_bits, int accumulator_bits,
+                      const std::string& kernel, std::pair<double, double> activity, std::size_t most_bytes) {
   LayerSettings settings{relu,       copy(bias),      copy(chip_bias), activation_fraction, output_fraction,
                          value_bits, accumulator_bits};
   if (starts.size() == 0) throw std::invalid_argument("there are no row starts, expected outputs + 1");
   const RowsView checked(starts, columns, codes, static_cast<std::int64_t>(starts.size()) - 1,
                          static_cast<std::int64_t>(inputs));
   const Rows rows{starts.shape(0) - 1, inputs, starts.data(), columns.data(), codes.data(), code_bits};
-  const Codebook book{copy(codebook), copy(chip_codebook), copy(int8_codebook), int8_unit};
+  const Codebook book{copy(codebook), copy(integers), unit};
   nb::gil_scoped_release release;
   return network.add(rows, book, std::move(settings), kernel, {activity.first, activity.second, most_bytes});
 }
@@ -71,7 +70,7 @@ std::tuple<std::size_t, std::string, std::size_t> add_convolution(
     Vector<std::int64_t> chip_bias, bool relu, int activation_fraction, int output_fraction, int value_bits,
     int accumulator_bits, std::size_t most_numbers) {
   if (starts.size() == 0) throw std::invalid_argument("there are no row starts, expected outputs + 1");
-  const std::size_t weights = numerics == "float32" || numerics == "int16" ? reals.size() : integers.size();
+  const std::size_t weights = numerics == "float32" ? reals.size() : integers.size();
   if (weights != columns.size())
     throw std::invalid_argument("there are " + number(weights) + " weights and " + number(columns.size()) +
                                 " columns, expected as many of both");
@@ -241,9 +240,8 @@ void bind_kernels(nb::module_& m) {
   nb::class_<Network>(m, "Network")
       .def("use_threads", &Network::use_threads, "threads"_a)
       .def("add_layer", &add_layer, "inputs"_a, "starts"_a, "columns"_a, "codes"_a, "code_bits"_a, "codebook"_a,
-           "chip_codebook"_a, "int8_codebook"_a, "int8_unit"_a, "bias"_a, "chip_bias"_a, "relu"_a,
-           "activation_fraction"_a, "output_fraction"_a, "value_bits"_a, "accumulator_bits"_a, "kernel"_a, "activity"_a,
-           "most_bytes"_a)
+           "integers"_a, "unit"_a, "bias"_a, "chip_bias"_a, "relu"_a, "activation_fraction"_a, "output_fraction"_a,
+           "value_bits"_a, "accumulator_bits"_a, "kernel"_a, "activity"_a, "most_bytes"_a)
       .def("run", &run, "x"_a.noconvert(), "y"_a.noconvert(), "overflows"_a.noconvert().none());
   nb::class_<Plan>(m, "Plan")
       .def(nb::init<Sizes, std::size_t>(), "inputs"_a, "threads"_a)

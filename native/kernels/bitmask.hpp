@@ -2,7 +2,8 @@
 //
 // A column is read only where its input is active, so its bytes lie together: 8 bytes of bits for every 64 rows (a
 // group), then group by group the weights that are there. A weight is its code in 4 bits, each group beginning on a
-// byte, or, where codes are wider, the 8-bit weight itself. That is 1 bit per position and 4 or 8 per weight.
+// byte, or, where codes are wider, the weight itself: first the lower bytes of a group's weights, then, in Int16, the upper
+// ones. That is 1 bit per position and 4, 8 or 16 per weight.
 #pragma once
 
 #include <bit>
@@ -13,10 +14,12 @@
 
 namespace eie::kernels {
 
+template <class Weight>
 class Bitmask {
  public:
   static constexpr std::size_t group_rows = 64;
-  static constexpr std::size_t most_rows = 4096;  // in a part: its sums fit the L1 cache
+  // In a part: its sums, of 32 bits or twice as many, take half of an L1 cache.
+  static constexpr std::size_t most_rows = 4096 / sizeof(Weight);
 
   // Some consecutive rows.
   struct Part {
@@ -29,7 +32,7 @@ class Bitmask {
   };
 
   // `weights` are those of the codes; `parts_wanted` is the number of threads that are to share the layer.
-  Bitmask(const Rows& rows, const std::vector<std::int8_t>& weights, std::size_t parts_wanted)
+  Bitmask(const Rows& rows, const std::vector<Weight>& weights, std::size_t parts_wanted)
       : packed_(rows.code_bits <= 4) {
     const std::size_t wanted = (rows.outputs + parts_wanted - 1) / parts_wanted;
     const std::size_t size = std::min(most_rows, (wanted + group_rows - 1) / group_rows * group_rows);
@@ -48,7 +51,7 @@ class Bitmask {
  private:
   static constexpr std::size_t overrun = 64;  // bytes that a kernel may load past a column's end
 
-  Part part_of(const Rows& rows, const std::vector<std::int8_t>& weights, std::size_t first, std::size_t end) const {
+  Part part_of(const Rows& rows, const std::vector<Weight>& weights, std::size_t first, std::size_t end) const {
     Part part{first, end - first, (end - first + group_rows - 1) / group_rows, {}, {}};
     const auto each_weight = [&](auto&& call) {
       for (std::size_t r = first; r < end; ++r)
@@ -76,42 +79,47 @@ class Bitmask {
     each_weight([&](std::size_t at, std::size_t bit, std::uint8_t code) {
       const std::size_t before = std::popcount(masks[at] & ((std::uint64_t{1} << bit) - 1));
       std::uint8_t* to = part.data.data() + std::size_t{8} * part.start[at / part.groups] + offset[at];
-      if (packed_)
+      if (packed_) {
         to[before / 2] = static_cast<std::uint8_t>(to[before / 2] | code << before % 2 * 4);
-      else
-        to[before] = static_cast<std::uint8_t>(weights[code]);
+        return;
+      }
+      for (std::size_t byte = 0; byte < sizeof(Weight); ++byte)
+        to[before + byte * std::popcount(masks[at])] = static_cast<std::uint8_t>(weights[code] >> 8 * byte & 255);
     });
     return part;
   }
 
-  std::size_t bytes_of(std::size_t weights) const { return packed_ ? (weights + 1) / 2 : weights; }
+  std::size_t bytes_of(std::size_t weights) const { return packed_ ? (weights + 1) / 2 : weights * sizeof(Weight); }
 
   bool packed_;
   std::vector<Part> parts_;
 };
 
 // What the kernels over this layout share.
-class BitmaskKernel : public Kernel<Int8> {
+template <class A>
+class BitmaskKernel : public Kernel<A> {
  public:
+  using Columns = Bitmask<typename A::Weight>;
+
   BitmaskKernel(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted)
-      : weights_(weights_of<Int8>(codebook, 256, 0, weight_unit_)), columns_(rows, weights_, parts_wanted) {}
+      : weights_(weights_of<A>(codebook, 256, this->weight_unit_)), columns_(rows, weights_, parts_wanted) {}
 
   bool skips() const override { return true; }
   std::size_t parts() const override { return columns_.parts().size(); }
   std::size_t bytes(std::size_t part) const override { return columns_.parts()[part].bytes(); }
 
-  void multiply(const Input<Int8>* x, std::size_t batch, std::size_t first, std::size_t end,
-                std::int32_t* const* sums) const override {
+  void multiply(const Input<A>* x, std::size_t batch, std::size_t first, std::size_t end,
+                typename A::Sum* const* sums) const override {
     for (std::size_t p = first; p < end; ++p)
       for (std::size_t i = 0; i < batch; ++i)
         multiply_part(columns_.parts()[p], x[i], sums[i] + columns_.parts()[p].first_row);
   }
 
  protected:
-  virtual void multiply_part(const Bitmask::Part& part, const Input<Int8>& x, std::int32_t* sums) const = 0;
+  virtual void multiply_part(const typename Columns::Part& part, const Input<A>& x, typename A::Sum* sums) const = 0;
 
-  std::vector<std::int8_t> weights_;  // by code
-  Bitmask columns_;
+  std::vector<typename A::Weight> weights_;  // by code
+  Columns columns_;
 };
 
 }  // namespace eie::kernels

@@ -43,16 +43,16 @@ std::vector<Candidate<A>> candidates() {
          [](const Rows& rows, const Codebook& book, std::size_t) { return make_wide_window_avx512(rows, book); }});
     all.push_back({"dense-avx512", InstructionSet::avx512, false,
                    [](const Rows& rows, const Codebook& book, std::size_t) { return make_dense_avx512(rows, book); }});
-    all.push_back({"bitmask-avx512", InstructionSet::avx512, false, make_bitmask_avx512});
 #endif
-    all.push_back({"bitmask", InstructionSet::portable, false, make_bitmask});
+  }
+  if constexpr (two_ways<A>) {
+#if defined(__x86_64__)
+    all.push_back({"bitmask-avx512", InstructionSet::avx512, false, make_bitmask_avx512<A>});
+#endif
+    all.push_back({"bitmask", InstructionSet::portable, false, make_bitmask<A>});
   }
   return all;
 }
-
-// Whether two ways may share a layer: their sums must be the same to the bit.
-template <class A>
-constexpr bool two_ways = std::is_same_v<A, Int8>;
 
 std::string list(const std::vector<std::string>& names) {
   std::string text;
@@ -232,7 +232,9 @@ Ways<A> forced(const Rows& rows, const Codebook& codebook, std::size_t threads, 
                                   std::to_string(limits.most_bytes));
     return ways;
   }
-  const std::vector<std::string> all = kernel_names<Int8>();  // which has those of the others
+  const std::vector<std::string> all = kernel_names<Int8>(), some = kernel_names<Int16>();  // which have the others'
+  if (std::find(some.begin(), some.end(), name) != some.end())
+    throw std::invalid_argument("the kernel " + name + " has no numerics but int8 and int16");
   if (std::find(all.begin(), all.end(), name) != all.end())
     throw std::invalid_argument("the kernel " + name + " has no numerics but int8");
   throw std::invalid_argument("the kernel must be " + list(all) + ", not " + name);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/kernel.hpp"
@@ -32,6 +33,10 @@ struct Ways {
   }
   const Kernel<A>& kernel(std::size_t way) const { return way ? *few : *all; }
 };
+
+// Whether two ways may share a layer: all kernels' sums must be the same to the bit.
+template <class A>
+constexpr bool two_ways = std::is_same_v<A, Int8> || std::is_same_v<A, Int16>;
 
 // All kernels for `A`, whatever this processor has.
 template <class A>

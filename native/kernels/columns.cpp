@@ -40,7 +40,7 @@ template <class A>
 class Columns final : public Kernel<A> {
  public:
   Columns(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted) {
-    weights_ = weights_of<A>(codebook, 256, 32767, this->weight_unit_);
+    weights_ = weights_of<A>(codebook, 256, this->weight_unit_);
     // A block's pointers are 32 bits wide, so one block also has fewer than 2^32 weights.
     const std::size_t fit = std::max<std::size_t>(1, 0xffffffffu / rows.inputs);
     const std::size_t wanted = (rows.outputs + parts_wanted - 1) / parts_wanted;

@@ -66,14 +66,8 @@ class Convolution final : public Step {
 
   TapRowsOf<A> tap_rows(const Filters& filters) {
     TapRowsOf<A> rows;
-    const std::size_t kernel = sliding_.down.kernel * sliding_.across.kernel, weights = filters.weights();
-    double magnitude = 0;
-    if constexpr (std::is_same_v<A, Int16>) {
-      for (std::size_t k = 0; k < weights; ++k)
-        magnitude = std::max(magnitude, std::fabs(static_cast<double>(filters.reals[k])));
-      unit_ = magnitude > 0 ? magnitude / largest_tap : 1;
-    }
-    if constexpr (std::is_same_v<A, Int8>) unit_ = filters.unit;
+    const std::size_t kernel = sliding_.down.kernel * sliding_.across.kernel;
+    unit_ = filters.unit;
     std::vector<std::uint32_t> pixel;  // offsets within a channel
     for (std::size_t y = 0; y < sliding_.down.kernel; ++y)
       for (std::size_t x = 0; x < sliding_.across.kernel; ++x)
@@ -86,13 +80,11 @@ class Convolution final : public Step {
         const std::size_t channel = r / out_group * in_group + filters.columns[k] / kernel;
         rows.offsets.push_back(
             static_cast<std::uint32_t>(channel * channel_stride + pixel[filters.columns[k] % kernel]));
-        if constexpr (std::is_same_v<A, Float32>) rows.weights.push_back(filters.reals[k]);
-        if constexpr (std::is_same_v<A, Int16>)
-          rows.weights.push_back(static_cast<std::int16_t>(std::lrint(filters.reals[k] / unit_)));
-        if constexpr (std::is_same_v<A, Int8> || std::is_same_v<A, Chip>) {
+        if constexpr (std::is_same_v<A, Float32>)
+          rows.weights.push_back(filters.reals[k]);
+        else
           rows.weights.push_back(filters.integers[k]);
-          sum += filters.integers[k];
-        }
+        if constexpr (std::is_same_v<A, Int8>) sum += filters.integers[k];
       }
       rows.starts.push_back(rows.weights.size());
       weight_sums_.push_back(sum);
@@ -179,8 +171,8 @@ class Convolution final : public Step {
 
 // Python has checked what a user gives, but memory is not left to Python.
 void check(const std::string& numerics, const Sliding& sliding, const Filters& filters, const LayerSettings& settings) {
-  const bool integers = numerics == "int8" || numerics == "chip";
-  if (!integers && numerics != "int16" && numerics != "float32")  // which of the weights are there depends on it
+  const bool integers = numerics == "int8" || numerics == "int16" || numerics == "chip";
+  if (!integers && numerics != "float32")  // which of the weights are there depends on it
     throw std::invalid_argument("numerics must be int16, int8, chip or float32, not " + numerics);
   sliding.check();
   const std::size_t columns =
@@ -190,21 +182,22 @@ void check(const std::string& numerics, const Sliding& sliding, const Filters& f
       !one_each(settings.bias.size()) || !one_each(settings.chip_bias.size()) || settings.value_bits < 2 ||
       settings.value_bits > 16 || settings.accumulator_bits < 2 || settings.accumulator_bits > 32)
     throw std::invalid_argument("the convolution's channels, groups, biases and widths do not fit each other");
+  const int largest = numerics == "int8" ? Int8::largest_weight : numerics == "int16" ? Int16::largest_weight : 32767;
+  const std::size_t most_taps = numerics == "chip" ? most_chip_taps : numerics == "int16" ? most_products : ~0ul;
   for (std::size_t r = 0; r < filters.outputs; ++r) {
     std::int64_t sum = 0;
     for (std::int64_t k = filters.starts[r]; k < filters.starts[r + 1]; ++k) {
       if (filters.columns[k] >= columns)
         throw std::invalid_argument("column " + std::to_string(filters.columns[k]) + " of row " + std::to_string(r) +
                                     " is not below " + std::to_string(columns));
-      if (integers ? std::abs(filters.integers[k]) > (numerics == "int8" ? 127 : 32767)
-                   : !std::isfinite(filters.reals[k]))
+      if (integers ? std::abs(filters.integers[k]) > largest : !std::isfinite(filters.reals[k]))
         throw std::invalid_argument("weight " + std::to_string(k) + " is none that " + numerics + " can have");
       sum += integers ? std::abs(filters.integers[k]) : 0;
     }
     if (numerics == "int8" && sum > 2147483647 / Int8::largest_activation)
       throw std::invalid_argument("the sums of row " + std::to_string(r) + " may not fit 32 bits");
-    if (numerics == "chip" && filters.starts[r + 1] - filters.starts[r] > static_cast<std::int64_t>(most_chip_taps))
-      throw std::invalid_argument("row " + std::to_string(r) + " has more than " + std::to_string(most_chip_taps) +
+    if (static_cast<std::size_t>(filters.starts[r + 1] - filters.starts[r]) > most_taps)
+      throw std::invalid_argument("row " + std::to_string(r) + " has more than " + std::to_string(most_taps) +
                                   " weights");
   }
 }

@@ -67,7 +67,7 @@ class DenseAvx512 final : public Kernel<Int8> {
  public:
   DenseAvx512(const Rows& rows, const Codebook& codebook)
       : steps_((rows.inputs + columns_at_once - 1) / columns_at_once), weight_sums_(rows.outputs, 0) {
-    weights_ = weights_of<Int8>(codebook, 256, 0, weight_unit_);
+    weights_ = weights_of<Int8>(codebook, 256, weight_unit_);
     std::size_t bytes = 0;
     for (std::size_t first = 0; first < rows.outputs; first += most_pairs * pair_rows) {
       const std::size_t count = std::min(most_pairs * pair_rows, rows.outputs - first);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 
 #include "kernels/clones.hpp"
@@ -12,61 +11,30 @@
 namespace eie::kernels {
 namespace {
 
-EIE_CLONES void sigmoids(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = sigmoid(x[k]);
-}
-EIE_CLONES void tangents(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = hyperbolic_tangent(x[k]);
-}
-EIE_CLONES void silus(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] * sigmoid(x[k]);
-}
-[[gnu::always_inline]] inline float clip(float x) {
-  x = x < 0 ? 0 : x;
-  return x > 6 ? 6 : x;
-}
-EIE_CLONES void clips(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = clip(x[k]);
-}
-EIE_CLONES void hard_sigmoids(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = clip(x[k] + 3) / 6;
-}
-EIE_CLONES void hard_silus(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] * (clip(x[k] + 3) / 6);
-}
-EIE_CLONES void gelus(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] * (0.5f + 0.5f * error_function(x[k] * 0.707106781f));
-}
-EIE_CLONES void gelus_by_tangent(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) {
-    const float inner = 0.797884561f * (x[k] + 0.044715f * x[k] * x[k] * x[k]);
-    y[k] = x[k] * (0.5f + 0.5f * hyperbolic_tangent(inner));
+#define EIE_ROW EIE_CLONES static
+#include "../../src/eie/exporters/c/rows.h"
+
+// Of each number by itself.
+#define EIE_EACH(name)                                                       \
+  EIE_CLONES void each_##name(const float* x, std::size_t count, float* y) { \
+    for (std::size_t k = 0; k < count; ++k) y[k] = eie_##name(x[k]);         \
   }
-}
-EIE_CLONES void error_functions(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = error_function(x[k]);
-}
-EIE_CLONES void squares(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] * x[k];
-}
-EIE_CLONES void roots(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = std::sqrt(x[k]);
-}
-EIE_CLONES void reciprocals(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = 1 / x[k];
-}
-EIE_CLONES void magnitudes(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = std::fabs(x[k]);
-}
-EIE_CLONES void positives(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] > 0 ? 1 : 0;
-}
-EIE_CLONES void exponentials(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) {
-    const float half = exponential(x[k] * 0.5f);  // of numbers whose e^x is none that a float can be, too
-    y[k] = half * half;
-  }
-}
+EIE_EACH(sigmoid)
+EIE_EACH(tanh)
+EIE_EACH(silu)
+EIE_EACH(relu6)
+EIE_EACH(hardsigmoid)
+EIE_EACH(hardswish)
+EIE_EACH(gelu)
+EIE_EACH(gelu_tanh)
+EIE_EACH(erf)
+EIE_EACH(square)
+EIE_EACH(sqrt)
+EIE_EACH(reciprocal)
+EIE_EACH(absolute)
+EIE_EACH(positive)
+EIE_EACH(exp)
+#undef EIE_EACH
 
 // One number at a time: rare, and not worth more.
 template <float (*of)(float)>
@@ -79,36 +47,6 @@ float sine(float x) { return std::sin(x); }
 float exponential_linear(float x) { return x > 0 ? x : std::expm1(x); }
 float soft_plus(float x) { return (x > 0 ? x : 0) + std::log1p(std::exp(-std::fabs(x))); }
 
-// Of sixteen numbers each, side by side.
-constexpr std::size_t lanes = 16;
-
-EIE_CLONES float sum(const float* x, std::size_t count) {
-  float partial[lanes] = {};
-  std::size_t k = 0;
-  for (; k + lanes <= count; k += lanes)
-    for (std::size_t j = 0; j < lanes; ++j) partial[j] += x[k + j];
-  for (std::size_t j = 0; k + j < count; ++j) partial[j] += x[k + j];
-  for (std::size_t half = lanes / 2; half; half /= 2)
-    for (std::size_t j = 0; j < half; ++j) partial[j] += partial[j + half];
-  return partial[0];
-}
-
-EIE_CLONES float largest(const float* x, std::size_t count) {
-  float partial[lanes];
-  std::fill(partial, partial + lanes, -std::numeric_limits<float>::infinity());
-  std::size_t k = 0;
-  for (; k + lanes <= count; k += lanes)
-    for (std::size_t j = 0; j < lanes; ++j) partial[j] = partial[j] < x[k + j] ? x[k + j] : partial[j];
-  for (std::size_t j = 0; k + j < count; ++j) partial[j] = partial[j] < x[k + j] ? x[k + j] : partial[j];
-  return *std::max_element(partial, partial + lanes);
-}
-
-EIE_CLONES void exponentials_less(const float* x, float less, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = exponential(x[k] - less);
-}
-EIE_CLONES void scale_by(float by, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] *= by;
-}
 EIE_CLONES void rectify_all(const float* x, std::size_t count, float* y) {
   for (std::size_t k = 0; k < count; ++k) y[k] = x[k] < 0 ? 0 : x[k];
 }
@@ -119,26 +57,26 @@ struct Named {
   void (*of)(const float* x, std::size_t count, float* y);  // none: a softmax
 };
 constexpr Named functions[] = {{"relu", rectify},
-                               {"sigmoid", sigmoids},
-                               {"tanh", tangents},
+                               {"sigmoid", each_sigmoid},
+                               {"tanh", each_tanh},
                                {"softmax", nullptr},
                                {"log_softmax", nullptr},
-                               {"gelu", gelus},
-                               {"gelu_tanh", gelus_by_tangent},
-                               {"silu", silus},
-                               {"hardsigmoid", hard_sigmoids},
-                               {"hardswish", hard_silus},
-                               {"relu6", clips},
+                               {"gelu", each_gelu},
+                               {"gelu_tanh", each_gelu_tanh},
+                               {"silu", each_silu},
+                               {"hardsigmoid", each_hardsigmoid},
+                               {"hardswish", each_hardswish},
+                               {"relu6", each_relu6},
                                {"elu", each<exponential_linear>},
                                {"softplus", each<soft_plus>},
-                               {"erf", error_functions},
-                               {"exp", exponentials},
+                               {"erf", each_erf},
+                               {"exp", each_exp},
                                {"log", each<logarithm>},
-                               {"square", squares},
-                               {"sqrt", roots},
-                               {"reciprocal", reciprocals},
-                               {"absolute", magnitudes},
-                               {"positive", positives},
+                               {"square", each_square},
+                               {"sqrt", each_sqrt},
+                               {"reciprocal", each_reciprocal},
+                               {"absolute", each_absolute},
+                               {"positive", each_positive},
                                {"cos", each<cosine>},
                                {"sin", each<sine>}};
 
@@ -173,20 +111,23 @@ class Function final : public Step {
 }  // namespace
 
 void rectify(const float* x, std::size_t count, float* y) { rectify_all(x, count, y); }
-float sum_of(const float* x, std::size_t count) { return sum(x, count); }
-float largest_of(const float* x, std::size_t count) { return largest(x, count); }
+float sum_of(const float* x, std::size_t count) { return eie_sum(x, count); }
+float largest_of(const float* x, std::size_t count) { return eie_largest(x, count); }
 
 void softmax(const float* x, std::size_t count, bool logarithm, float* y) {
-  const float most = largest(x, count);
-  exponentials_less(x, most, count, y);
-  const float total = sum(y, count);
-  if (logarithm) {
-    const float less = std::log(total);
-    for (std::size_t k = 0; k < count; ++k) y[k] = x[k] - most - less;
-  } else {
-    scale_by(1 / total, count, y);
-  }
+  if (!logarithm) return eie_softmax_row(x, count, y);
+  const float most = eie_largest(x, count);
+  eie_exponentials(x, most, count, y);
+  const float less = std::log(eie_sum(y, count));
+  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] - most - less;
 }
+
+void normalise(const float* x, std::size_t count, float epsilon, bool centred, float* y) {
+  eie_normalise_row(x, count, epsilon, centred, y);
+}
+
+void lstm(const float* sums, std::size_t hidden, float* memory, float* state) { eie_lstm(sums, hidden, memory, state); }
+void gru(const float* sums, std::size_t hidden, float* state) { eie_gru(sums, hidden, state); }
 
 StepPtr make_function(const std::string& name, std::size_t size, std::size_t rows) {
   return std::make_unique<Function>(name, size, rows);

@@ -22,13 +22,12 @@ struct Rows {
   std::size_t weights() const { return static_cast<std::size_t>(starts[outputs]); }
 };
 
-// The shared weights: real ones, for Chip the 16-bit integers (already shifted up to 16 bits, see arithmetic.hpp), for
-// Int8 the 8-bit ones and what their unit stands for.
+// The shared weights: real ones, and but for Float32 as integers: those of Chip already shifted up to 16 bits (see
+// arithmetic.hpp), those of Int8 and Int16 in units of `unit`.
 struct Codebook {
   std::vector<float> values;
-  std::vector<std::int16_t> chip;
-  std::vector<std::int8_t> int8;
-  double int8_unit = 1;
+  std::vector<std::int16_t> integers;
+  double unit = 1;
 };
 
 // Zeros that follow each activation vector in memory, so that a kernel may load a whole window at its end.
@@ -75,20 +74,23 @@ using KernelPtr = std::unique_ptr<Kernel<A>>;
 // std::invalid_argument where a weight's code is not in it.
 Codebook used_by(const Rows& rows, Codebook codebook);
 
-// Integer weights for Int16: `largest` stands for the codebook's largest magnitude. Returns the unit in `unit`.
-std::vector<std::int16_t> integer_weights(const std::vector<float>& codebook, int largest, double& unit);
-
 // The codebook as arithmetic A has it, filled up with zeros to `size` values.
 template <class A>
-std::vector<typename A::Weight> weights_of(const Codebook& codebook, std::size_t size, int largest, double& unit);
+std::vector<typename A::Weight> weights_of(const Codebook& codebook, std::size_t size, double& unit);
 
 // columns.cpp: portable C++. `parts_wanted` is the number of threads that are to share the layer.
 template <class A>
 KernelPtr<A> make_columns(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
 
-// bitmask.cpp and bitmask_avx512.cpp, which needs VBMI2 besides what the window needs; any code width.
-KernelPtr<Int8> make_bitmask(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
-KernelPtr<Int8> make_bitmask_avx512(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
+// bitmask.cpp and bitmask_avx512.cpp, which needs VBMI2 besides what the window needs: Int8 and Int16, any code width.
+template <class A>
+KernelPtr<A> make_bitmask(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
+template <class A>
+KernelPtr<A> make_bitmask_avx512(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
+template <>
+KernelPtr<Int8> make_bitmask_avx512<Int8>(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
+template <>
+KernelPtr<Int16> make_bitmask_avx512<Int16>(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
 
 // dense_avx512.cpp, which needs what the window needs; any code width.
 KernelPtr<Int8> make_dense_avx512(const Rows& rows, const Codebook& codebook);

@@ -152,10 +152,14 @@ class NetworkOf final : public Network {
   void check(const Rows& rows, const Codebook& codebook, const LayerSettings& settings) const {
     const auto one_each = [&](std::size_t values) { return values == 0 || values == rows.outputs; };
     const std::size_t codes = std::size_t{1} << std::clamp(rows.code_bits, 1, 8);
-    constexpr bool chip = std::is_same_v<A, Chip>, int8 = std::is_same_v<A, Int8>;
+    const auto fits = [&](std::int16_t value) {
+      if constexpr (std::is_same_v<A, Int8> || std::is_same_v<A, Int16>) return std::abs(value) <= A::largest_weight;
+      return true;
+    };
     if (rows.inputs == 0 || rows.outputs == 0 || (!layers_.empty() && rows.inputs != layers_.back().outputs) ||
         !one_each(settings.bias.size()) || !one_each(settings.chip_bias.size()) || codebook.values.size() != codes ||
-        (chip && codebook.chip.size() != codes) || (int8 && codebook.int8.size() != codes) ||
+        (!std::is_same_v<A, Float32> && codebook.integers.size() != codes) ||
+        !std::all_of(codebook.integers.begin(), codebook.integers.end(), fits) ||
         rows.code_bits != std::bit_width(codes) - 1 || settings.value_bits < 2 || settings.value_bits > 16 ||
         settings.accumulator_bits < 2 || settings.accumulator_bits > 62)
       throw std::invalid_argument("the layer's inputs, biases, codebook and widths do not fit each other");
@@ -227,7 +231,7 @@ class NetworkOf final : public Network {
   std::size_t choose_way(const Layer<A>& layer, typename Workspace<A>::Thread& own, std::size_t batch,
                          Input<A>* prepared) const {
     std::size_t active = 0;
-    if constexpr (std::is_same_v<A, Int8>)
+    if constexpr (two_ways<A>)
       for (std::size_t i = 0; layer.ways.few && i < batch; ++i)
         active += count_active(prepared[i].values, layer.inputs, prepared[i].zero);
     const std::size_t way = layer.ways.choose(batch, active);

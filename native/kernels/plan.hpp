@@ -114,9 +114,9 @@ struct Filters {
   std::size_t outputs, groups;
   const std::int64_t* starts;       // (outputs + 1)
   const std::uint32_t* columns;     // (weights)
-  const float* reals;               // (weights): Float32 and Int16
-  const std::int16_t* integers;     // (weights): Int8; Chip, shifted up to 16 bits
-  double unit = 1;                  // of the integers of Int8
+  const float* reals;               // (weights): Float32
+  const std::int16_t* integers;     // (weights): all others; Chip's shifted up to 16 bits
+  double unit = 1;                  // of the integers of Int8 and Int16
 
   std::size_t weights() const { return static_cast<std::size_t>(starts[outputs]); }
 };

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "kernels/clones.hpp"
 #include "kernels/functions.hpp"
 #include "kernels/plan.hpp"
 
@@ -17,16 +16,6 @@ void check_rows(std::size_t rows, std::size_t size) {
     throw std::invalid_argument("rows must have 1 to 16777216 numbers in all");
 }
 
-EIE_CLONES void subtract(const float* x, float less, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] - less;
-}
-EIE_CLONES void squares(const float* x, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] = x[k] * x[k];
-}
-EIE_CLONES void divide(float by, std::size_t count, float* y) {
-  for (std::size_t k = 0; k < count; ++k) y[k] /= by;
-}
-
 class Normalisation final : public Step {
  public:
   Normalisation(std::size_t rows, std::size_t size, float epsilon, bool centred)
@@ -36,15 +25,9 @@ class Normalisation final : public Step {
   }
   std::size_t inputs() const override { return rows_ * size_; }
   std::size_t outputs() const override { return rows_ * size_; }
-  std::size_t scratch(std::size_t) const override { return sizeof(float) * size_; }
-  bool run(const float* x, std::size_t count, float* y, std::byte* scratch, std::uint64_t*, Pool&) const override {
-    auto* const squared = reinterpret_cast<float*>(scratch);
-    const auto numbers = static_cast<float>(size_);
-    for (std::size_t row = 0; row < count * rows_; ++row, x += size_, y += size_) {
-      subtract(x, centred_ ? sum_of(x, size_) / numbers : 0, size_, y);
-      squares(y, size_, squared);
-      divide(std::sqrt(sum_of(squared, size_) / numbers + epsilon_), size_, y);
-    }
+  bool run(const float* x, std::size_t count, float* y, std::byte*, std::uint64_t*, Pool&) const override {
+    for (std::size_t row = 0; row < count * rows_; ++row, x += size_, y += size_)
+      normalise(x, size_, epsilon_, centred_, y);
     return true;
   }
 

@@ -216,22 +216,6 @@ class Dense final : public Step {
   bool relu_;
 };
 
-// One time step of each cell: the sums of four gates to the new state and, for an LSTM, memory.
-EIE_CLONES void lstm(const float* sums, std::size_t hidden, float* memory, float* state) {
-  for (std::size_t k = 0; k < hidden; ++k) {
-    const float in = sigmoid(sums[k]), forget = sigmoid(sums[hidden + k]), out = sigmoid(sums[3 * hidden + k]);
-    memory[k] = forget * memory[k] + in * hyperbolic_tangent(sums[2 * hidden + k]);
-    state[k] = out * hyperbolic_tangent(memory[k]);
-  }
-}
-EIE_CLONES void gru(const float* sums, std::size_t hidden, float* state) {
-  for (std::size_t k = 0; k < hidden; ++k) {
-    const float reset = sigmoid(sums[k]), update = sigmoid(sums[hidden + k]);
-    const float candidate = hyperbolic_tangent(sums[2 * hidden + k] + reset * sums[3 * hidden + k]);
-    state[k] = (1 - update) * candidate + update * state[k];
-  }
-}
-
 class Recurrent final : public Step {
  public:
   Recurrent(StepPtr product, const Cell& cell)

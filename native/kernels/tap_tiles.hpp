@@ -28,8 +28,25 @@ struct TapGroup {
   }
 };
 
+// One after the other, the runs of a row: `next` is the end of the first one's groups.
+template <std::size_t taps>
+struct TapRuns {
+  const TapGroup<taps>* groups;  // of all rows
+  std::size_t first;  // group of the first run
+  const std::size_t* next;
+  const std::size_t* last;  // run
+
+  const TapGroup<taps>* begin() const { return groups + first; }
+  const TapGroup<taps>* end() const { return groups + *next; }
+  // Goes on to the next run; returns false where there is none.
+  bool advance() {
+    first = *next;
+    return next++ != last;
+  }
+};
+
 // `Lanes` has: Number, what the image is made of; pixels; vector, places in one; group, taps in one; most, vectors of a
-// tile; template <most> tile(image, groups, end, sums, add), which stores the sums of `most` vectors or adds to them.
+// tile; template <most> tile(image, runs, sums), which stores the sums of `most` vectors. But for Int16 a row is one run.
 template <class A, class Lanes>
 class TapTiles final : public Taps<A> {
  public:
@@ -43,7 +60,7 @@ class TapTiles final : public Taps<A> {
       for (std::size_t k = rows.starts[r]; k < rows.starts[r + 1]; ++k) {
         if constexpr (std::is_same_v<A, Int16>) {
           const std::int64_t magnitude = std::abs(static_cast<std::int64_t>(rows.weights[k]));
-          if (magnitudes + magnitude > most_in_run) {
+          if (magnitudes + magnitude > most_in_run<Int16>) {
             runs_.push_back(groups_.size());
             magnitudes = 0;
             in_run = 0;
@@ -90,14 +107,13 @@ class TapTiles final : public Taps<A> {
   template <std::size_t vectors>
   static void rows(const TapTiles& taps, const typename Lanes::Number* image, std::size_t first, std::size_t end,
                    Sum* sums, std::size_t stride) {
-    std::size_t run = first == 0 ? 0 : taps.ends_[first - 1];
-    std::size_t group = run == 0 ? 0 : taps.runs_[run - 1];
-    const Group* groups = taps.groups_.data();
-    for (std::size_t r = first; r < end; ++r)
-      for (bool add = false; run < taps.ends_[r]; ++run, add = true) {
-        Lanes::template tile<vectors>(image, groups + group, groups + taps.runs_[run], sums + r * stride, add);
-        group = taps.runs_[run];
-      }
+    for (std::size_t r = first; r < end; ++r) {
+      const std::size_t run = r == 0 ? 0 : taps.ends_[r - 1], group = run == 0 ? 0 : taps.runs_[run - 1];
+      const std::size_t* runs = taps.runs_.data();
+      Lanes::template tile<vectors>(
+          image, TapRuns<Lanes::group>{taps.groups_.data(), group, runs + run, runs + taps.ends_[r] - 1},
+          sums + r * stride);
+    }
   }
 
   std::vector<Group> groups_;

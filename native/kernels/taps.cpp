@@ -17,17 +17,22 @@ struct Lanes {
   using Total = std::conditional_t<std::is_same_v<A, Float32>, float, std::int32_t>;
 
   template <std::size_t vectors>
-  static void tile(const Number* image, const TapGroup<group>* groups, const TapGroup<group>* end, Sum* sums,
-                   bool add) {
+  static void tile(const Number* image, TapRuns<group> runs, Sum* sums) {
     constexpr std::size_t places = vectors * vector;
     Total totals[places] = {};
-    for (; groups != end; ++groups)
-      for (std::size_t tap = 0; tap < group; ++tap) {
-        const Number weight = weight_of(*groups, tap);
-        const Number* numbers = image + groups->offsets[tap];
-        for (std::size_t p = 0; p < places; ++p) totals[p] += product(weight, numbers[p]);
-      }
-    for (std::size_t p = 0; p < places; ++p) sums[p] = static_cast<Sum>(totals[p]) + (add ? sums[p] : Sum{0});
+    std::int64_t carried[places] = {};
+    do {
+      for (const TapGroup<group>& taps : runs)
+        for (std::size_t tap = 0; tap < group; ++tap) {
+          const Number weight = weight_of(taps, tap);
+          const Number* numbers = image + taps.offsets[tap];
+          for (std::size_t p = 0; p < places; ++p) totals[p] += product(weight, numbers[p]);
+        }
+      if constexpr (std::is_same_v<A, Int16>)
+        for (std::size_t p = 0; p < places; ++p) carried[p] += std::exchange(totals[p], 0);
+    } while (runs.advance());
+    for (std::size_t p = 0; p < places; ++p)
+      sums[p] = static_cast<Sum>(std::is_same_v<A, Int16> ? carried[p] : totals[p]);
   }
 
  private:

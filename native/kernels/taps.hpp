@@ -25,7 +25,7 @@ struct TapRows {
   std::size_t rows() const { return starts.size() - 1; }
 };
 
-// What is summed: floats for Float32 and Int16, integers for Int8 and Chip.
+// A sum as it is handed on: a float for Float32, and for Int16, whose exact sum it rounds; integers for Int8 and Chip.
 template <class A>
 using TapSum = std::conditional_t<std::is_same_v<A, Float32> || std::is_same_v<A, Int16>, float, std::int32_t>;
 template <class A>
@@ -56,10 +56,6 @@ using TapsPtr = std::unique_ptr<Taps<A>>;
 template <class A>
 using TapRowsOf = TapRows<TapWeight<A>>;
 
-// Sums of Int16 are exact in 32 bits within a run of taps, and then go to floats. A run's |weights| may add up to this.
-constexpr std::int64_t most_in_run = 2147483647 / Int16::largest_activation;
-// The largest magnitude of a weight of Int16: eight of them are a run at least.
-constexpr int largest_tap = 16383;
 // A row of Chip may have as many taps: each product is up to 2^15.
 constexpr std::size_t most_chip_taps = std::size_t{1} << 15;
 

@@ -4,20 +4,15 @@
 // An instruction set brings the layout of a step's slots and the loop over steps; here is all that is the same.
 #pragma once
 
-#include <cmath>
 #include <cstring>
 #include <memory>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/aligned.hpp"
 #include "kernels/schedule.hpp"
 
 namespace eie::kernels {
-
-// Integer sums are handed on to floats after this many steps. Fewer leave the weights more bits (about 13 and a sign at
-// least), and these count: a weight's rounding error is the same wherever its code occurs, so it does not average out.
-// Eight steps halve the error that sixteen had, for a few per cent of the time.
-constexpr std::size_t steps_per_sum = 8;
 
 // A weight that found no step: its column, its lane in the tile and its code, in one word.
 struct Straggler {
@@ -41,10 +36,11 @@ void in_fours(std::size_t batch, Call&& call) {
 
 // What the design can hold: 4-bit codes, and columns that a straggler's word can name.
 inline bool fits_window(const Rows& rows) { return rows.code_bits <= 4 && rows.inputs <= Straggler::largest_column; }
+static_assert(Straggler::largest_column <= most_products);
 
 struct Tile {
   std::size_t first_lane;  // in `row`
-  std::size_t first_step, steps;
+  std::size_t first_step, steps, first_run;
   std::size_t slots;       // offset in bytes of its first step's slots
   std::size_t first_straggler, stragglers;
 };
@@ -56,42 +52,48 @@ struct Window {
   std::vector<Tile> tiles;
   std::vector<std::uint32_t> row;         // by lane; `absent` for a lane without a row
   std::vector<std::uint32_t> first;       // by step: the window's first column
+  std::vector<std::uint32_t> runs;        // by tile, one after the other: the steps after each run
   std::vector<std::uint32_t> stragglers;  // see Straggler; by column within a tile
   Aligned<std::uint8_t> slots;
-  double largest_sum = 0;  // the most that any row's |weights| of one sum of `steps_per_sum` steps add up to
 
   static constexpr std::uint32_t absent = 0xffffffff;
 
-  Window(const Rows& rows, const std::vector<float>& codebook) {
+  // `magnitude` is by code: in a run of steps they add up to `most` at most, whatever the row.
+  Window(const Rows& rows, const std::vector<std::int64_t>& magnitude, std::int64_t most) {
     constexpr Geometry geometry = Layout::geometry;
     const std::vector<std::uint32_t> order = rows_by_length(rows);
     const double loss = choose_loss(rows, order, geometry);
     std::vector<std::uint8_t> bytes;
     bytes.reserve(rows.weights() * 2);
-    std::vector<double> magnitude(codebook.size());
-    for (std::size_t k = 0; k < codebook.size(); ++k) magnitude[k] = std::fabs(codebook[k]);
-    std::vector<double> sum(geometry.rows);
+    std::vector<std::int64_t> before(geometry.rows), now(geometry.rows);  // of a run: up to this step, and in it
     for (std::size_t from = 0; from < order.size(); from += geometry.rows) {
       const std::size_t count = std::min(geometry.rows, order.size() - from);
-      Tile tile{row.size(), first.size(), 0, bytes.size(), stragglers.size(), 0};
+      Tile tile{row.size(), first.size(), 0, runs.size(), bytes.size(), stragglers.size(), 0};
+      std::fill(before.begin(), before.end(), 0);
+      std::fill(now.begin(), now.end(), 0);
       row.insert(row.end(), order.begin() + from, order.begin() + from + count);
       row.resize(tile.first_lane + geometry.rows, absent);
       schedule(
           rows, order.data() + from, count, geometry, loss,
           [&](std::uint32_t column) {
-            if (tile.steps++ % steps_per_sum == 0) std::fill(sum.begin(), sum.end(), 0.0);
+            ++tile.steps;
+            for (std::size_t lane = 0; lane < geometry.rows; ++lane) before[lane] += std::exchange(now[lane], 0);
             first.push_back(column);
             bytes.resize(bytes.size() + Layout::step_bytes, 0);
           },
           [&](std::size_t lane, int slot, std::uint32_t offset, std::uint8_t code) {
             Layout::put(bytes.data() + bytes.size() - Layout::step_bytes, lane, slot, offset, code);
-            largest_sum = std::max(largest_sum, sum[lane] += magnitude[code]);
+            now[lane] += magnitude[code];
+            if (before[lane] + now[lane] <= most) return;
+            runs.push_back(static_cast<std::uint32_t>(tile.steps - 1));
+            std::fill(before.begin(), before.end(), 0);
           },
           [&](std::size_t lane, std::uint32_t column, std::uint8_t code) {
             stragglers.push_back(Straggler::pack(column, lane, code));
           });
       std::sort(stragglers.begin() + tile.first_straggler, stragglers.end());
       tile.stragglers = stragglers.size() - tile.first_straggler;
+      runs.push_back(static_cast<std::uint32_t>(tile.steps));
       tiles.push_back(tile);
     }
     slots = Aligned<std::uint8_t>(bytes.size());
@@ -139,16 +141,6 @@ struct Window {
     const std::uint32_t* to = row.data() + tile.first_lane;
     for (std::size_t lane = 0; lane < Layout::geometry.rows && to[lane] != absent; ++lane) sums[to[lane]] = lanes[lane];
   }
-
-  // The largest integer weight with which no sum of `steps_per_sum` steps can leave 32 bits. Every weight is rounded by
-  // up to a half, hence the room for one half per slot.
-  int largest_weight(const std::vector<float>& codebook) const {
-    double largest = 0;
-    for (float value : codebook) largest = std::max(largest, std::fabs(static_cast<double>(value)));
-    const double magnitudes = largest > 0 ? std::max(1.0, largest_sum / largest) : 1;
-    const double room = 2147483647.0 / Int16::largest_activation - 0.5 * steps_per_sum * Layout::geometry.slots;
-    return static_cast<int>(std::min(32767.0, std::floor(room / magnitudes)));
-  }
 };
 
 // What the window kernels share: they differ in a step's layout and in the loop over steps. `subtracted` (Int8) is what
@@ -156,8 +148,8 @@ struct Window {
 template <class A, class Layout, std::int32_t subtracted = 0>
 class WindowKernel : public Kernel<A> {
  public:
-  WindowKernel(const Rows& rows, const Codebook& codebook) : window_(rows, codebook.values) {
-    weights_ = weights_of<A>(codebook, 16, window_.largest_weight(codebook.values), this->weight_unit_);
+  WindowKernel(const Rows& rows, const Codebook& codebook) : window_(rows, magnitudes(codebook), most_in_run<A>) {
+    weights_ = weights_of<A>(codebook, 16, this->weight_unit_);
     if constexpr (std::is_same_v<A, Int8>) weight_sums_ = window_.weight_sums(rows, weights_);
   }
 
@@ -165,6 +157,15 @@ class WindowKernel : public Kernel<A> {
   std::size_t bytes(std::size_t part) const override {
     const std::size_t sums = std::is_same_v<A, Int8> ? Layout::geometry.rows * sizeof weight_sums_[0] : 0;
     return window_.bytes(window_.tiles[part]) + sums;
+  }
+
+ private:
+  // Numbers that no sum carries on have none: all steps are one run.
+  static std::vector<std::int64_t> magnitudes(const Codebook& codebook) {
+    std::vector<std::int64_t> found(codebook.values.size(), 0);
+    if constexpr (std::is_same_v<typename A::Sum, std::int64_t>)
+      for (std::size_t code = 0; code < found.size(); ++code) found[code] = std::abs(int{codebook.integers[code]});
+    return found;
   }
 
  protected:
@@ -186,7 +187,7 @@ class WindowKernel : public Kernel<A> {
 };
 
 // A window kernel that takes inputs one by one: from the second on, a tile is in the cache. `multiply_steps` adds what
-// a tile's steps give for one input: (slots, window starts, steps, activations, weights, lanes).
+// a tile's steps give for one input: (slots, window starts, steps, runs' ends, activations, weights, lanes).
 template <class A, class Layout, auto multiply_steps, std::int32_t subtracted = 0>
 class WindowOneByOne final : public WindowKernel<A, Layout, subtracted> {
   using WindowKernel<A, Layout, subtracted>::WindowKernel;
@@ -199,8 +200,8 @@ class WindowOneByOne final : public WindowKernel<A, Layout, subtracted> {
       window.prefetch(part);
       for (std::size_t i = 0; i < batch; ++i) {
         alignas(64) typename A::Sum lanes[Layout::geometry.rows] = {};
-        multiply_steps(window.slots.data() + tile.slots, window.first.data() + tile.first_step, tile.steps, x[i].values,
-                       this->weights_.data(), lanes);
+        multiply_steps(window.slots.data() + tile.slots, window.first.data() + tile.first_step, tile.steps,
+                       window.runs.data() + tile.first_run, x[i].values, this->weights_.data(), lanes);
         this->finish(tile, x[i], lanes, sums[i]);
       }
     }

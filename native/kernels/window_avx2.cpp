@@ -5,6 +5,7 @@
 // rows, 32 bytes each; slots lie in them such that after interleaving each 32-bit lane is a row.
 #include <immintrin.h>
 
+#include "kernels/avx2.hpp"
 #include "kernels/window.hpp"
 
 namespace eie::kernels {
@@ -41,44 +42,30 @@ struct ByteTable {
 };
 
 template <class A>
-struct Integer;
+__m256i dot_pairs(__m256i x, __m256i w) {
+  if constexpr (std::is_same_v<A, Int16>) return _mm256_madd_epi16(x, w);
+  return _mm256_madd_epi16(_mm256_mulhrs_epi16(x, w), _mm256_set1_epi16(1));
+}
 
-template <>
-struct Integer<Int16> {
-  static constexpr std::size_t flush = steps_per_sum;
-  static __m256i dot_pairs(__m256i x, __m256i w) { return _mm256_madd_epi16(x, w); }
-  static void hand_over(__m256i sum, float* lanes) {
-    _mm256_store_ps(lanes, _mm256_add_ps(_mm256_load_ps(lanes), _mm256_cvtepi32_ps(sum)));
-  }
-};
-
-template <>
-struct Integer<Chip> {
-  static constexpr std::size_t flush = 1 << 14;  // of two products of up to 2^15 each: 2^30
-  static __m256i dot_pairs(__m256i x, __m256i w) {
-    return _mm256_madd_epi16(_mm256_mulhrs_epi16(x, w), _mm256_set1_epi16(1));
-  }
-  static void hand_over(__m256i sum, std::int64_t* lanes) {
-    const auto add_half = [](__m128i half, std::int64_t* at) {
-      __m256i* to = reinterpret_cast<__m256i*>(at);
-      _mm256_store_si256(to, _mm256_add_epi64(_mm256_load_si256(to), _mm256_cvtepi32_epi64(half)));
-    };
-    add_half(_mm256_castsi256_si128(sum), lanes);
-    add_half(_mm256_extracti128_si256(sum, 1), lanes + 4);
-  }
-};
+void hand_over(__m256i sum, __m256i upper, std::int64_t* lanes) {
+  const auto half = [](__m128i lower, __m128i high, std::int64_t* at) {
+    const __m256i carried = _mm256_slli_epi64(_mm256_cvtepi32_epi64(high), carried_bits);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(at), _mm256_add_epi64(carried, _mm256_cvtepi32_epi64(lower)));
+  };
+  half(_mm256_castsi256_si128(sum), _mm256_castsi256_si128(upper), lanes);
+  half(_mm256_extracti128_si256(sum, 1), _mm256_extracti128_si256(upper, 1), lanes + 4);
+}
 
 template <class A>
-void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const std::int16_t* x,
-                    const std::int16_t* weights, typename A::Sum* lanes) {
+void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const std::uint32_t* run,
+                    const std::int16_t* x, const std::int16_t* weights, typename A::Sum* lanes) {
   const ByteTable book(weights);
   const __m256i nibble = _mm256_set1_epi8(15);
-  for (std::size_t from = 0; from < steps;) {
-    __m256i sum[2 * Layout::groups];
-    for (__m256i& s : sum) s = _mm256_setzero_si256();
-    const std::size_t end = std::min(steps, from + Integer<A>::flush);
-    for (; from < end; ++from, slots += Layout::step_bytes) {
-      const ByteTable window(x + first[from]);
+  __m256i sum[2 * Layout::groups], upper[2 * Layout::groups];
+  for (std::size_t k = 0; k < 2 * Layout::groups; ++k) sum[k] = upper[k] = _mm256_setzero_si256();
+  for (std::size_t step = 0; step < steps;) {
+    for (const std::size_t end = *run++; step < end; ++step, slots += Layout::step_bytes) {
+      const ByteTable window(x + first[step]);
       _mm_prefetch(reinterpret_cast<const char*>(slots + prefetch_bytes), _MM_HINT_T0);
       _mm_prefetch(reinterpret_cast<const char*>(slots + prefetch_bytes + 64), _MM_HINT_T0);
 #pragma GCC unroll 4
@@ -92,12 +79,13 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
         const __m256i w_high = _mm256_shuffle_epi8(book.high, code);
         const __m256i x0 = _mm256_unpacklo_epi8(x_low, x_high), w0 = _mm256_unpacklo_epi8(w_low, w_high);
         const __m256i x1 = _mm256_unpackhi_epi8(x_low, x_high), w1 = _mm256_unpackhi_epi8(w_low, w_high);
-        sum[2 * g] = _mm256_add_epi32(sum[2 * g], Integer<A>::dot_pairs(x0, w0));
-        sum[2 * g + 1] = _mm256_add_epi32(sum[2 * g + 1], Integer<A>::dot_pairs(x1, w1));
+        sum[2 * g] = _mm256_add_epi32(sum[2 * g], dot_pairs<A>(x0, w0));
+        sum[2 * g + 1] = _mm256_add_epi32(sum[2 * g + 1], dot_pairs<A>(x1, w1));
       }
     }
-    for (std::size_t k = 0; k < 2 * Layout::groups; ++k) Integer<A>::hand_over(sum[k], lanes + 8 * k);
+    for (std::size_t k = 0; k < 2 * Layout::groups; ++k) carry(sum[k], upper[k]);
   }
+  for (std::size_t k = 0; k < 2 * Layout::groups; ++k) hand_over(sum[k], upper[k], lanes + 8 * k);
 }
 
 // Sixteen floats in two registers; the lookup takes the low three bits from each and the fourth to choose between them.
@@ -114,8 +102,8 @@ struct FloatTable {
 
 // One group at a time: a row's two slots are summed apart, four registers of them a group, and two tables take four
 // more.
-void multiply_float_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const float* x,
-                          const float* weights, float* lanes) {
+void multiply_float_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps,
+                          const std::uint32_t*, const float* x, const float* weights, float* lanes) {
   const FloatTable book(weights);
   for (std::size_t g = 0; g < Layout::groups; ++g) {
     __m256 sum[4];

@@ -41,17 +41,14 @@ struct Layout {
   }
 };
 
-// As assembly because gcc 12 copies the accumulator before either intrinsic, at 15 to 20 % of the time.
-[[gnu::always_inline]] inline __m512i dot_pairs(__m512i sum, __m512i x, __m512i y) {
-  asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(y));
-  return sum;
-}
+// As assembly because gcc 12 copies the index before the intrinsic.
 [[gnu::always_inline]] inline __m512i look_up(__m512i low, __m512i index, __m512i high) {
   asm("vpermi2w %2, %1, %0" : "+v"(index) : "v"(low), "v"(high));
   return index;
 }
 
-// What each arithmetic does with a vector of slots. `Table` is a window of activations, `Book` the weights by code.
+// What each arithmetic does with a vector of slots. `Table` is a window of activations. After a run of steps the sums'
+// upper bits are carried on (arithmetic.hpp).
 template <class A>
 struct Lanes;
 
@@ -65,32 +62,28 @@ struct IntegerLanes {
   static __m512i book(const std::int16_t* weights) {
     return _mm512_broadcast_i64x4(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights)));
   }
+  [[gnu::always_inline]] static void carry(__m512i& sum, std::int32_t* to) {
+    __m512i upper = _mm512_load_si512(to);
+    kernels::carry(sum, upper);
+    _mm512_store_si512(to, upper);
+  }
+  static void hand_over(__m512i sum, const std::int32_t* upper, std::int64_t* lanes) {
+    store_whole(sum, _mm512_load_si512(upper), lanes);
+  }
 };
 
 template <>
 struct Lanes<Int16> : IntegerLanes {
-  static constexpr std::size_t flush = steps_per_sum;
   [[gnu::always_inline]] static __m512i add(__m512i sum, const Table& t, __m512i offset, __m512i code, __m512i book) {
     return dot_pairs(sum, look_up(t.low, offset, t.high), _mm512_permutexvar_epi16(code, book));
-  }
-  static void hand_over(__m512i sum, float* lanes) {
-    _mm512_store_ps(lanes, _mm512_add_ps(_mm512_load_ps(lanes), _mm512_cvtepi32_ps(sum)));
   }
 };
 
 template <>
 struct Lanes<Chip> : IntegerLanes {
-  static constexpr std::size_t flush = 1 << 14;  // of two products of up to 2^15 each: 2^30
   [[gnu::always_inline]] static __m512i add(__m512i sum, const Table& t, __m512i offset, __m512i code, __m512i book) {
     const __m512i products = _mm512_mulhrs_epi16(look_up(t.low, offset, t.high), _mm512_permutexvar_epi16(code, book));
     return dot_pairs(sum, products, _mm512_set1_epi16(1));
-  }
-  static void hand_over(__m512i sum, std::int64_t* lanes) {
-    const auto add_half = [&](__m256i half, std::int64_t* at) {
-      _mm512_store_si512(at, _mm512_add_epi64(_mm512_load_si512(at), _mm512_cvtepi32_epi64(half)));
-    };
-    add_half(_mm512_castsi512_si256(sum), lanes);
-    add_half(_mm512_extracti64x4_epi64(sum, 1), lanes + 8);
   }
 };
 
@@ -98,7 +91,6 @@ struct Lanes<Chip> : IntegerLanes {
 template <>
 struct Lanes<Float32> {
   using Vector = __m512;
-  static constexpr std::size_t flush = ~std::size_t{0};
   struct Table {
     __m512 low, high;
   };
@@ -111,7 +103,8 @@ struct Lanes<Float32> {
     code = _mm512_srli_epi32(code, 16);
     return _mm512_fmadd_ps(_mm512_permutex2var_ps(t.low, offset, t.high), _mm512_permutexvar_ps(code, book), sum);
   }
-  static void hand_over(__m512 sum, float* lanes) { _mm512_store_ps(lanes, _mm512_add_ps(_mm512_load_ps(lanes), sum)); }
+  static void carry(__m512&, std::int32_t*) {}
+  static void hand_over(__m512 sum, const std::int32_t*, float* lanes) { _mm512_store_ps(lanes, sum); }
 };
 
 struct FloatLayout : Layout {
@@ -129,17 +122,20 @@ constexpr std::size_t pairs_of_block = 4, pairs_of_tile = pairs_of_block * Layou
 // The tile's pairs of groups from `first_pair` on, for `batch` inputs: as many as fill 16 accumulators. A slot is decoded
 // once for all inputs. Sums go to lanes[input], which is the tile's first lane.
 template <class A, bool prefetch, std::size_t batch, std::size_t first_pair>
-void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const Input<A>* x,
-                    const typename A::Weight* weights, typename A::Sum (*lanes)[Layout::geometry.rows]) {
+void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const std::uint32_t* run,
+                    const Input<A>* x, const typename A::Weight* weights,
+                    typename A::Sum (*lanes)[Layout::geometry.rows]) {
   using L = Lanes<A>;
   constexpr std::size_t pairs = pairs_of_tile / batch, groups = 2 * pairs;
   const typename L::Vector book = L::book(weights);
-  for (std::size_t from = 0; from < steps; from += std::min(L::flush, steps - from)) {
-    typename L::Vector sum[batch][groups];
+  typename L::Vector sum[batch][groups];
 #pragma GCC unroll 32
-    for (std::size_t k = 0; k < batch * groups; ++k) sum[k / groups][k % groups] = L::zero();
-    const std::size_t end = from + std::min(L::flush, steps - from);
-    for (std::size_t step = from; step < end; ++step) {
+  for (std::size_t k = 0; k < batch * groups; ++k) sum[k / groups][k % groups] = L::zero();
+  alignas(64) std::int32_t carried[batch * groups * 16] = {};
+  std::int32_t* upper = carried;
+  asm("" : "+r"(upper) : : "memory");  // gcc 12 would take the array apart, and spill and copy the parts
+  for (std::size_t step = 0; step < steps;) {
+    for (const std::size_t end = *run++; step < end; ++step) {
       typename L::Table table[batch];
 #pragma GCC unroll 4
       for (std::size_t i = 0; i < batch; ++i) table[i] = L::load(x[i].values + first[step]);
@@ -166,9 +162,11 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
       slots += Layout::step_bytes;
     }
 #pragma GCC unroll 32
-    for (std::size_t k = 0; k < batch * groups; ++k)
-      L::hand_over(sum[k / groups][k % groups], lanes[k / groups] + (2 * first_pair + k % groups) * 16);
+    for (std::size_t k = 0; k < batch * groups; ++k) L::carry(sum[k / groups][k % groups], upper + 16 * k);
   }
+#pragma GCC unroll 32
+  for (std::size_t k = 0; k < batch * groups; ++k)
+    L::hand_over(sum[k / groups][k % groups], upper + 16 * k, lanes[k / groups] + (2 * first_pair + k % groups) * 16);
 }
 
 template <class A>
@@ -192,12 +190,12 @@ class WindowAvx512 final : public WindowKernel<A, LayoutOf<A>> {
   // time; from the second time on it is in the cache.
   template <bool prefetch, std::size_t batch>
   void multiply_tile(const Tile& tile, const Input<A>* x, Sum* const* sums) const {
-    alignas(64) Sum lanes[batch][Layout::geometry.rows] = {};
+    alignas(64) Sum lanes[batch][Layout::geometry.rows];
     const auto& window = this->window_;
     [&]<std::size_t... pass>(std::index_sequence<pass...>) {
-      (multiply_steps<A, prefetch, batch, pass * pairs_of_tile / batch>(window.slots.data() + tile.slots,
-                                                                        window.first.data() + tile.first_step,
-                                                                        tile.steps, x, this->weights_.data(), lanes),
+      (multiply_steps<A, prefetch, batch, pass * pairs_of_tile / batch>(
+           window.slots.data() + tile.slots, window.first.data() + tile.first_step, tile.steps,
+           window.runs.data() + tile.first_run, x, this->weights_.data(), lanes),
        ...);
     }(std::make_index_sequence<batch>());
     for (std::size_t i = 0; i < batch; ++i) this->finish(tile, x[i], lanes[i], sums[i]);

@@ -28,8 +28,8 @@ __m256i table(const void* bytes) {
   return _mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(bytes)));
 }
 
-void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const std::uint8_t* x,
-                    const std::int8_t* weights, std::int32_t* lanes) {
+void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const std::uint32_t*,
+                    const std::uint8_t* x, const std::int8_t* weights, std::int32_t* lanes) {
   const __m256i book = table(weights), nibble = _mm256_set1_epi8(15), even = _mm256_set1_epi32(1);
   const __m256i signed_zero = _mm256_set1_epi8(Int8::signed_zero);
   __m256i sum[2 * Layout::groups];

@@ -20,8 +20,8 @@ struct Layout {
   }
 };
 
-void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const std::uint8_t* x,
-                    const std::int8_t* weights, std::int32_t* lanes) {
+void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const std::uint32_t*,
+                    const std::uint8_t* x, const std::int8_t* weights, std::int32_t* lanes) {
   constexpr std::size_t sums = Layout::geometry.rows / 4;
   const int8x16_t book = vld1q_s8(weights);
   int32x4_t sum[sums];

@@ -85,15 +85,27 @@ struct Table {
   }
 };
 
-// What each arithmetic does with sixteen products: they are one each for four fours of rows.
+// What each arithmetic does with sixteen products: they are one each for four fours of rows. After a run of
+// steps the sums' upper bits are carried on (arithmetic.hpp).
 template <class A>
 struct Lanes;
 
-template <>
-struct Lanes<Int16> {
+struct IntegerLanes {
   using Sum = int32x4_t;
-  static constexpr std::size_t flush = steps_per_sum;
   static Sum zero() { return vdupq_n_s32(0); }
+  [[gnu::always_inline]] static void carry(Sum& sum, std::int32_t* upper) {
+    vst1q_s32(upper, vsraq_n_s32(vld1q_s32(upper), sum, carried_bits));
+    sum = vandq_s32(sum, vdupq_n_s32(carried_mask));
+  }
+  static void hand_over(Sum sum, const std::int32_t* upper, std::int64_t* lanes) {
+    const int32x4_t high = vld1q_s32(upper);
+    vst1q_s64(lanes, vaddw_s32(vshll_n_s32(vget_low_s32(high), carried_bits), vget_low_s32(sum)));
+    vst1q_s64(lanes + 2, vaddw_high_s32(vshll_high_n_s32(high, carried_bits), sum));
+  }
+};
+
+template <>
+struct Lanes<Int16> : IntegerLanes {
   [[gnu::always_inline]] static void add(const Sixteen<std::int16_t>& x, const Sixteen<std::int16_t>& w, Sum* sum) {
 #pragma GCC unroll 2
     for (std::size_t k = 0; k < 2; ++k) {
@@ -101,14 +113,10 @@ struct Lanes<Int16> {
       sum[2 * k + 1] = vmlal_high_s16(sum[2 * k + 1], x.eight[k], w.eight[k]);
     }
   }
-  static void hand_over(Sum sum, float* lanes) { vst1q_f32(lanes, vaddq_f32(vld1q_f32(lanes), vcvtq_f32_s32(sum))); }
 };
 
 template <>
-struct Lanes<Chip> {
-  using Sum = int32x4_t;
-  static constexpr std::size_t flush = 1 << 14;  // of two products of up to 2^15 each: 2^30
-  static Sum zero() { return vdupq_n_s32(0); }
+struct Lanes<Chip> : IntegerLanes {
   [[gnu::always_inline]] static void add(const Sixteen<std::int16_t>& x, const Sixteen<std::int16_t>& w, Sum* sum) {
 #pragma GCC unroll 2
     for (std::size_t k = 0; k < 2; ++k) {
@@ -117,37 +125,33 @@ struct Lanes<Chip> {
       sum[2 * k + 1] = vaddw_high_s16(sum[2 * k + 1], products);
     }
   }
-  static void hand_over(Sum sum, std::int64_t* lanes) {
-    vst1q_s64(lanes, vaddw_s32(vld1q_s64(lanes), vget_low_s32(sum)));
-    vst1q_s64(lanes + 2, vaddw_high_s32(vld1q_s64(lanes + 2), sum));
-  }
 };
 
 template <>
 struct Lanes<Float32> {
   using Sum = float32x4_t;
-  static constexpr std::size_t flush = ~std::size_t{0};
   static Sum zero() { return vdupq_n_f32(0); }
   [[gnu::always_inline]] static void add(const Sixteen<float>& x, const Sixteen<float>& w, Sum* sum) {
 #pragma GCC unroll 4
     for (std::size_t k = 0; k < 4; ++k) sum[k] = vfmaq_f32(sum[k], x.four[k], w.four[k]);
   }
-  static void hand_over(Sum sum, float* lanes) { vst1q_f32(lanes, vaddq_f32(vld1q_f32(lanes), sum)); }
+  static void carry(Sum&, std::int32_t*) {}
+  static void hand_over(Sum sum, const std::int32_t*, float* lanes) { vst1q_f32(lanes, sum); }
 };
 
 template <class A>
-void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps,
+void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const std::uint32_t* run,
                     const typename A::Activation* x, const typename A::Weight* weights, typename A::Sum* lanes) {
   using L = Lanes<A>;
   constexpr std::size_t sums = Layout<A>::geometry.rows / 4;
   const Book book(weights);
-  for (std::size_t from = 0; from < steps;) {
-    typename L::Sum sum[sums];
+  typename L::Sum sum[sums];
 #pragma GCC unroll 16
-    for (std::size_t k = 0; k < sums; ++k) sum[k] = L::zero();
-    const std::size_t end = from + std::min(L::flush, steps - from);
-    for (; from < end; ++from) {
-      const Table window(x + first[from]);
+  for (std::size_t k = 0; k < sums; ++k) sum[k] = L::zero();
+  std::int32_t upper[4 * sums] = {};
+  for (std::size_t step = 0; step < steps;) {
+    for (const std::size_t end = *run++; step < end; ++step) {
+      const Table window(x + first[step]);
 #pragma GCC unroll 2
       for (std::size_t block = 0; block < Layout<A>::blocks; ++block, slots += NeonSlots::bytes) {
         const uint8x16_t upper = vld1q_u8(slots + NeonSlots::upper_halves);
@@ -160,8 +164,10 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
       }
     }
 #pragma GCC unroll 16
-    for (std::size_t k = 0; k < sums; ++k) L::hand_over(sum[k], lanes + 4 * k);
+    for (std::size_t k = 0; k < sums; ++k) L::carry(sum[k], upper + 4 * k);
   }
+#pragma GCC unroll 16
+  for (std::size_t k = 0; k < sums; ++k) L::hand_over(sum[k], upper + 4 * k, lanes + 4 * k);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The queue gives what it was given, in order, and counts it. docs/hardware.md, Q1.
+// The queue gives what it was given, in order, and counts it; the slot that is open is not the one that is read.
+// docs/hardware.md, Q1.
 module act_queue_properties #(
     parameter int QUEUE_DEPTH = 8,
     parameter int ITEM_BITS = 30,
@@ -57,6 +58,7 @@ module act_queue_properties #(
       counted : assert (queue_count == entries && queue_valid == (entries != '0));
       one_slot_free : assert (full == (int'(entries) == QUEUE_DEPTH - 1));
       in_order : assert (!(following && ahead == '0) || head == item);
+      free_slot : assert (full || !queue_valid || write_place != read_place);
       still_there : assert (!following || ahead < queue_count);
 `ifdef INVARIANTS
       in_the_ring : assert (int'(entries) < QUEUE_DEPTH && int'(read_place) < SLOTS);

@@ -1,5 +1,5 @@
-// Each file keeps what was written to it, the files swap roles, and a source row is read as A7 and A8 of docs/hardware.md
-// say. Only the unit's ports are looked at.
+// Each file keeps what was written to it, the files swap roles, and a source row is read, or stored in the SRAM, as A7 and
+// A8 of docs/hardware.md say. Only the unit's ports are looked at.
 module act_rw_properties #(
     parameter int VALUE_BITS = 16,
     parameter int ACCUMULATOR_BITS = 24,
@@ -19,6 +19,7 @@ module act_rw_properties #(
     input logic load_read,
     input logic [SRAM_ADDRESS_BITS-1:0] load_address,
     input logic load_enable,
+    input logic store_enable,
     input logic [ROW_BITS-1:0] load_row,
     input logic [ROW_BITS-1:0] row_address,
     input logic [ROW_BITS-1:0] read_row,
@@ -26,6 +27,8 @@ module act_rw_properties #(
     input logic [ROW_BITS-1:0] write_row,
     input logic signed [ACCUMULATOR_BITS-1:0] write_value,
     input logic [VALUE_BITS-1:0] source_row,
+    input logic [VALUE_BITS-1:0] loaded,
+    input logic source_nonzero,
     input logic signed [ACCUMULATOR_BITS-1:0] read_value,
     input logic [SRAM_ADDRESS_BITS-1:0] kept_address  // of the word that the proof's memory keeps
 );
@@ -35,18 +38,23 @@ module act_rw_properties #(
   logic signed [ACCUMULATOR_BITS-1:0] rows[2];
   logic known[2];  // written since the beginning
   logic in_sram, loaded_known;
-  logic [VALUE_BITS-1:0] word, loaded;
+  logic [VALUE_BITS-1:0] word, kept_loaded;
 
   always_comb begin
     assume (!begun || its_row == its_row_before);
     assume (int'(its_row) < REGISTER_ENTRIES);
     assume (!(host_write_source && load_enable) && !(host_write_destination && write_valid));
-    assume (!(host_write_sram && load_read));
+    assume (32'(host_write_sram) + 32'(load_read) + 32'(store_enable) <= 1);
     assume (32'(host_write_source) + 32'(host_write_destination) + 32'(host_write_sram) <= 1);
     assume (!(host_write_source || host_write_destination) || int'(host_address) < REGISTER_ENTRIES);
     assume (!host_write_sram || int'(host_address) < 1 << SRAM_ADDRESS_BITS);
     assume (int'(load_row) < REGISTER_ENTRIES && int'(write_row) < REGISTER_ENTRIES);
   end
+
+  localparam int MOST = (1 << (VALUE_BITS - 1)) - 1;
+  wire signed [ACCUMULATOR_BITS-1:0] kept = rows[source];
+  wire signed [VALUE_BITS-1:0] shown = relu && kept < 0 ? '0 : int'(kept) > MOST ? VALUE_BITS'(MOST) :
+      int'(kept) < -MOST - 1 ? VALUE_BITS'(-MOST - 1) : VALUE_BITS'(kept);
 
   wire host_here = host_address == PLACE_BITS'(its_row);
   always_ff @(posedge clk) begin
@@ -62,26 +70,28 @@ module act_rw_properties #(
         in_sram <= 1'b1;
         word    <= host_data[VALUE_BITS-1:0];
       end
+      if (store_enable && load_address == kept_address) begin
+        in_sram <= known[source] && row_address == its_row;
+        word    <= shown;
+      end
       if (load_read) begin
         loaded_known <= in_sram && load_address == kept_address;
-        loaded       <= word;
+        kept_loaded  <= word;
       end
       if (host_write_source && host_here) {known[source], rows[source]} <= {1'b1, host_data};
       if (load_enable && load_row == its_row)
-        {known[source], rows[source]} <= {loaded_known, ACCUMULATOR_BITS'($signed(loaded))};
+        {known[source], rows[source]} <= {loaded_known, ACCUMULATOR_BITS'($signed(kept_loaded))};
       if (host_write_destination && host_here) {known[!source], rows[!source]} <= {1'b1, host_data};
       if (write_valid && write_row == its_row) {known[!source], rows[!source]} <= {1'b1, write_value};
     end
   end
 
-  localparam int MOST = (1 << (VALUE_BITS - 1)) - 1;
-  wire signed [ACCUMULATOR_BITS-1:0] kept = rows[source];
-  wire signed [VALUE_BITS-1:0] shown = relu && kept < 0 ? '0 : int'(kept) > MOST ? VALUE_BITS'(MOST) :
-      int'(kept) < -MOST - 1 ? VALUE_BITS'(-MOST - 1) : VALUE_BITS'(kept);
   always_comb begin
     if (begun) begin
       keeps_sums : assert (!(known[!source] && read_row == its_row) || read_value == rows[!source]);
+      shows_the_word : assert (!loaded_known || loaded == kept_loaded);
       reads_out : assert (!(known[source] && row_address == its_row) || source_row == shown);
+      knows_zero : assert (source_nonzero == (source_row != '0));
     end
   end
 endmodule

@@ -1,11 +1,14 @@
-// A scan loads its rows in order, broadcasts what the detector finds while no queue is full, and ends once, when nothing
-// is left; the counters count that. docs/hardware.md, B3, D2, Q2.
+// A step moves its rows in order, to a file, the codebook or the SRAM; a scan broadcasts what the detector finds while no
+// queue is full. It ends once, when nothing is left; the counters count that. While a codebook may be written, in I/O mode
+// or in a step of its own, nothing is anywhere that reads it. docs/hardware.md, B3, D2, L1, Q2.
 module ccu_properties #(
     parameter int N_PE = 64,
     parameter int COLUMN_BITS = 14,
     parameter int VALUE_BITS = 16,
     parameter int REGISTER_ENTRIES = 64,
     parameter int SRAM_WORDS = 1024,
+    parameter int CODE_BITS = 4,
+    parameter int MOVE_BITS = 7,
     localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1,
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int ROW_COUNT_BITS = $clog2(REGISTER_ENTRIES + 1),
@@ -14,7 +17,9 @@ module ccu_properties #(
     input logic clk,
     input logic reset,
     input logic clear,
+    input logic running,
     input logic start,
+    input logic [1:0] kind,
     input logic load,
     input logic [ROW_COUNT_BITS-1:0] rows,
     input logic [COLUMN_BITS-1:0] first_input,
@@ -32,6 +37,9 @@ module ccu_properties #(
     input logic [SRAM_ADDRESS_BITS-1:0] load_address,
     input logic load_enable,
     input logic [ROW_BITS-1:0] load_row,
+    input logic store_enable,
+    input logic codebook_enable,
+    input logic [CODE_BITS-1:0] load_code,
     input logic broadcast,
     input logic [COLUMN_BITS-1:0] broadcast_column,
     input logic [VALUE_BITS-1:0] broadcast_value,
@@ -40,8 +48,8 @@ module ccu_properties #(
     input logic [31:0] broadcasts,
     input logic [31:0] stalls,
     input logic [COLUMN_BITS-1:0] batch_first,
-    input logic [ROW_COUNT_BITS-1:0] rows_to_load,
-    input logic [ROW_COUNT_BITS-1:0] batch_rows,
+    input logic [MOVE_BITS-1:0] rows_to_move,
+    input logic [MOVE_BITS-1:0] batch_rows,
     input logic [SRAM_ADDRESS_BITS-1:0] next_word
 );
   logic begun = 1'b0;
@@ -54,53 +62,72 @@ module ccu_properties #(
     assume (!found || computing);
     assume (int'(rows) <= REGISTER_ENTRIES);
   end
+  wire scans = kind == eie_registers::KIND_SCAN, stores = kind == eie_registers::KIND_STORE;
+  wire fills = kind == eie_registers::KIND_CODEBOOK;
 
   // What has happened since the start, and since the counters were cleared.
-  logic scanning;
-  logic [ROW_COUNT_BITS-1:0] loaded, to_load;
+  logic at_work;
+  logic [1:0] kind_before;
+  logic [MOVE_BITS-1:0] moved, to_move;
   logic [COLUMN_BITS-1:0] first;
   logic [SRAM_ADDRESS_BITS-1:0] word;
   logic [31:0] scan_cycles, sent, held_back;
+  wire moving = at_work && moved != to_move;
+  logic was_busy, was_sent;  // an activation or an entry was somewhere a cycle ago, or was broadcast
+  always_comb begin
+    assume (!busy || kind == kind_before);
+    assume (!(found && scan_finished));
+    assume (!any_busy || was_busy || was_sent);
+  end
+
   always_ff @(posedge clk) begin
-    if (reset) scanning <= 1'b0;
-    else if (start) scanning <= 1'b1;
-    else if (complete) scanning <= 1'b0;
+    kind_before <= kind;
+    was_busy    <= any_busy && !reset;
+    was_sent    <= broadcast && !reset;
+    if (reset) at_work <= 1'b0;
+    else if (start) at_work <= 1'b1;
+    else if (complete) at_work <= 1'b0;
     if (start) begin
-      loaded  <= '0;
-      to_load <= load ? rows : '0;
+      moved   <= '0;
+      to_move <= fills ? MOVE_BITS'(1 << CODE_BITS) : scans && !load ? '0 : MOVE_BITS'(rows);
       first   <= first_input;
       word    <= first_word;
-    end else if (scanning && loaded != to_load) begin
-      loaded <= loaded + 1'b1;
+    end else if (moving) begin
+      moved <= moved + 1'b1;
     end
     if (clear) begin
       {scan_cycles, sent, held_back} <= '0;
     end else begin
-      scan_cycles <= scan_cycles + 32'(scanning && !complete);
+      scan_cycles <= scan_cycles + 32'(running || (at_work && !complete));
       sent        <= sent + 32'(broadcast);
       held_back   <= held_back + 32'(found && any_full);
     end
   end
 
-  wire [SRAM_ADDRESS_BITS-1:0] next = word + SRAM_ADDRESS_BITS'(loaded) + 1'b1;
+  // Stored as it is read; else read a cycle before.
+  wire [SRAM_ADDRESS_BITS-1:0] next = word + SRAM_ADDRESS_BITS'(moved) + SRAM_ADDRESS_BITS'(!stores);
   wire [COLUMN_BITS-1:0] column = first + COLUMN_BITS'(int'(found_row) * N_PE + int'(found_position));
 
   always_comb begin
     if (begun && !reset) begin
-      runs : assert (busy == scanning);
-      loads_first : assert (load_enable == (busy && loaded != to_load) && computing == (busy && loaded == to_load));
-      rows_in_order : assert (!load_enable || load_row == ROW_BITS'(loaded));
+      runs : assert (busy == at_work);
+      moves_first : assert (computing == (busy && !moving && scans));
+      its_way :
+      assert (store_enable == (moving && stores) && codebook_enable == (moving && fills) &&
+          load_enable == (moving && !stores && !fills));
+      rows_in_order : assert (!moving || (load_row == ROW_BITS'(moved) && load_code == CODE_BITS'(moved)));
       words_in_order :
-      assert (load_read == (start ? load : load_enable) &&
-          (!load_read || load_address == (start ? first_word : next)));
+      assert (load_read == (start ? (scans ? load : !stores) : moving && !stores) &&
+          (!(load_read || store_enable) || load_address == (start ? first_word : next)));
       sends : assert (broadcast == (found && !any_full));
       its_column : assert (!broadcast || (broadcast_column == column && broadcast_value == found_value));
-      ends : assert (complete == (computing && scan_finished && !any_busy));
+      ends : assert (complete == (busy && !moving && (!scans || (scan_finished && !any_busy))));
+      codebook_unread : assert (!(any_busy && (!busy || codebook_enable)));
       counts : assert (cycles == scan_cycles && broadcasts == sent && stalls == held_back);
 `ifdef INVARIANTS
-      left_to_load : assert (!busy || (loaded <= to_load && rows_to_load == to_load - loaded));
-      of_the_batch : assert (!busy || (batch_first == first && next_word == next));
-      rows_of_the_batch : assert (!busy || to_load == '0 || batch_rows == to_load);
+      left_to_move : assert (!busy || (moved <= to_move && rows_to_move == to_move - moved));
+      of_a_scan : assert (!(any_busy || was_sent) || computing);
+      of_the_batch : assert (!busy || (batch_first == first && next_word == next && batch_rows == to_move));
 `endif
     end
   end
@@ -111,5 +138,7 @@ bind ccu ccu_properties #(
     .COLUMN_BITS(COLUMN_BITS),
     .VALUE_BITS(VALUE_BITS),
     .REGISTER_ENTRIES(REGISTER_ENTRIES),
-    .SRAM_WORDS(SRAM_WORDS)
+    .SRAM_WORDS(SRAM_WORDS),
+    .CODE_BITS(CODE_BITS),
+    .MOVE_BITS(MOVE_BITS)
 ) properties (.*);

@@ -19,6 +19,7 @@ module eie #(
     parameter int LATCHES = 0,
     parameter int BROADCAST_STAGES = 0,
     parameter int SLOW_MEMORIES = 0,
+    parameter int TABLE_STEPS = 16,
     localparam int POSITION_BITS = N_PE > 1 ? $clog2(N_PE) : 1,
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int ROW_COUNT_BITS = $clog2(REGISTER_ENTRIES + 1),
@@ -35,6 +36,7 @@ module eie #(
     input  logic [DATA_BITS-1:0]            host_data,
     output logic [ACCUMULATOR_BITS-1:0]     host_read_data,
     output logic                            busy,
+    output logic                            finished,
     output logic [31:0]                     cycles,
     output logic [31:0]                     broadcasts,
     output logic [31:0]                     stalls,
@@ -58,16 +60,16 @@ module eie #(
     output logic [N_PE-1:0]                 pipeline_busy,
     output logic [N_PE-1:0]                 write_valid
 );
-  // Its memories read as the place that is asked for; a scan may end in any cycle.
+  // Its memories read as the place that is asked for; a step or a run may end in any cycle.
   logic done;  // driven by nothing: any value in any cycle
   logic [ACCUMULATOR_BITS-1:0] half_read;
   wire start = host_write && !busy && host_space == eie_registers::SPACE_SETTINGS &&
-      host_address[2:0] == eie_registers::SETTING_START;
-  assign complete = busy && done;
+      (host_address[2:0] == eie_registers::SETTING_START || host_address[2:0] == eie_registers::SETTING_RUN);
+  assign finished = busy && done;
   always_ff @(posedge clk) begin
     if (reset) busy <= 1'b0;
     else if (start) busy <= 1'b1;
-    else if (complete) busy <= 1'b0;
+    else if (finished) busy <= 1'b0;
     if (host_read) begin
       half_read      <= ACCUMULATOR_BITS'({host_pe, host_address});
       host_read_data <= half_read;

@@ -102,7 +102,7 @@ module eie_axi_properties #(
   logic [31:0] places;
   always_comb begin
     case (host_space)
-      eie_registers::SPACE_SETTINGS: places = 32'd6;
+      eie_registers::SPACE_SETTINGS: places = 32'd8;
       eie_registers::SPACE_POINTERS: places = 32'(2 * POINTER_WORDS);
       eie_registers::SPACE_WEIGHTS: places = 32'(SPMAT_ROWS);
       eie_registers::SPACE_CODEBOOK: places = 32'(1 << CODE_BITS);

@@ -20,9 +20,10 @@ module lnzd_properties #(
     input logic [ROW_BITS-1:0] row_address,
     input logic [POSITION_BITS-1:0] found_position,
     input logic [VALUE_BITS-1:0] found_value,
-    input logic [N_PE-1:0] passed,
+    input logic [N_PE-1:0] left,
     input logic [N_PE-1:0][VALUE_BITS-1:0] row,
-    input logic [N_PE-1:0][VALUE_BITS-1:0] source_row
+    input logic [N_PE-1:0][VALUE_BITS-1:0] source_row,
+    input logic [N_PE-1:0] source_nonzero
 );
   // One activation, any: where it is and what it is. Driven by nothing, and held.
   logic [ROW_BITS-1:0] its_row, its_row_before;
@@ -49,6 +50,7 @@ module lnzd_properties #(
     end
     assume (int'(its_position) < N_PE && ROW_COUNT_BITS'(its_row) < rows && int'(rows) <= 1 << ROW_BITS);
     assume (row_address != its_row || source_row[its_position] == its_value);
+    for (int i = 0; i < N_PE; i++) assume (source_nonzero[i] == (source_row[i] != '0));
     assume (!broadcast || (found && computing));
     assume (!computing || (running && !start));
   end
@@ -74,15 +76,15 @@ module lnzd_properties #(
 `ifdef INVARIANTS
       in_range : assert (next_row <= rows && (!row_valid || next_row != '0));
       held : assert (!row_valid || next_row - 1'b1 != ROW_COUNT_BITS'(its_row) ||
-                     (row[its_position] == its_value && seen == (passed[its_position] && its_value != '0)));
-      not_yet : assert (next_row > ROW_COUNT_BITS'(its_row) || !seen);
+                     (row[its_position] == its_value && left[its_position] == (its_value != '0 && !seen)));
+      not_yet : assert (!seen || (next_row > ROW_COUNT_BITS'(its_row) && its_value != '0));
       by_now : assert (seen == (its_value != '0) ||
                        next_row < ROW_COUNT_BITS'(its_row) + (row_valid ? ROW_COUNT_BITS'(2) : ROW_COUNT_BITS'(1)));
       before_now : assert (!any || latest[POSITION_BITS+:ROW_COUNT_BITS] < next_row);
       for (int i = 0; i < N_PE; i++) begin
-        if (row_valid && passed[i] && i > 0) assert (passed[i-1]);
+        assert (!left[i] || (row_valid && row[i] != '0));
         if (any && row_valid && latest[POSITION_BITS+:ROW_COUNT_BITS] == next_row - 1'b1 &&
-            i <= int'(latest[POSITION_BITS-1:0])) assert (passed[i]);
+            i <= int'(latest[POSITION_BITS-1:0])) assert (!left[i]);
       end
 `endif
     end

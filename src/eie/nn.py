@@ -8,6 +8,6 @@ from __future__ import annotations
 from eie.support.extras import needed_for
 
 with needed_for("eie.nn"):
-    from eie.pytorch.nn import GRU, LSTM, Conv2d, Linear, convert_, load_
+    from eie.pytorch.nn import GRU, LSTM, Conv2d, GRUCell, Linear, LSTMCell, convert_, load_
 
-__all__ = ["GRU", "LSTM", "Conv2d", "Linear", "convert_", "load_"]
+__all__ = ["GRU", "LSTM", "Conv2d", "GRUCell", "LSTMCell", "Linear", "convert_", "load_"]

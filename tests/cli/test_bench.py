@@ -69,7 +69,7 @@ def test_doctor_tells_the_kernel_of_each_numerics() -> None:
     document = json.loads(done.stdout)
     assert {plan["numerics"] for plan in document["plans"]} == set(NUMERICS)
     for plan in document["plans"]:
-        assert plan["kernel"] == min(plan["measured_us"], key=plan["measured_us"].get)
+        assert min(plan["measured_us"], key=plan["measured_us"].get) in (plan["kernel"], plan["few_kernel"])
 
 
 def test_doctor_names_what_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:

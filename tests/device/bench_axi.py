@@ -120,6 +120,12 @@ async def run_network(bus: CocotbBus, streams: bool = True) -> None:
         for layer, simulated in zip(found.layers, expected, strict=True):
             assert np.array_equal(layer.outputs, simulated.outputs)
             assert layer.cycles == simulated.simulation.cycles
+        loaded = device.load(NETWORK)
+        cycles = sum(simulated.simulation.cycles for simulated in expected) + loaded.table.extra_cycles
+        for _ in range(2):
+            again = loaded.run(X)
+            assert np.array_equal(again.outputs, found.outputs)
+            assert again.cycles == cycles
 
     await with_timeout(run(), 400, "us")
 
@@ -152,18 +158,19 @@ async def refuses_what_cannot_be_done(dut: HierarchyObject) -> None:
         assert await bus.put(AT["DATA"] + 4, 0) == OKAY
         assert await bus.put(AT["DATA"], value & 0xFFFFFFFF) == OKAY
     sizes = {name: (await bus.get(AT[name]))[1] for name in ("N_PE", "REGISTER_ENTRIES", "SRAM_WORDS", "COLUMN_BITS")}
-    assert sizes == {"N_PE": 3, "REGISTER_ENTRIES": 4, "SRAM_WORDS": 10, "COLUMN_BITS": 6}
+    assert sizes == {"N_PE": 3, "REGISTER_ENTRIES": 4, "SRAM_WORDS": 49, "COLUMN_BITS": 6}
     refused = [(register.offset, 1) for register in MAP.registers if register.access == "read"]
-    refused += [(offset, 0) for offset in (0x038, 0x04C, 0x0C4, 0x7FC, AT["DATA"] + 8, 0xFFC)]
-    refused += [(AT["ROWS"], 5), (AT["FIRST_INPUT"], 64), (AT["FIRST_WORD"], 10), (AT["FLAGS"], 8)]
+    refused += [(offset, 0) for offset in (0x04C, 0x0C8, 0x7FC, AT["DATA"] + 8, 0xFFC)]
+    refused += [(AT["ROWS"], 5), (AT["FIRST_INPUT"], 64), (AT["FIRST_WORD"], 49), (AT["FLAGS"], 32)]
+    refused += [(AT["STEP"], 8), (AT["RUN"], 0), (AT["RUN"], 9)]
     refused += [(AT["CURSOR"], 16), (AT["CURSOR_PE"], 256), (AT["INTERRUPT"], 8), (AT["INTERRUPT_ENABLE"], 8)]
     for offset, value in refused:
         assert await bus.put(offset, value) == SLVERR, hex(offset)
-    for offset in (AT["ROWS"], AT["START"], AT["RESET"], 0x038, 0x7FC, AT["DATA"] + 4, 0xFFC):
+    for offset in (AT["ROWS"], AT["START"], AT["RESET"], AT["RUN"], 0x7FC, AT["DATA"] + 4, 0xFFC):
         assert (await bus.get(offset))[0] == SLVERR, hex(offset)
     assert (await bus.lite.write(AT["CURSOR_PE"], b"\1")).resp == SLVERR  # less than 32 bits
     # Places that are not there: an address, a PE, a space; and one that cannot be read.
-    for number, pe, address in ((5, 2, 4), (5, 3, 0), (7, 0, 0), (1, 0, 2**32 - 1), (0, 0, 6)):
+    for number, pe, address in ((5, 2, 4), (5, 3, 0), (7, 0, 0), (1, 0, 2**32 - 1), (0, 0, 8)):
         for register, value in (("CURSOR", number), ("CURSOR_PE", pe), ("CURSOR_ADDRESS", address)):
             assert await bus.put(AT[register], value) == OKAY
         assert await bus.put(AT["DATA"], 9) == SLVERR
@@ -217,7 +224,7 @@ async def refuses_writes_while_busy(dut: HierarchyObject) -> None:
     cycles = await bus.get(AT["CYCLES"])
     assert await bus.put(AT["INTERRUPT"], 7) == OKAY
     assert await bus.put(AT["INTERRUPT_ENABLE"], MAP.bit("INTERRUPT", "COMPLETE")) == OKAY
-    for register in ("START", "ROWS", "CURSOR", "DATA", "CLEAR"):
+    for register in ("START", "ROWS", "CURSOR", "DATA", "CLEAR", "STEP", "RUN"):
         await begin_scan(bus)
         assert await bus.put(AT[register], 1) == SLVERR, register
         # The header of a stream, which the chip does not take before the scan is complete.

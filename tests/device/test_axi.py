@@ -13,8 +13,8 @@ from silicon.faults import changed_sources
 from silicon.units.simulators import require, run_bench
 
 SIZES = {
-    **{"N_PE": 3, "QUEUE_DEPTH": 3, "REGISTER_ENTRIES": 4, "SPMAT_ROWS": 32, "POINTER_WORDS": 16},
-    **{"SRAM_WORDS": 10, "COLUMN_BITS": 6, "HOST_ADDRESS_BITS": 6},
+    **{"N_PE": 3, "QUEUE_DEPTH": 3, "REGISTER_ENTRIES": 4, "SPMAT_ROWS": 32, "POINTER_WORDS": 32},
+    **{"SRAM_WORDS": 49, "COLUMN_BITS": 6, "HOST_ADDRESS_BITS": 6, "TABLE_STEPS": 8},
 }
 FAULTS = (
     ("accepted = idle && fits(setting, s_axil_wdata);", "accepted = fits(setting, s_axil_wdata);"),  # lost while busy

@@ -14,6 +14,7 @@ from eie.device import Bus, Device, MappedBus, SimulatedBus
 from eie.device.driver import packets
 from eie.errors import InputError, ToolError
 from eie.program.host import host_steps
+from eie.program.layer_table import layer_table
 from eie.program.lowering import as_rows, lower, lower_run
 from eie.silicon.host_words import step_words, word_type
 from eie.silicon.parameters import Parameters
@@ -26,6 +27,10 @@ HARDWARE = eie.Hardware(
 )
 X = np.random.default_rng(0).normal(size=30).astype(np.float32)
 NETWORK = eie.calibrate(random_network(2, [30, 15, 7], n_pe=3), X)
+
+
+PROGRAM = lower(NETWORK, replace(HARDWARE, batched=True))
+PARAMETERS = Parameters.of(PROGRAM, layer_table(PROGRAM))
 
 
 class Registers:
@@ -71,7 +76,7 @@ def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedBus]:
 def test_outputs_are_those_of_chip_numerics(bus: SimulatedBus, streams: bool) -> None:
     """Two layers in batches and passes, several inputs one after the other: outputs of every layer, and cycles."""
     device = Device(bus if streams else Registers(bus))
-    assert device.parameters == Parameters.of(lower(NETWORK, HARDWARE))
+    assert device.parameters == PARAMETERS
     session = eie.InferenceSession(NETWORK, numerics="chip")
     for seed in (0, 1):
         x = np.random.default_rng(seed).normal(size=30).astype(np.float32)
@@ -83,6 +88,33 @@ def test_outputs_are_those_of_chip_numerics(bus: SimulatedBus, streams: bool) ->
             assert np.array_equal(layer.outputs, expected.outputs)
         assert found.words_read == 15 + 7
         assert found.cycles == sum(layer.cycles for layer in found.layers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_loaded_network_runs_without_the_host(bus: SimulatedBus, streams: bool) -> None:
+    """Loaded once, several inputs: outputs, cycles, and as many words as the rule counts."""
+    loaded = Device(bus if streams else Registers(bus)).load(NETWORK)
+    session = eie.InferenceSession(NETWORK, numerics="chip")
+    words = loaded.table.host_words()
+    assert loaded.words_written == words.model
+    for seed in (0, 1, 2):
+        x = np.random.default_rng(seed).normal(size=30).astype(np.float32)
+        found = loaded.run(x)
+        assert np.array_equal(found.outputs, session.run(x))
+        simulated = eie.simulate_network(NETWORK, x, loaded.device.hardware)
+        cycles = sum(layer.simulation.cycles for layer in simulated)
+        assert found.cycles == cycles + loaded.table.extra_cycles
+        assert (found.words_written, found.words_read) == (words.inputs + words.settings, words.reads)
+    # One interrupt, at the end.
+    device = loaded.device
+    device.write("INTERRUPT", 7)
+    device.write("INTERRUPT_ENABLE", 1)
+    device.write("RUN", len(loaded.table.steps))
+    assert not bus.wait_for_interrupt(found.cycles // 2)
+    assert bus.wait_for_interrupt(found.cycles)
+    assert device.read("CYCLES") == found.cycles
+    device.write("INTERRUPT_ENABLE", 0)
 
 
 @pytest.mark.slow
@@ -117,7 +149,7 @@ def test_where_no_chip_answers() -> None:
     """The identity is asked before anything is written."""
     with pytest.raises(ToolError) as error:
         Device(Memory())
-    assert str(error.value) == "no chip answers: IDENTITY is 0x00000000, expected 0x45494501"
+    assert str(error.value) == "no chip answers: IDENTITY is 0x00000000, expected 0x45494502"
 
 
 def test_what_the_chip_cannot_hold_is_refused() -> None:
@@ -137,6 +169,31 @@ def test_what_the_chip_cannot_hold_is_refused() -> None:
         with pytest.raises(InputError) as error:
             Device(memory).run(network, np.ones(network.layers[0].inputs))
         assert str(error.value).startswith(sentence)
+        assert memory.words == before
+
+
+def test_a_table_that_does_not_fit_is_refused() -> None:
+    """Before anything is written, with all that is too small; the network still runs step by step."""
+    wide = eie.Layer("fc", eie.encode(np.ones((2, 2), int), np.arange(16) / 16, 3), np.array([9e9, 0], np.float32))
+    for network, changed, sentence in (
+        (NETWORK, {"table_steps": 14}, "needs 15 steps and has 14: run it step by step"),
+        (
+            NETWORK,
+            {"sram_words": 40, "pointer_words": 30},
+            "needs 78 pointers of a PE and has 60; needs 55 words of activation SRAM and has 40: run it step by step",
+        ),
+        (
+            eie.Network((replace(wide, formats=eie.Formats(0, 15)),)),
+            {},
+            "the bias of layer fc reaches 8388607, and a run of the table presets it from the activation SRAM, whose "
+            "words hold -32768 to 32767: give the layer formats with fewer fraction bits, or run it step by step",
+        ),
+    ):
+        memory = answering(replace(PARAMETERS, **changed))
+        before = dict(memory.words)
+        with pytest.raises(InputError) as error:
+            Device(memory).load(network)
+        assert str(error.value).endswith(sentence)
         assert memory.words == before
 
 

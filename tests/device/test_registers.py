@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from eie.program.layer_table import StepKind
 from eie.silicon.parameters import Parameters
 from eie.silicon.registers import FILES, HEADER, MAP, RegisterMap
 
@@ -21,13 +22,14 @@ def test_what_is_made_is_current(name: str) -> None:
 
 
 def test_the_rtl_package_has_every_number() -> None:
-    """Offsets, fields, spaces, settings and the header, as the map has them."""
+    """Offsets, fields, spaces, kinds of steps, settings and the header, as the map has them."""
     text = (CHECKOUT / "rtl/eie_registers.sv").read_text()
     found = {
         name: int(digits, {"h": 16, "d": 10, "": 10}[base])
         for name, base, digits in re.findall(r"(\w+) = (?:\d+')?([hd]?)([0-9a-f]+);", text)
     }
     expected = {"IDENTITY_VALUE": MAP.identity} | {f"SPACE_{space.name}": space.number for space in MAP.spaces}
+    expected |= {f"KIND_{kind.name}": kind.number for kind in MAP.kinds}
     for register in MAP.registers:
         expected[register.name] = register.offset
         expected |= {f"{register.name}_{one.name}": one.low for one in register.fields}
@@ -36,6 +38,11 @@ def test_the_rtl_package_has_every_number() -> None:
     for one in HEADER.values():
         expected |= {f"HEADER_{one.name}": one.low, f"HEADER_{one.name}_BITS": one.bits}
     assert found == expected
+
+
+def test_every_kind_of_step_has_a_number() -> None:
+    """The table's kinds are the map's."""
+    assert [kind.name for kind in MAP.kinds] == list(StepKind)
 
 
 def test_every_size_of_the_chip_is_a_register() -> None:

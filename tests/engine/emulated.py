@@ -22,11 +22,11 @@ class EmulatedNetwork:
 
     def add_layer(self, inputs: int, *arguments: Any) -> SimpleNamespace:
         """Keep the layer; the arguments are those of the native module."""
-        starts, columns, codes, code_bits, codebook, chip_codebook, int8_codebook, int8_unit = arguments[:8]
-        bias, chip_bias, relu, *settings, kernel, _, _ = arguments[8:]
+        starts, columns, codes, code_bits, codebook, integers, unit = arguments[:7]
+        bias, chip_bias, relu, *settings, kernel, _, _ = arguments[7:]
         numbers = np.array([inputs, code_bits, relu, *settings, self._threads], np.int64)
-        self._layer = [_text(self._numerics), _text(kernel), numbers, starts, columns, codes, codebook, chip_codebook]
-        self._layer += [int8_codebook, np.array([int8_unit]), bias, chip_bias]
+        self._layer = [_text(self._numerics), _text(kernel), numbers, starts, columns, codes, codebook, integers]
+        self._layer += [np.array([unit]), bias, chip_bias]
         return SimpleNamespace(kernel=kernel, bytes=0, measured={}, few_kernel="", few_bytes=0, few_below=0)
 
     def run(self, x: Array, y: Array, overflows: Array) -> bool:

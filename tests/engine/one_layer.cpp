@@ -29,7 +29,7 @@ int main() {
   const std::vector<std::int64_t> numbers = read<std::int64_t>(), starts = read<std::int64_t>();
   const std::vector<std::uint32_t> columns = read<std::uint32_t>();
   const std::vector<std::uint8_t> codes = read<std::uint8_t>();
-  Codebook codebook{read<float>(), read<std::int16_t>(), read<std::int8_t>(), read<double>()[0]};
+  Codebook codebook{read<float>(), read<std::int16_t>(), read<double>()[0]};
   LayerSettings settings;
   settings.bias = read<float>();
   settings.chip_bias = read<std::int64_t>();

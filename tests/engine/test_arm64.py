@@ -77,7 +77,7 @@ def test_int8_window_needs_the_dot_product(one_layer: Path, monkeypatch: pytest.
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="compares with x86-64")
 def test_exact_numerics_give_the_same_bits_on_arm64(tmp_path: Path) -> None:
-    """`int8` and `chip`: every output of some hundred networks; the window, with NEON, has the others' bits."""
+    """`int8`, `int16` and `chip`: every output of some hundred networks; NEON's window has the others' bits."""
     digests = {}
     for compiler, architecture, emulator in (("g++", "x86_64", []), (CROSS, "aarch64", [EMULATOR])):
         folder = tmp_path / architecture
@@ -91,5 +91,5 @@ def test_exact_numerics_give_the_same_bits_on_arm64(tmp_path: Path) -> None:
     for (kernel, numerics, bits), digest in arm.items():
         here = "columns" if kernel == "window-neon" else kernel
         assert digest == x86[here, numerics, bits], (kernel, numerics, bits)
-    # The window takes codes of 4 bits, the others 4 and 8; bitmasks are int8's. Convolutions are in both numerics.
-    assert len(arm) == 2 + 4 + 2 + 2
+    # The window takes codes of 4 bits, the others 4 and 8; the chip has no bitmasks. All three have convolutions.
+    assert len(arm) == 3 + 6 + 4 + 3

@@ -31,7 +31,7 @@ def prepared(threads: int) -> tuple[Network, InferenceSession, np.ndarray, np.nd
     """Return a network, a session that has run, its inputs and its outputs."""
     rng = np.random.default_rng(1)
     network = random_network(rng, (300, 257, 130, 10))
-    session = InferenceSession(network, threads=threads, kernel="columns")  # others may round weights differently
+    session = InferenceSession(network, threads=threads)
     inputs = random_inputs(rng, 5, 300)
     return network, session, inputs, session.run(inputs)
 
@@ -78,7 +78,7 @@ def test_a_child_destroys_a_parents_session(runs: int) -> None:
         for _ in range(runs):
             sessions[0].run(inputs)
         sessions.clear()
-        return bool(np.array_equal(InferenceSession(network, threads=2, kernel="columns").run(inputs), expected))
+        return bool(np.array_equal(InferenceSession(network, threads=2).run(inputs), expected))
 
     assert status_of_child(destroy) == 0
 
@@ -98,7 +98,7 @@ def test_children_forked_while_threads_call() -> None:
         caller.start()
 
     def work() -> bool:
-        own = InferenceSession(network, threads=2, kernel="columns")
+        own = InferenceSession(network, threads=2)
         return all(np.array_equal(runner.run(inputs), expected) for runner in (session, own))
 
     try:
@@ -145,7 +145,7 @@ network = eie.Network((eie.Layer("one", eie.encode(codes, [0, 0.5])),))
 with open("/proc/self/statm") as file:
     used = int(file.read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
-session = InferenceSession(network, threads=256)
+session = InferenceSession(network, numerics="float32", threads=256)
 print(session.run(np.ones(30, np.float32))[0])
 """
     if not sys.platform.startswith("linux"):

@@ -12,6 +12,7 @@ import pytest
 
 import eie
 from eie.engine.int8 import int8_layer
+from eie.engine.int16 import int16_layer
 from eie.model.network import Layer, Network
 from eie.model.numerics import quantise
 from eie.model.reference import calibrate
@@ -29,7 +30,9 @@ x = np.load("x.npy")
 cycles = [eie.simulate(layer.matrix, np.ones(layer.inputs, int), eie.Hardware(n_pe=6)).cycles for layer in network]
 sessions = [eie.InferenceSession(network, numerics="chip", kernel=kernel) for kernel in sys.argv[1:]]
 int8 = [eie.InferenceSession(network, numerics="int8", kernel=kernel) for kernel in [*sys.argv[1:], "bitmask", None]]
-outputs = {"outputs": [session.run(x) for session in sessions], "int8": [session.run(x) for session in int8]}
+int16 = [eie.InferenceSession(network, kernel=kernel) for kernel in [*sys.argv[1:], None]]
+every = {"outputs": sessions, "int8": int8, "int16": int16}
+outputs = {numerics: [session.run(x) for session in some] for numerics, some in every.items()}
 np.savez("out.npz", cycles=cycles, **outputs)
 print(_native.instruction_set())
 """
@@ -68,4 +71,6 @@ def test_results_are_the_same(tmp_path: Path, processor: str, instruction_set: s
         assert np.array_equal(outputs, (expected * 2.0**-formats.output_fraction).astype(np.float32))
     for outputs in found["int8"]:
         assert np.array_equal(outputs, int8_layer(network.layers[0], x).outputs)
+    for outputs in found["int16"]:
+        assert np.array_equal(outputs, int16_layer(network.layers[0], x).outputs)
     assert found["cycles"].tolist() == [eie.simulate(matrix, np.ones(400, int), eie.Hardware(n_pe=6)).cycles]

@@ -15,6 +15,7 @@ from eie import _native
 from eie.encoding import csc
 from eie.engine.chain import AccumulatorOverflow, Chain
 from eie.engine.int8 import int8_convolution
+from eie.engine.int16 import int16_convolution
 from eie.engine.plan import is_native
 from eie.errors import InputError
 from eie.model.network import Batch, Layer, Multiply, Network, Step
@@ -107,8 +108,9 @@ def test_a_convolution_is_its_reference(
     calibrated = network.steps[0]
     chip = run(network, x, "chip", instruction_set, threads)
     np.testing.assert_array_equal(chip, calibrated.run(x, in_chip()))
-    int8 = run(step, x, "int8", instruction_set, threads)
-    np.testing.assert_array_equal(int8, [int8_convolution(step, image) for image in x])
+    for numerics, reference in (("int8", int8_convolution), ("int16", int16_convolution)):
+        found = run(step, x, numerics, instruction_set, threads)
+        np.testing.assert_array_equal(found, [reference(step, image) for image in x])
     expected = step.run(x.astype(np.float64), float_layer)
     # What the products of a place add up to, signs apart: rounding is relative to that.
     (layer,) = step.layers
@@ -118,10 +120,6 @@ def test_a_convolution_is_its_reference(
     )
     most = magnitudes.run(np.abs(x).astype(np.float64), float_layer).max() + np.abs(expected).max()
     np.testing.assert_allclose(run(step, x, "float32", instruction_set, threads), expected, rtol=0, atol=1e-6 * most)
-    # 14 bits for either factor, each off by half a unit of the largest there is.
-    pixels, columns = np.abs(x).max(), np.count_nonzero(weights, axis=1).max()
-    error = 2 * columns * weights.max(initial=0) * pixels * (0.5 / 16383) + 1e-6 * most
-    np.testing.assert_allclose(run(step, x, "int16", instruction_set, threads), expected, rtol=0, atol=error)
 
 
 @pytest.mark.parametrize("instruction_set", INSTRUCTION_SETS)
@@ -139,10 +137,11 @@ def test_a_convolution_of_many_channels(instruction_set: str, numerics: str) -> 
         np.testing.assert_array_equal(found, network.steps[0].run(x, in_chip()))
     elif numerics == "int8":
         np.testing.assert_array_equal(found[0], int8_convolution(step, x[0]))
+    elif numerics == "int16":
+        np.testing.assert_array_equal(found[0], int16_convolution(step, x[0]))
     else:
         expected = step.run(x.astype(np.float64), float_layer)
-        bound = {"float32": 4e-6, "int16": 2e-4}[numerics] * np.abs(expected).max()
-        np.testing.assert_allclose(found, expected, rtol=0, atol=bound)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=4e-6 * np.abs(expected).max())
 
 
 def test_whole_image_has_one_scale() -> None:

@@ -46,4 +46,4 @@ def test_kernels_run_clean(sanitizers: str, runs: int, tmp_path: Path) -> None:
     for _, numerics, code_bits, digest in (line.split() for line in lines):
         digests.setdefault((numerics, code_bits), set()).add(digest)
     assert {key: len(found) for key, found in digests.items()} == dict.fromkeys(digests, 1)
-    assert len(digests) == 6
+    assert len(digests) == 9

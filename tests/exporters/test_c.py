@@ -20,9 +20,31 @@ from eie.exporters.c import CProgram, write_c
 from eie.model.network import Layer, Network
 from eie.model.numerics import Formats
 from eie.program.arithmetic import chip_layer
-from eie.steps import Activation, Convolution, Dense, Image, Pooling, Recurrent, Sum, Window
-from exporters.c_programs import build, graph, inputs_for, random_layer, random_network, run, write_with_cases
-from networks import carrying_network, graph_network, image_network, sequence_network
+from eie.steps import (
+    Activation,
+    Attention,
+    Convolution,
+    Dense,
+    Embedding,
+    Gather,
+    Image,
+    Pooling,
+    Recurrent,
+    Sum,
+    Window,
+)
+from exporters.c_programs import (
+    build,
+    graph,
+    inputs_for,
+    random_layer,
+    random_network,
+    run,
+    tokens,
+    words_for,
+    write_with_cases,
+)
+from networks import carrying_network, image_network, sequence_network
 
 GCC = ["gcc", "-O1"]
 SANITIZED = ["gcc", "-O1", "-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
@@ -68,6 +90,77 @@ def test_what_is_read_again_is_not_overwritten(tmp_path: Path) -> None:
     program = write_with_cases(network, inputs_for(network, rng), tmp_path / "c", "int8")
     assert program is not None
     assert run(build(program, tmp_path / "c", GCC)) == 0
+
+
+@pytest.mark.parametrize("tied", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_transformers_give_the_sessions_bits(tied: bool, tmp_path: Path) -> None:
+    """Lookups, attention, normalisations and functions, with every warning an error; words that are none are told."""
+    rng = np.random.default_rng(13)
+    program = write_with_cases(tokens(rng, tied=tied), words_for(rng), tmp_path / "c", "int8")
+    assert program is not None
+    assert run(build(program, tmp_path / "c", SANITIZED)) == 0
+    # What is tied is there once.
+    assert (tmp_path / "c" / "tokens_weights.h").read_text().count("_stream[") == (2 if tied else 3)
+
+
+def test_a_root_is_correctly_rounded(tmp_path: Path) -> None:
+    """Of floats of every size: the processor's own, to the bit."""
+    bits = np.random.default_rng(14).integers(0, 0x7F800000, (60, 64), np.uint32)
+    bits[0] = np.arange(64)
+    bits[1:3] = (np.arange(128, dtype=np.uint32).reshape(2, 64) % 0xFF) << 23
+    bits[3] = 0x3F800000 - 32 + np.arange(64)
+    squares = np.random.default_rng(15).integers(1, 2**12, (4, 64)).astype(np.float32) ** 2
+    inputs = np.concatenate((bits.view(np.float32), squares))
+    program = write_with_cases(Network((Activation("root", 64, "sqrt"),), "roots"), inputs, tmp_path / "c", "int8")
+    assert program is not None
+    assert run(build(program, tmp_path / "c", SANITIZED)) == 0
+
+
+def decoder(rng: np.random.Generator, tokens: int) -> Network:
+    """A token and its position, attention to those before, and a score for each of 20 next ones."""
+    table = Dense("places", rng.normal(size=(18, 9)).astype(np.float32), np.zeros(18, np.float32))
+    steps: list[tuple[Any, tuple[int, ...]]] = [
+        (Gather("token", 2, np.array([0])), (-1,)),
+        (Gather("place", 2, np.array([1])), (-1,)),
+        (Embedding("words", 1, random_layer(rng, "words", 18, 20)), (0,)),
+        (Embedding("places", 1, table), (1,)),
+        (Sum("both", 18), (2, 3)),
+        *((random_layer(rng, name, 18, 18), (4,)) for name in ("query", "key", "value")),
+        (Attention("first", 1, 1, 18, tokens, 0.25), (5, 6, 7)),
+        (Sum("residual", 18), (8, 4)),
+        (Attention("second", 1, 2, 9, tokens + 1, 0.5), (9, 4, 8)),
+        (random_layer(rng, "head", 20, 18), (10,)),
+    ]
+    return Network(tuple(step for step, _ in steps), "decoder", tuple(reads for _, reads in steps))
+
+
+def test_a_decoder_keeps_what_it_has_seen(tmp_path: Path) -> None:
+    """Token after token the session's outputs with a cache, to the bit; then there is no room, which is told."""
+    rng = np.random.default_rng(16)
+    network = decoder(rng, 5)
+    session = eie.InferenceSession(network, numerics="int8")
+    cache = session.new_cache()
+    inputs = np.stack((rng.integers(0, 20, 6), np.arange(6)), axis=1).astype(np.float32)
+    expected = [session.run(one, cache=cache) for one in inputs[:5]]
+    program = write_c(network, tmp_path / "c")
+    assert program.buffer_bytes > 4 * network.cache
+    assert np.array_equal(outputs_of(program, tmp_path / "c", inputs[:5]), expected)
+    text = "\n".join(f"{token:g} {place:g}" for token, place in inputs)
+    done = subprocess.run([tmp_path / "c" / "a.out"], input=text, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "decoder_run returned 4\n")
+    # From the beginning again, one token each.
+    found = write_with_cases(network, inputs * [1, 0], tmp_path / "again", "int8")
+    assert found is not None
+    assert run(build(found, tmp_path / "again", SANITIZED)) == 0
+
+
+def test_lookups_in_chip_numerics(tmp_path: Path) -> None:
+    """Those of float32 tables are written; of compressed ones the chip reads columns, which C does not."""
+    rng = np.random.default_rng(17)
+    network = decoder(rng, 4)
+    network = eie.calibrate(network, np.stack((rng.integers(0, 20, 6), np.arange(6)), axis=1).astype(np.float32))
+    with pytest.raises(InputError, match=r"words is of the kind Embedding, which is not .*chip of float32 tables"):
+        write_c(network, tmp_path / "c", "chip")
 
 
 @pytest.mark.slow
@@ -247,8 +340,7 @@ def test_refusals_leave_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "c"
     for network, numerics, message in (
         (image_network(), "int8", "conv2 is of the kind Winograd, which is not written to C; what is: linear, "),
-        (graph_network(), "int8", "tokens is of the kind Embedding, which is not written to C"),
-        (Network((Activation("g", 3, "gelu"),)), "int8", "g is the function gelu, which is not written to C"),
+        (Network((Activation("g", 3, "softplus"),)), "int8", "g is the function softplus, which is not written to C"),
         (
             Network((Pooling("p", Image(1, 5, 5), Window((2, 2), dilation=(2, 2))),)),
             "int8",

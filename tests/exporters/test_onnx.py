@@ -168,7 +168,9 @@ def test_inputs_keep_their_names_and_shapes(tmp_path: Path) -> None:
 
 def test_what_onnx_has_no_step_for_is_refused() -> None:
     """By name: a decoder of one token at a time is nothing without what it keeps."""
-    with pytest.raises(InputError, match="token is a Attention, which is not written to ONNX"):
+    with pytest.raises(
+        InputError, match="token is attention of one token to those of earlier calls, which an ONNX file does not"
+    ):
         onnx_model(Network((Attention("token", 1, 2, 4, 8, 0.5),)))
     pooling = Pooling("pool", Image(1, 5, 5), Window((2, 2), dilation=(2, 2)), "average")
     with pytest.raises(InputError, match="pool is an average pooling with dilation, which is not written to ONNX"):

@@ -13,7 +13,7 @@ from torch.nn.utils import prune
 
 import eie
 import eie.nn
-from eie.compress import Compressor, Recipe
+from eie.compress import Compression, Compressor, Recipe
 from eie.errors import InputError
 from eie.workloads.data import Data
 
@@ -302,3 +302,38 @@ def test_mixed_precision_trains(prunes: bool) -> None:
     assert model.fc1.weight.dtype == torch.float32
     assert kept(model.fc1) == round(0.4 * 360)
     compressor.encode()
+
+
+class Rated(nn.Module):
+    """A number from a user and what is known of an item: whole numbers and real ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.users = nn.Embedding(7, 5)
+        self.rating = nn.Sequential(nn.Linear(8, 20), nn.ReLU(), nn.Linear(20, 2))
+
+    def forward(self, user: torch.Tensor, item: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return two numbers, each by itself."""
+        found = self.rating(torch.cat((self.users(user), item), dim=1))
+        return found[:, :1], found[:, 1:]
+
+
+def test_a_model_of_several_inputs_ends_in_one_call() -> None:
+    """The network's inputs are the model's, one after the other; it is held against the model and calibrated."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    model = Rated()
+    users, items = rng.integers(0, 7, 40), rng.normal(size=(40, 3))
+    done = Compressor(model, recipe(prune={"density": 0.5})).encode((users, items))
+    network = done.network
+    assert [port.size for port in network.inputs_as] == [1, 3]
+    assert all(layer.formats is not None for layer in network.layers)
+    found = eie.InferenceSession(network, numerics="float32").run(np.column_stack((users, items)).astype(np.float32))
+    with torch.no_grad():
+        expected = torch.cat(model(torch.from_numpy(users), torch.from_numpy(items).float()), dim=1).numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    wrong = Compression(model, done.recipe, done.names, inputs=(users, items[:, :2].astype(np.float32)))
+    with pytest.raises(InputError, match=r"the model does not run on inputs of \(1,\), \(1, 2\)"):
+        _ = wrong.network
+    with pytest.raises(InputError, match="the inputs have 40 and 39 items, expected as many of each"):
+        Compressor(Rated()).encode((users, items[1:]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import eie
+from eie.cli.commands import app
 from eie.compress import Recipe, decoder_of
 from eie.engine import activities, generate
 from eie.errors import InputError
@@ -91,6 +94,30 @@ def test_generated_texts_are_the_models(compressed: tuple[Decoder, eie.Inference
     shares = torch.softmax(torch.from_numpy(scores_of(model, [3])[-1]) / 2, 0).numpy()
     # 400 draws: five standard deviations of a share
     np.testing.assert_allclose(np.bincount(drawn, minlength=WORDS) / 400, shares, rtol=0, atol=5 * 0.5 / 20)
+
+
+def test_the_command_line_writes_the_same(
+    compressed: tuple[Decoder, eie.InferenceSession], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tokens in, tokens out, in text and in JSON; what is no token is refused."""
+    _, session = compressed
+    path = str(tmp_path / "decoder.safetensors")
+    eie.save(session.network, path)
+    expected = generate(session, [3, 1], 5)
+    arguments = ["generate", path, "3, 1", "--tokens", "5", "--numerics", "float32"]
+    app(arguments, standalone_mode=False)
+    written, speed = capsys.readouterr().out.splitlines()
+    assert written == ",".join(map(str, expected))
+    assert speed.startswith("5 tokens after 2: ")
+    app([*arguments, "--stop", str(expected[2]), "--json"], standalone_mode=False)
+    document = json.loads(capsys.readouterr().out)
+    assert document["tokens"] == expected[: expected.index(expected[2]) + 1]
+    assert document["tokens_per_second"] > 0
+    for prompt in ("3,x", "", "3,-1", "3.5"):
+        with pytest.raises(InputError, match="expected whole numbers with commas between"):
+            app(["generate", path, "--", prompt], standalone_mode=False)
+    with pytest.raises(InputError, match=str(WORDS)):
+        app(["generate", path, str(WORDS)], standalone_mode=False)
 
 
 def test_activities_of_a_sequence(compressed: tuple[Decoder, eie.InferenceSession]) -> None:

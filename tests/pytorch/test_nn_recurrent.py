@@ -191,7 +191,7 @@ def test_a_checkpoint_that_somebody_pruned(kind: Any, tmp_path: Path) -> None:
 
 
 def test_refusals() -> None:
-    """Gradients, tracing, wrong shapes and sizes; nothing has been replaced then."""
+    """Gradients, wrong shapes and sizes; nothing has been replaced then."""
     model = nn.ModuleDict({"rnn": nn.GRU(3, 4, 2, batch_first=True)})
     layers = eie.compress_(copy.deepcopy(model)).layers
     other = nn.ModuleDict({"rnn": nn.GRU(3, 5, 2, batch_first=True)})
@@ -206,10 +206,6 @@ def test_refusals() -> None:
         gru(torch.zeros(1, 5, 3, requires_grad=True))
     with pytest.raises(InputError, match="no gradient flows"):
         gru(torch.zeros(1, 5, 3), torch.zeros(2, 1, 4, requires_grad=True))
-    with pytest.raises(InputError, match="a compressed LSTM or GRU runs in native code, which cannot be traced"):
-        torch.jit.trace(gru, torch.zeros(1, 5, 3))
-    with pytest.raises(InputError, match="a compressed LSTM or GRU runs in native code, which cannot be traced"):
-        torch.export.export(gru, (torch.zeros(1, 5, 3),), strict=False)
     with pytest.raises(InputError) as error:
         gru(torch.zeros(1, 5, 3), torch.zeros(1, 1, 4))
     assert str(error.value) == "a GRU gets a state of (1, 1, 4), expected h (2, 1, 4)"
@@ -218,3 +214,53 @@ def test_refusals() -> None:
     lowered = nn.ModuleDict({"rnn": nn.GRU(3, 4, 2, batch_first=True)})
     lower_(lowered)
     assert type(eie.nn.convert_(lowered, layers)["rnn"]) is eie.nn.GRU
+
+
+@pytest.mark.parametrize("kind", [nn.LSTMCell, nn.GRUCell])
+def test_cells_are_pytorchs(kind: Any, tmp_path: Path) -> None:
+    """Called by a loop of one's own, from PyTorch's cell, a lowered one, and a checkpoint; others are refused."""
+    torch.manual_seed(7)
+    module = kind(3, 5)
+    shared_weights(module)
+    lowered = nn.ModuleDict({"cell": copy.deepcopy(module)})
+    layers = eie.compress_(lowered).layers
+    safetensors.torch.save_file({f"cell.{k}": v for k, v in module.state_dict().items()}, tmp_path / "c.safetensors")
+    models = [
+        eie.nn.convert_(lowered, layers, numerics="float32"),
+        eie.nn.convert_(nn.ModuleDict({"cell": copy.deepcopy(module)}), layers, numerics="float32"),
+        eie.nn.load_(nn.ModuleDict({"cell": kind(3, 5)}), tmp_path / "c.safetensors", numerics="float32"),
+    ]
+    models.append(eie.nn.convert_(nn.ModuleDict({"cell": kind(3, 5)}), layers, numerics="float32"))
+    models[-1].load_state_dict(models[0].state_dict())
+    state = (torch.randn(2, 5), torch.randn(2, 5)) if kind is nn.LSTMCell else torch.randn(2, 5)
+    single = tuple(one[0] for one in state) if isinstance(state, tuple) else state[0]
+    for model in (*models, copy.deepcopy(models[0])):
+        cell = model["cell"]
+        assert type(cell) is (eie.nn.LSTMCell if kind is nn.LSTMCell else eie.nn.GRUCell)
+        for x, before in ((torch.randn(2, 3), None), (torch.randn(2, 3), state), (torch.randn(3), single)):
+            with torch.no_grad():
+                for found, expected in zip(flat(cell(x, before)), flat(module(x, before)), strict=True):
+                    torch.testing.assert_close(found, expected, rtol=0, atol=2e-6)
+    cell = models[0]["cell"]
+    for x, before, sentence in (
+        (
+            torch.zeros(2, 4),
+            None,
+            r"a cell of 3 features gets an input of shape \(2, 4\), expected \(batch, 3\) or \(3,\)",
+        ),
+        (torch.zeros(3, 3), state, r"a cell of 3 features gets a state of .*, expected h.* \(3, 5\)"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            cell(x, before)
+
+
+def test_a_plain_recurrent_module_is_left_alone() -> None:
+    """`torch.nn.RNN` is not compressed: the others beside it are, and to ask for it is refused by name."""
+    torch.manual_seed(8)
+    model = nn.ModuleDict({"rnn": nn.RNN(3, 4, batch_first=True), "fc": nn.Linear(4, 2)})
+    layers = eie.compress_(model).layers
+    assert set(layers) == {"fc"}
+    with pytest.raises(InputError, match=r"has a RNN called 'rnn', expected a torch\.nn\.Linear, Conv2d, LSTM,"):
+        eie.nn.convert_(model, {"rnn": layers["fc"]})
+    eie.nn.convert_(model, layers)
+    assert (type(model["rnn"]), type(model["fc"])) == (nn.RNN, eie.nn.Linear)

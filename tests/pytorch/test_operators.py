@@ -196,3 +196,113 @@ def test_an_encoder_compiles_and_exports(batch_first: bool) -> None:
         torch.testing.assert_close(compiled(x, mask, is_causal=True), expected, rtol=1e-4, atol=1e-5)
         program = torch.export.export(encoder, (x, mask), {"is_causal": True}).module()
         torch.testing.assert_close(program(x, mask, is_causal=True), expected, rtol=1e-4, atol=1e-5)
+
+
+class Recurrents(torch.nn.Module):
+    """Two layers in both directions with a state, a layer without, and cells in a loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = torch.nn.LSTM(3, 5, 2, bidirectional=True, batch_first=True)
+        self.gru = torch.nn.GRU(10, 4)
+        self.cell, self.last = torch.nn.LSTMCell(4, 6), torch.nn.GRUCell(6, 2)
+
+    def forward(self, x: torch.Tensor, h: torch.Tensor, c: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return what the last cell gives, and the states."""
+        every, (h, c) = self.lstm(x, (h, c))
+        every, end = self.gru(every.transpose(0, 1))
+        state = self.cell(every[0], self.cell(every[1]))
+        return self.last(state[0]), h, c, end
+
+
+@pytest.fixture(scope="module")
+def recurrents() -> tuple[Any, Any]:
+    """It, compressed, and what it gave before, as a copy that PyTorch runs."""
+    torch.manual_seed(5)
+    plain = Recurrents().eval()
+    layers = eie.compress_(plain, eie.compress.Recipe.model_validate({"prune": {"density": 0.5}})).layers
+    assert len(layers) == 7
+    return eie.nn.convert_(copy.deepcopy(plain), layers, numerics="float32"), plain
+
+
+def sequences(batch: int, steps: int) -> tuple[torch.Tensor, ...]:
+    """Return inputs and a state."""
+    return torch.randn(batch, steps, 3), torch.randn(4, batch, 5), torch.randn(4, batch, 5)
+
+
+def check_recurrents(run: Callable[..., Any], recurrents: tuple[Any, Any]) -> None:
+    """Run it on inputs of other batches and lengths than it was made from, and on what asks for a gradient."""
+    with torch.no_grad():
+        for inputs in (sequences(3, 4), sequences(2, 7), sequences(5, 2)):
+            for found, expected in zip(run(*inputs), recurrents[1](*inputs), strict=True):
+                torch.testing.assert_close(found, expected, rtol=0, atol=5e-6)
+    for number in range(3):
+        inputs = list(sequences(3, 4))
+        inputs[number].requires_grad_()
+        with pytest.raises(Exception, match=GRADIENT):
+            run(*inputs)
+
+
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_recurrent_layers_compile_without_graph_breaks(backend: str, recurrents: tuple[Any, Any]) -> None:
+    """For batches and sequences of any size, with a state in and out."""
+    torch._dynamo.reset()
+    check_recurrents(torch.compile(recurrents[0], fullgraph=True, dynamic=True, backend=backend), recurrents)
+
+
+@pytest.mark.parametrize("strict", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_recurrent_layers_are_exported(strict: bool, recurrents: tuple[Any, Any]) -> None:
+    """Each module is one operator, and each call of a cell."""
+    batch, steps = torch.export.Dim("batch"), torch.export.Dim("steps", min=2)
+    sizes = {0: batch, 1: steps}, {1: batch}, {1: batch}
+    with torch.no_grad():
+        program = torch.export.export(recurrents[0], sequences(3, 4), dynamic_shapes=sizes, strict=strict)
+    operations = [str(node.target) for node in program.graph.nodes if "eie." in str(node.target)]
+    assert operations == ["eie.sequences.default"] * 5
+    check_recurrents(program.module(), recurrents)
+
+
+def test_recurrent_layers_are_traced(recurrents: tuple[Any, Any], tmp_path: Path) -> None:
+    """No size of the example is kept, and the file holds the layers."""
+    with torch.no_grad():
+        torch.jit.trace(recurrents[0], sequences(3, 4)).save(str(tmp_path / "traced.pt"))
+    check_recurrents(torch.jit.load(str(tmp_path / "traced.pt")), recurrents)
+
+
+@pytest.mark.parametrize("dynamo", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.filterwarnings("ignore")  # the exporters' own
+def test_onnx_has_recurrent_layers(dynamo: bool, recurrents: tuple[Any, Any], tmp_path: Path) -> None:
+    """With their weights expanded: ONNX Runtime gives the outputs and states."""
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    inputs, names = sequences(3, 4), ["x", "h", "c"]
+    with torch.no_grad():
+        expected = recurrents[1](*inputs)
+        torch.onnx.export(recurrents[0], inputs, str(tmp_path / "model.onnx"), dynamo=dynamo, input_names=names)
+    session = runtime.InferenceSession(str(tmp_path / "model.onnx"))
+    found = session.run(None, {name: one.numpy() for name, one in zip(names, inputs, strict=True)})
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(torch.from_numpy(one), other, rtol=0, atol=5e-6)
+
+
+def test_the_operator_of_sequences_keeps_pytorchs_rules(recurrents: tuple[Any, Any]) -> None:
+    """PyTorch's own checks; inputs of other types, sizes and devices."""
+    lstm = recurrents[0].lstm
+    arguments = lstm._layer_file, *lstm._sizes, *lstm._settings
+    x, state = torch.randn(2, 4, 3), torch.randn(2, 4, 2, 5)
+    for batch, kind, before in ((2, torch.float32, state), (1, torch.float16, None)):
+        given = None if before is None else before.to(kind)
+        opcheck(operators.SEQUENCES, (x[:batch].to(kind), given, *arguments))
+    every, last = operators.SEQUENCES(torch.empty(7, 4, 3, device="meta"), None, *arguments)
+    assert (every.shape, last.shape) == ((7, 4, 10), (2, 4, 7, 5))
+    for inputs, message in (
+        ((x[:, :0], None), r"inputs must have shape \(batch, steps, 3\) with a step or more, not \(2, 0, 3\)"),
+        ((x, state[:, :3]), r"the state must have shape \(2, 4, 2, 5\), not \(2, 3, 2, 5\)"),
+        ((x.int(), None), "inputs must be float16, bfloat16, float32 or float64, not int32"),
+    ):
+        with pytest.raises(InputError, match=message):
+            operators.SEQUENCES(*inputs, *arguments)
+    with pytest.raises(InputError, match="the cell must be lstm or gru, not rnn"):
+        operators.SEQUENCES(x, None, arguments[0], "rnn", *arguments[2:])
+    with pytest.raises(InputError, match=r"l0 of this LSTM is 24 x 9, but layer lstm.l0 is 20 x 8"):
+        operators.SEQUENCES(x, None, arguments[0], "lstm", 3, 6, *arguments[4:])

@@ -37,7 +37,7 @@ def test_a_network_that_is_right_holds() -> None:
     real = np.random.default_rng(1).random((9, 1, 8, 8), np.float32)
     expected = expected_of(model, (1, 8, 8), real)
     assert list(expected.by_kind) == ["real", "generated"]
-    assert [len(inputs) for inputs, _ in expected.by_kind.values()] == [4, 4]
+    assert [len(inputs) for (inputs,), _ in expected.by_kind.values()] == [4, 4]
     expected.hold(model, network_of(model, (1, 8, 8)))
 
 
@@ -177,7 +177,7 @@ def test_whole_numbers_and_several_outputs() -> None:
     """A model that looks words up gets words; all that it returns is compared, item by item."""
     model = Words()
     expected = expected_of(model, (5,))
-    inputs, outputs = expected.by_kind["generated"]
+    (inputs,), outputs = expected.by_kind["generated"]
     assert inputs.dtype == torch.int64
     assert (int(inputs.min()), int(inputs.max())) == (0, 6)
     with torch.no_grad():

@@ -48,3 +48,33 @@ def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         export(network(), eie.Hardware(n_pe=4), tmp_path / "no" / "chip")
     assert str(error.value) == f"cannot write {tmp_path / 'no' / 'chip'}: the folder {tmp_path / 'no'} does not exist"
+
+
+def test_a_script_for_vivado(tmp_path: Path) -> None:
+    """Tcl runs it to its end, every command that it does not know being Vivado's: no Vivado is here."""
+    tkinter = pytest.importorskip("tkinter", reason="tkinter is not installed: Debian's python3-tk")
+    folder = tmp_path / "a chip"
+    parameters = export(network(), eie.Hardware(n_pe=4, broadcast_stages=1), folder)
+
+    def run(name: str, *arguments: str) -> list[tuple[str, ...]]:
+        said: list[tuple[str, ...]] = []
+        tcl = tkinter.Tcl()
+        tcl.createcommand("unknown", lambda *words: said.append(words) or "")
+        tcl.setvar("argc", str(len(arguments)))
+        tcl.setvar("argv", " ".join(arguments))
+        tcl.eval(f"source {{{folder / name}}}")
+        return said
+
+    said = run("vivado.tcl", "xcvu13p-fhga2104-2-i")
+    read = [words[-1] for words in said if words[0] == "read_verilog"]
+    assert read == [str(folder / name) for name in (folder / "files.f").read_text().split()]
+    assert ("read_xdc", "-mode", "out_of_context", str(folder / "eie.xdc")) in said
+    (synthesis,) = (words for words in said if words[0] == "synth_design")
+    assert synthesis[:5] == ("synth_design", "-top", "eie_axi", "-part", "xcvu13p-fhga2104-2-i")
+    given = dict(word.split("=") for word in synthesis if "=" in word)
+    chip = {name: str(value) for name, value in parameters.verilog().items()}
+    assert given == chip | {"SLOW_MEMORIES": "1", "EIE_ULTRARAM": "1"}
+    steps = ("synth_design", "opt_design", "place_design", "phys_opt_design", "route_design", "report_timing_summary")
+    assert [words[0] for words in said if words[0] in steps] == list(steps)
+    assert "xcvu9p-flga2104-2-i" in next(words for words in run("vivado.tcl") if words[0] == "synth_design")
+    assert ("create_clock", "-name", "aclk", "-period", "5", "") in run("eie.xdc")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import pytest
 import eie
 from eie.errors import InputError, ToolError
 from eie.program.lowering import lower
-from eie.silicon.fpga import Fpga, block_ram_chip, implement
+from eie.silicon.fpga import Fpga, block_ram_chip, implement, mean_cycles
+from eie.silicon.sources import copy_sources
+from eie.silicon.yosys import run_yosys
+from eie.steps import Convolution, Image, Window
 from silicon.networks import random_network
 
 SMALL = block_ram_chip(1, register_entries=4)
@@ -75,6 +79,26 @@ def test_refusals(tmp_path: Path) -> None:
         assert str(error.value).startswith(sentence)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bits", "words", "cells"),
+    [(64, 16384, {"URAM288": 4}), (18, 8192, {"RAMB36E2": 4}), (16, 1024, {"RAMB18E2": 1})],
+    ids=["weights", "pointers", "activations"],
+)
+def test_ultrascale_memories(tmp_path: Path, bits: int, words: int, cells: dict[str, int]) -> None:
+    """With the macro, what is wide and large is UltraRAM, and the rest block RAM; nothing is left for LUTs."""
+    require_tools()
+    copy_sources(tmp_path)
+    script = [
+        f"read_slang -j 1 -D SYNTHESIS -D EIE_ULTRARAM sram.sv --top sram -G WORD_BITS={bits} -G WORDS={words}",
+        "synth_xilinx -family xcup -noiopad -top sram",
+        "tee -o stat.json stat -json",
+    ]
+    run_yosys(tmp_path, script, "a memory")
+    found = json.loads((tmp_path / "stat.json").read_text())["design"]["num_cells_by_type"]
+    assert {name: count for name, count in found.items() if "RAM" in name} == cells
+
+
 def test_a_model_that_does_not_fit() -> None:
     """2,047 columns are the most; what the chip holds, it runs in the cycles of the simulation."""
     chip = block_ram_chip(2)
@@ -85,3 +109,17 @@ def test_a_model_that_does_not_fit() -> None:
         chip.require_fit(lower(network, chip.hardware()))
     fits = eie.calibrate(random_network(1, [2047, 3], n_pe=2), x[:2047])
     chip.require_fit(lower(fits, chip.hardware()))
+
+
+def test_cycles_of_a_convolution() -> None:
+    """As often as its windows; the mean of several inputs."""
+    rng = np.random.default_rng(0)
+    (product,) = random_network(1, [9, 3], n_pe=1).layers
+    image, window = Image(1, 5, 6), Window((3, 3))
+    batch = np.maximum(rng.normal(size=(2, image.size)), 0).astype(np.float32)
+    network = eie.calibrate(eie.Network((Convolution("conv", image, window, product),)), batch)
+    chip = block_ram_chip(2, register_entries=4)
+    places = np.lib.stride_tricks.sliding_window_view(batch.reshape(2, 5, 6), (3, 3), axis=(1, 2)).reshape(2, 12, 9)
+    one_by_one = [sum(eie.simulate(network.layers[0], x, chip.hardware()).cycles for x in one) for one in places]
+    assert mean_cycles(network, batch, chip) == np.mean(one_by_one)
+    assert len(set(one_by_one)) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,16 +120,34 @@ FAULTS = [
     ("pe", ".host_write_source(write_source)", ".host_write_source(busy)", "act_rw: two writes to the source file"),
     ("pe", "_destination(write_destination)", "_destination(busy)", "act_rw: two writes to the destination file"),
     ("pe", ".host_write_sram(write_sram)", ".host_write_sram(busy)", "act_rw: the SRAM is read and written"),
-    ("lnzd", " && !passed[i];", ";", "lnzd: what is found is zero or has been broadcast"),
+    ("lnzd", "left & (left - 1'b1);", "left;", "lnzd: what is found is zero or has been broadcast"),
     (
         "lnzd_node",
         "found_in[0] ?",
         "found_in[2] ? 2'd2 : found_in[0] ?",
         "lnzd: a non-zero is passed over",
     ),
-    ("eie", "start   = ", "start   = busy || ", "ccu: a scan is started while one runs"),
+    (
+        "eie",
+        ".running,\n      .start,",
+        ".running,\n      .start(start || stepping),",
+        "ccu: a step is started while one runs",
+    ),
     ("ccu", "found && !any_full;", "(found || load_enable) && !any_full;", "ccu: a broadcast while no scan runs"),
 ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("registers", [64, 4])
+def test_every_cycle_of_a_run_is_the_stepped_simulators(on_icarus: Callable[..., None], registers: int) -> None:
+    """The same from the table: vectors in the files alone, and vectors that are stored and loaded."""
+    on_icarus()
+    network = random_network(2, [30, 15, 7], n_pe=3)
+    hardware = replace(HARDWARE, register_entries=registers)
+    found = verify(network, np.random.default_rng(0).normal(size=30), hardware, table=True)
+    assert found.equal, found.difference
+    assert found.rtl_cycles == found.cycles > 100
+    assert found.outputs == 7
 
 
 @pytest.fixture(scope="module")

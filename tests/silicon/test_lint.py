@@ -19,11 +19,18 @@ SIZES: tuple[dict[str, int], ...] = (
     {"N_PE": 4},
     {
         **{"N_PE": 1, "QUEUE_DEPTH": 2, "REGISTER_ENTRIES": 1, "ENTRIES_PER_ROW": 1, "SPMAT_ROWS": 1},
-        **{"POINTER_WORDS": 1, "SRAM_WORDS": 1, "COLUMN_BITS": 1, "POINTER_BITS": 1, "HOST_ADDRESS_BITS": 4},
+        **{
+            "POINTER_WORDS": 1,
+            "SRAM_WORDS": 1,
+            "COLUMN_BITS": 1,
+            "POINTER_BITS": 1,
+            "HOST_ADDRESS_BITS": 4,
+            "TABLE_STEPS": 1,
+        },
     },
     {"N_PE": 5, "QUEUE_DEPTH": 3, "REGISTER_ENTRIES": 65, "SPMAT_ROWS": 100, "SRAM_WORDS": 33, "LATCHES": 1},
     {"N_PE": 3, "QUEUE_DEPTH": 2, "BROADCAST_STAGES": 2},
-    {"N_PE": 2, "POINTER_BITS": 5, "SLOW_MEMORIES": 1},
+    {"N_PE": 2, "POINTER_BITS": 5, "SLOW_MEMORIES": 1, "TABLE_STEPS": 5},
 )
 TOPS = ("eie", "eie_axi", "eie_spi")
 # A size that a unit cannot have, and what it says.
@@ -36,6 +43,7 @@ REFUSED = (
     ({"COLUMN_BITS": 13}, "ptr_read: COLUMN_BITS must number the pointers of both banks"),
     ({"DATA_BITS": 63}, "pe: DATA_BITS must hold a weight-memory row, a pointer and an accumulator"),
     ({"DATA_BITS": 16385}, "eie_axi: DATA_BITS must be at most 16384, the registers of one word"),
+    ({"TABLE_STEPS": 0}, "step_table: TABLE_STEPS must be at least 1"),
     ({"HOST_ADDRESS_BITS": 13}, "pe: HOST_ADDRESS_BITS must address every memory"),
 )
 

@@ -73,7 +73,7 @@ def test_the_chip_shows_what_is_compared(sizes: dict[str, int]) -> None:
     there = ports("eie", sizes)
     for signal in COMPARED.values():
         assert there[signal.name] == ("output", signal.bits(sizes) * (sizes["N"] if signal.per_pe else 1))
-    host = {"host_read_data", "busy", "cycles", "broadcasts", "stalls"}
+    host = {"host_read_data", "busy", "finished", "cycles", "broadcasts", "stalls"}
     assert {name for name, (direction, _) in there.items() if direction == "output"} == {*COMPARED} | host
 
 

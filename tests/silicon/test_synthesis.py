@@ -10,7 +10,7 @@ import pytest
 
 from data_sets import DataSet
 from eie.errors import InputError, ToolError
-from eie.silicon.mapping import clock_gate_cell, longest_path
+from eie.silicon.mapping import has_clock_gate, longest_path
 from eie.silicon.memory_cells import access_ns, memory_library, memory_sizes
 from eie.silicon.sources import default_parameters
 from eie.silicon.synthesis import SYNTHESISED, synthesise
@@ -83,33 +83,12 @@ def test_the_memories_library() -> None:
     assert text.count("{") == text.count("}")
 
 
-CLOCK_GATES = """library (small) {
-  cell (GATE_WITH_TEST) {
-    clock_gating_integrated_cell : "latch_posedge_precontrol";
-    pin (C) { direction : input; clock_gate_clock_pin : true; }
-    pin (EN) { direction : input; clock_gate_enable_pin : true; }
-    pin (TE) { direction : input; clock_gate_test_pin : true; }
-    pin (Y) { direction : output; clock_gate_out_pin : true; }
-  }
-  cell ("GATE") {
-    clock_gating_integrated_cell : latch_posedge;
-    pin ("C") { direction : input; clock_gate_clock_pin : "true"; }
-    pin (EN) { direction : input; clock_gate_enable_pin : true; }
-    pin (Y) { direction : output; clock_gate_out_pin : true; }
-  }
-}"""
-
-
-def test_the_librarys_clock_gate() -> None:
-    """The one without a test pin if there is one; a test pin is tied low; none where none fits."""
-    assert clock_gate_cell(CLOCK_GATES) == (
-        "module clock_gate(input clk, input enable, output gated);\n"
-        "  GATE _TECHMAP_REPLACE_ (.C(clk), .EN(enable), .Y(gated));\nendmodule\n"
-    )
-    with_test = clock_gate_cell(CLOCK_GATES.partition('  cell ("GATE")')[0])
-    assert with_test is not None
-    assert "GATE_WITH_TEST _TECHMAP_REPLACE_ (.C(clk), .EN(enable), .Y(gated), .TE(1'b0));" in with_test
-    assert clock_gate_cell(CLOCK_GATES.replace("latch_posedge", "latch_negedge")) is None
+def test_a_librarys_clock_gate() -> None:
+    """One that takes its enable while the clock is low; none where none fits."""
+    for kind in ("latch_posedge", '"latch_posedge_precontrol"'):
+        assert has_clock_gate(f"cell (GATE) {{ clock_gating_integrated_cell : {kind}; }}")
+    assert not has_clock_gate("cell (GATE) { clock_gating_integrated_cell : latch_negedge; }")
+    assert not has_clock_gate("cell (DFF) { area : 4.5; }")
 
 
 def test_the_timers_error_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from eie.cli import (
     evaluate,
     explore,
     export,
+    generate,
     import_dotnet,
     import_streams,
     inspect,
@@ -66,6 +67,7 @@ app.command("inspect")(inspect.command)
 app.command("evaluate")(evaluate.command)
 app.add_typer(export.app, name="export")
 app.command("run")(run.command)
+app.command("generate")(generate.command)
 app.command("simulate")(simulate.command)
 app.command("compare")(compare.command)
 app.command("reproduce")(reproduce.command)

@@ -18,6 +18,7 @@ from eie.model.network import Network
 from eie.pytorch.recipe import Recipe, read_recipe
 from eie.storage import save
 from eie.storage.sizes import layer_size, total
+from eie.storage.ties import stored_layers
 from eie.support.extras import needed_for
 from eie.support.output_files import require_output
 from eie.support.stopwatch import median_us
@@ -107,7 +108,7 @@ def _seed(seed: int) -> None:
 
 def _report(done: Compression, output: Path, data: Data | None, dense_us: float | None, as_json: bool) -> None:
     network = done.network
-    sizes = [layer_size(layer) for layer in network.layers]
+    sizes = [layer_size(layer) for layer in stored_layers(network)]
     right = {} if data is None else accuracies(network, data.x_test, data.y_test)
     ours_us = None if data is None else _session_us(network, data)
     saturated = () if data is None else saturation(network, _vectors(data.x_test[:SATURATION_INPUTS], network))

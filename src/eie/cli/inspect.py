@@ -11,6 +11,7 @@ from eie.chip import Hardware, capacity
 from eie.cli.output import JsonOption, print_json, print_table, result
 from eie.storage import load
 from eie.storage.sizes import LayerSize, layer_size, total
+from eie.storage.ties import stored_layers, ties
 
 __all__ = ["command", "print_file_size", "size_document", "size_table"]
 
@@ -29,7 +30,7 @@ def command(
     network = load(model)
     hardware = Hardware(n_pe=network.n_pe if pes is None else pes)
     network = network.interleave(hardware.n_pe)
-    sizes = [layer_size(layer) for layer in network.layers]
+    sizes = [layer_size(layer) for layer in stored_layers(network)]
     needs = [(layer, requirement) for layer in network.layers for requirement in capacity(layer.matrix, hardware)]
     file_bytes = model.stat().st_size
     if as_json:
@@ -48,6 +49,10 @@ def command(
         return
     size_table(f"{network.name}: counted here, as Deep Compression's Tables 2 to 5", sizes)
     print_file_size(file_bytes, sizes)
+    for number, of in ties(network).items():
+        result.print(
+            f"{network.steps[number].name} has the weights of {network.steps[of].name}, which are in the file once"
+        )
     result.print()
     print_table(
         f"On a chip of {hardware.n_pe} PEs, in the PE that needs most",

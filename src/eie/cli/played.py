@@ -10,8 +10,11 @@ import numpy.typing as npt
 from eie.chip import Hardware, LayerSimulation, Simulation, simulate_network
 from eie.chip.spread import Spread
 from eie.cost import Cost, ExternalMemory, Stream, Technology, cost_with_streams, stream, streamed_layers
+from eie.errors import InputError
 from eie.model.network import Network
 from eie.model.reference import calibrate
+from eie.program.layer_table import LayerTable, layer_table
+from eie.program.lowering import Program
 
 __all__ = ["Played", "document", "play", "spreads"]
 
@@ -22,6 +25,7 @@ class Played(NamedTuple):
     layers: tuple[LayerSimulation, ...]
     runs: list[Simulation | Stream]
     cost: Cost | None
+    table: LayerTable | None  # with which the chip runs it without the host; None where there can be none
 
     @property
     def streams(self) -> dict[str, Stream]:
@@ -38,6 +42,11 @@ class Played(NamedTuple):
     def cycles(self) -> int:
         """The chip's cycles for all layers, without waiting."""
         return sum(layer.simulation.cycles for layer in self.layers)
+
+    @property
+    def missing(self) -> str:
+        """What the chip has too little of for the table, or ""."""
+        return "" if self.table is None else self.table.needs.short(self.table.program.hardware)
 
 
 def _with_formats(network: Network, batch: npt.NDArray[Any], hardware: Hardware) -> Network:
@@ -77,7 +86,19 @@ def _play(
         else one.simulation
         for one, off in zip(layers, outside, strict=True)
     ]
-    return Played(layers, runs, None if technology is None else cost_with_streams(runs, technology))
+    cost = None if technology is None else cost_with_streams(runs, technology)
+    return Played(layers, runs, cost, _table(network, layers, hardware))
+
+
+def _table(network: Network, layers: tuple[LayerSimulation, ...], hardware: Hardware) -> LayerTable | None:
+    """Return the table of layers with which the chip runs a network by itself, or None where it cannot."""
+    longest = max(max(layer.layer.matrix.shape) for layer in layers)
+    if len(layers) != len(network.steps) or (not hardware.batched and longest > hardware.register_inputs):
+        return None
+    try:
+        return layer_table(Program(network, hardware, tuple(layer.lowered for layer in layers)))
+    except InputError:
+        return None
 
 
 def spreads(played: list[Played]) -> dict[str, Spread]:
@@ -112,8 +133,18 @@ def document(
         "layers": [_layer_document(layer, one.streams.get(layer.layer.name)) for layer in one.layers],
         "cycles": one.cycles,
         "latency_us": one.latency_us,
+        **({} if one.table is None else {"table": _table_document(one, one.table)}),
     }
     return found | ({"cost": {"technology": technology, **_cost_document(costs[0])}} if costs else {})
+
+
+def _table_document(one: Played, table: LayerTable) -> dict[str, Any]:
+    return {
+        "cycles": one.cycles + table.extra_cycles,
+        "host_words": vars(table.host_words()),
+        "needs": vars(table.needs),
+        "missing": one.missing,
+    }
 
 
 def _cost_document(made: Cost) -> dict[str, Any]:

@@ -86,6 +86,9 @@ def verify_command(
     register_entries: RegistersOption = 64,
     broadcast_stages: StagesOption = 0,
     strict: StrictOption = False,
+    table: Annotated[
+        bool, typer.Option("--table", help="Run it from the chip's table of layers, without the host between them.")
+    ] = False,
     waveform: Annotated[
         Path, typer.Option(help="Where to write the cycles around a difference, as a value change dump.")
     ] = Path("difference.vcd"),
@@ -104,7 +107,7 @@ def verify_command(
     hardware = _hardware(network, pes, queue_depth, spmat_width, register_entries, broadcast_stages, strict)
     vector = read_npy(inputs, "input file")
     log.print(f"building the chip with {hardware.n_pe} PEs, unless it has been built before", style="dim")
-    found = verify(network, vector, hardware)
+    found = verify(network, vector, hardware, table=table)
     facts = [
         ("equal", found.equal),
         ("cycles, stepped simulator", found.cycles),

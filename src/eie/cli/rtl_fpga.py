@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from eie.chip import simulate_network
 from eie.cli.output import JsonOption, log, print_json, print_table, result
 from eie.errors import InputError
-from eie.program.lowering import lower_run
-from eie.silicon.fpga import DEVICES, RESOURCES, Fpga, block_ram_chip, implement
+from eie.model.reference import input_batch
+from eie.silicon.fpga import DEVICES, RESOURCES, Fpga, block_ram_chip, implement, mean_cycles
 from eie.storage import load
 from eie.support.numpy_files import read_npy
 from eie.support.output_files import require_output
@@ -43,7 +42,10 @@ def fpga_command(
     seed: Annotated[int, typer.Option(min=0, help="Where the placement begins.")] = 1,
     bitstream: Annotated[Path | None, typer.Option(help="Where to write the bitstream, .bit; for one --pes.")] = None,
     model: Annotated[Path | None, typer.Option(help="A model, for its inferences per second on the chip.")] = None,
-    inputs: Annotated[Path | None, typer.Option(help="One input vector of the model, .npy.")] = None,
+    inputs: Annotated[
+        Path | None,
+        typer.Option(help="One input vector of the model or several, (inputs,) or (vectors, inputs), as .npy."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Synthesise, place and route the chip behind SPI for an FPGA, and print its clock and cells by PEs.
@@ -65,14 +67,11 @@ def fpga_command(
         )
         for one in wanted
     ]
-    cycles: list[int | None] = [None] * len(chips)
+    cycles: list[float | None] = [None] * len(chips)
     if model is not None and inputs is not None:
-        network, vector = load(model), read_npy(inputs, "input file")
-        for place, chip in enumerate(chips):
-            run = lower_run(network, vector, chip.hardware())
-            chip.require_fit(run.program)
-            simulated = simulate_network(run.program.network, vector, chip.hardware())
-            cycles[place] = sum(layer.simulation.cycles for layer in simulated)
+        network = load(model)
+        batch = input_batch(read_npy(inputs, "input file"), network.inputs)
+        cycles = [mean_cycles(network, batch, chip) for chip in chips]
     found = [
         implement(
             chip, fpga, bitstream, target_mhz=target_mhz, seed=seed, log=lambda line: log.print(line, style="dim")
@@ -115,7 +114,10 @@ def fpga_command(
         "the speed grade; no board has run it."
     )
     if model is not None:
-        result.print("Inferences per second are Fmax over the scans' exact cycles: what the host moves is left out.")
+        result.print(
+            "Inferences per second are Fmax over the scans' exact cycles, the mean of the inputs; a layer of a "
+            "convolution runs once a window. What the host moves is left out."
+        )
     if bitstream is not None:
         result.print(
             f"The bitstream is {bitstream}" + ("." if pins else "; its pins are placed anywhere: give --pins.")

@@ -166,6 +166,7 @@ def command(
     if len(layers) > 1:
         kind = "modelled" if played[0].streams else "simulated"
         result.print(f"All {len(layers)} layers: {played[0].latency_us:.2f} us ({kind})")
+    _print_table_run(played[0])
 
 
 def _notes(played: list[Played], hardware: Hardware) -> None:
@@ -196,6 +197,20 @@ def _machine(hardware: Hardware) -> str:
     return (
         f"{hardware.n_pe} PEs, queues of {hardware.queue_depth}, {hardware.spmat_width_bits}-bit weight "
         f"memory, {hardware.clock_mhz:g} MHz"
+    )
+
+
+def _print_table_run(played: Played) -> None:
+    """Print what a run from the chip's table of layers takes, or why there is none."""
+    if played.table is None or played.streams:
+        return
+    if played.missing:
+        log.print(f"note: the network would not run from the chip's table of layers, which {played.missing}")
+        return
+    words = played.table.host_words().per_input
+    result.print(
+        f"Without the host between layers: {played.cycles + played.table.extra_cycles:,} cycles, "
+        f"{words:,} host words per input (simulated)"
     )
 
 

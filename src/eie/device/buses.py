@@ -6,6 +6,7 @@ import mmap
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
@@ -17,6 +18,7 @@ from eie.errors import InputError, ToolError
 from eie.model.network import Layer, Network
 from eie.model.numerics import Integers
 from eie.program.hardware import Hardware
+from eie.program.layer_table import layer_table
 from eie.program.lowering import lower
 from eie.silicon.parameters import Parameters
 from eie.silicon.registers import MAP
@@ -64,10 +66,15 @@ class SimulatedBus:
 
     @classmethod
     def of(cls, network: Network | Layer, hardware: Hardware | None = None) -> SimulatedBus:
-        """Return a chip of `hardware`, its memories large enough for `network`, which must have formats."""
+        """Return a chip of `hardware`, its memories and table large enough for `network`, which must have formats."""
         network = Network.of(network)
         hardware = Hardware(n_pe=network.n_pe) if hardware is None else hardware
-        return cls(Parameters.of(lower(network, hardware)))
+        program = lower(network, replace(hardware, batched=True))
+        try:
+            table = layer_table(program)
+        except InputError:  # it runs step by step
+            table = None
+        return cls(Parameters.of(program, table))
 
     def read(self, offset: int) -> int:
         """Return a register. Raises ToolError where the chip refuses it."""

@@ -14,16 +14,17 @@ from eie.device.buses import Bus, StreamBus
 from eie.encoding.csc import InterleavedCSC
 from eie.errors import ToolError
 from eie.model.network import Layer, Network
-from eie.model.numerics import Integers, dequantise
+from eie.model.numerics import Integers, dequantise, quantise
 from eie.program.arithmetic import read_out
 from eie.program.hardware import Hardware
 from eie.program.host import ReadOutputs, host_steps
-from eie.program.lowering import LoweredLayer, as_rows, lower_run
-from eie.silicon.host_words import READ, SCAN, step_words
+from eie.program.layer_table import LayerTable, layer_table
+from eie.program.lowering import LoweredLayer, as_rows, lower, lower_run, one_input
+from eie.silicon.host_words import READ, RUN, SCAN, run_words, step_words, table_words
 from eie.silicon.parameters import Parameters
 from eie.silicon.registers import HEADER, MAP
 
-__all__ = ["Device", "DeviceLayer", "DeviceRun", "Packet", "packets"]
+__all__ = ["Device", "DeviceLayer", "DeviceRun", "LoadedNetwork", "Packet", "TableRun", "packets"]
 
 _MOST_WORDS = 2 ** HEADER["COUNT"].bits - 1
 _LONGEST_S = 60.0  # a scan, and a stream
@@ -57,10 +58,24 @@ class DeviceRun:
 
 
 @dataclass(frozen=True, eq=False)
+class TableRun:
+    """A run from the chip's table: its cycles, those between layers included, words to and from the chip, `outputs`.
+
+    `outputs`, (outputs,), are those of the last layer as real numbers, the same as of
+    `InferenceSession(numerics="chip")`.
+    """
+
+    cycles: int
+    words_written: int
+    words_read: int
+    outputs: npt.NDArray[np.float32] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
 class Packet:
     """Words that follow each other in a space: from PE `pe`, `address` on; `data`, uint8 (words, bytes), to write.
 
-    By row, the PE counts first, else the address. With `starts`, the last word starts a scan.
+    By row, the PE counts first, else the address. With `starts`, the last word starts a step or a run.
     """
 
     space: int
@@ -95,7 +110,7 @@ def packets(words: Sequence[np.ndarray], n_pe: int) -> Iterator[Packet]:
                     address=int(some["address"][0]),
                     by_row=by_row,
                     reads=bool(reads),
-                    starts=bool(some["operation"][-1] == SCAN),
+                    starts=bool(some["operation"][-1] in (SCAN, RUN)),
                     data=some["data"],
                 )
 
@@ -126,11 +141,29 @@ class Device:
         """The chip's sizes; a layer that its memories cannot hold is refused."""
         return self.parameters.hardware()
 
-    def run(self, network: Network | Layer | InterleavedCSC, inputs: npt.ArrayLike) -> DeviceRun:
-        """Run a network of linear layers on one input vector of real numbers, (inputs,).
+    def load(self, network: Network | Layer) -> LoadedNetwork:
+        """Write a network of linear layers, which must have Q formats, into the chip's memories and table of layers.
 
-        If it has no Q formats, they are chosen from this input. Raises InputError, before anything is written, where
-        the chip cannot hold it, and ToolError where the chip refuses an access or does not come to an end.
+        Raises InputError, before anything is written, where the chip cannot hold all of it at once, and ToolError where
+        the chip refuses an access.
+        """
+        program = lower(Network.of(network), self.hardware)
+        program.network.chain()
+        table = layer_table(program)
+        self.parameters.require_fit(program)
+        self.parameters.require_table(table)
+        self.write("RESET", 0)
+        words = table_words(table, self.parameters)
+        self._write(list(packets(words, program.hardware.n_pe)))
+        return LoadedNetwork(self, table, sum(map(len, words)))
+
+    def run(self, network: Network | Layer | InterleavedCSC, inputs: npt.ArrayLike) -> DeviceRun:
+        """Run a network of linear layers on one input vector of real numbers, (inputs,), step by step.
+
+        The host writes each layer, starts its scans and reads its outputs: for networks that the chip cannot hold at
+        once, and for every layer's outputs and cycles. If it has no Q formats, they are chosen from this input. Raises
+        InputError, before anything is written, where the chip cannot hold a layer, and ToolError where the chip refuses
+        an access or does not come to an end.
         """
         program, activations = lower_run(Network.of(network), inputs, self.hardware)
         self.parameters.require_fit(program)
@@ -151,11 +184,38 @@ class Device:
                 cycles += self.read("CYCLES")  # those of the pass: each begins with CLEAR
             ran.append(self._layer(layer, cycles, np.concatenate(sums)))
             activations = ran[-1].outputs
-        if self.read("INTERRUPT") & MAP.bit("INTERRUPT", "REFUSED"):
-            raise ToolError("the chip refused a word of a stream: its outputs are not to be trusted")
+        self._require_no_refusal()
         fraction = program.layers[-1].constants.formats.output_fraction
         outputs = dequantise(ran[-1].outputs, fraction).astype(np.float32)
         return DeviceRun(tuple(ran), written, read, outputs)
+
+    def run_loaded(self, table: LayerTable, inputs: npt.ArrayLike) -> TableRun:
+        """Run the network that `load` has written; `LoadedNetwork.run` calls it."""
+        program, last = table.program, table.last
+        vector = one_input(program.network, inputs)
+        formats = program.layers[0].constants.formats
+        activations = quantise(vector[0], formats.activation_fraction, formats.value_bits)
+        words = run_words(table, activations, self.parameters)
+        sums: list[Integers] = []
+        written = cycles = 0
+        for part in packets(words, program.hardware.n_pe):
+            if not part.reads:
+                written += len(part.data)
+                self._write([part])
+                continue
+            if not sums:
+                self._wait()
+                cycles = self.read("CYCLES")
+            sums.append(self._read(part))
+        self._require_no_refusal()
+        found = np.concatenate(sums)
+        outputs = read_out(last.outputs(found), last.constants.formats, last.layer.relu)
+        fraction = last.constants.formats.output_fraction
+        return TableRun(cycles, written, len(found), dequantise(outputs, fraction).astype(np.float32))
+
+    def _require_no_refusal(self) -> None:
+        if self.read("INTERRUPT") & MAP.bit("INTERRUPT", "REFUSED"):
+            raise ToolError("the chip refused a word of a stream: its outputs are not to be trusted")
 
     def _layer(self, layer: LoweredLayer, cycles: int, sums: Integers) -> DeviceLayer:
         outputs = read_out(layer.outputs(sums), layer.constants.formats, layer.layer.relu)
@@ -198,8 +258,24 @@ class Device:
         self.write("CURSOR_ADDRESS", part.address)
 
     def _wait(self) -> None:
-        """Wait until no scan runs. Raises ToolError if that takes more than a minute."""
+        """Wait until the chip is not busy. Raises ToolError if that takes more than a minute."""
         until = time.monotonic() + _LONGEST_S
         while self.read("STATUS") & MAP.bit("STATUS", "BUSY"):
             if time.monotonic() > until:
-                raise ToolError(f"the chip's scan has not come to an end in {_LONGEST_S:g} s")
+                raise ToolError(f"the chip has not come to an end in {_LONGEST_S:g} s")
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedNetwork:
+    """A network in the chip's memories and table of layers; `words_written` loaded it."""
+
+    device: Device = field(repr=False)
+    table: LayerTable = field(repr=False)
+    words_written: int
+
+    def run(self, inputs: npt.ArrayLike) -> TableRun:
+        """Run it on one input vector of real numbers, (inputs,): the chip goes from layer to layer by itself.
+
+        Raises InputError for wrong inputs, and ToolError where the chip refuses an access or does not come to an end.
+        """
+        return self.device.run_loaded(self.table, inputs)

@@ -152,6 +152,21 @@ class InterleavedCSC:
         )
         return RowCodes(sealed(starts), sealed(columns), sealed(codes))
 
+    @property
+    def by_column(self) -> RowCodes:
+        """The same weights by column: those of the transposed matrix by row."""
+        starts, columns, codes = self.rows
+        order = np.argsort(columns, kind="stable")
+        rows = np.repeat(np.arange(self.outputs, dtype=np.uint32), np.diff(starts))[order]
+        ends = np.bincount(columns, minlength=self.inputs).cumsum()
+        return RowCodes(np.concatenate((np.zeros(1, np.int64), ends)), rows, codes[order])
+
+    def transpose(self, n_pe: int | None = None, index_bits: int | None = None) -> InterleavedCSC:
+        """Return the transposed matrix, encoded for `n_pe` PEs and relative indices of `index_bits` bits."""
+        n_pe = self.n_pe if n_pe is None else n_pe
+        index_bits = self.index_bits if index_bits is None else index_bits
+        return from_rows(self.by_column, (self.inputs, self.outputs), self.codebook, n_pe, index_bits)
+
     def decode(self) -> Codes:
         """Return the codes as an (outputs, inputs) array: the inverse of `encode`.
 

@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 import eie._native as _native
-from eie.engine.int8 import Integers, int8_weights
+from eie.engine.int8 import int8_weights
+from eie.engine.int16 import int16_weights
+from eie.engine.integers import Integers
 from eie.errors import InputError
 from eie.model.network import Layer
 from eie.model.reference import formats_of
@@ -48,7 +50,7 @@ class LayerPlan:
     `bytes` are those of its weights in the kernel's layout, read for every input or batch. Where `few_kernel` is not
     empty, the weights are in memory in its layout too, in `few_bytes`, and an input with fewer than `few_below` active
     (non-zero) numbers is multiplied by it, as it skips the others' columns. `measured_us` has what one multiplication
-    took with each kernel tried at load, in microseconds (`int8`: at the middle of the expected activity; other
+    took with each kernel tried at load, in microseconds (`int16`, `int8`: at the middle of the expected activity; other
     numerics: with a third of the inputs active); it is empty where one was forced.
     """
 
@@ -75,13 +77,13 @@ class LayerPlan:
 class Arguments(NamedTuple):
     """What native code is told of a layer besides its weights; empty or zero what other numerics need.
 
-    `settings` are the fraction bits of activations and outputs, and the bits of values and accumulators.
+    `codebook` is that of integers, int16. `settings` are the fraction bits of activations and outputs, and the bits of
+    values and accumulators.
     """
 
-    chip_codebook: npt.NDArray[np.int16]
+    codebook: Integers
     chip_bias: npt.NDArray[np.int64]
     settings: tuple[int, int, int, int]
-    int8_codebook: Integers
 
 
 class Chain:
@@ -137,8 +139,7 @@ class Chain:
                 codes,
                 matrix.code_bits,
                 matrix.codebook,
-                values.chip_codebook,
-                *values.int8_codebook,
+                *values.codebook,
                 np.zeros(0, np.float32) if layer.bias is None else np.ascontiguousarray(layer.bias),
                 values.chip_bias,
                 layer.relu,
@@ -168,18 +169,17 @@ def numbers_in(layer: Layer) -> int:
 
 def arguments_of(layer: Layer, numerics: str) -> Arguments:
     """Return what native code is told of the layer; raise InputError where it cannot be had in these numerics."""
-    chip_codebook, chip_bias, settings = np.zeros(0, np.int16), np.zeros(0, np.int64), (0, 0, 16, 24)
-    int8_codebook = Integers(np.zeros(0, np.int8), 1.0)
+    codebook, chip_bias, settings = Integers(np.zeros(0, np.int16), 1.0), np.zeros(0, np.int64), (0, 0, 16, 24)
     if numerics == "chip":
         constants = constants_of(layer)
         formats, bits = constants.formats, constants.formats.value_bits
         # Shifted up to 16 bits; the reason is in native/kernels/arithmetic.hpp.
-        chip_codebook = (constants.codebook << (16 - bits)).astype(np.int16)
+        codebook = Integers((constants.codebook << (16 - bits)).astype(np.int16), 1.0)
         chip_bias = constants.bias
         settings = (formats.activation_fraction, formats.output_fraction, bits, formats.accumulator_bits)
-    if numerics == "int8":
-        int8_codebook = int8_weights(layer)
-    return Arguments(chip_codebook, chip_bias, settings, int8_codebook)
+    if numerics in ("int8", "int16"):
+        codebook = (int8_weights if numerics == "int8" else int16_weights)(layer)
+    return Arguments(codebook, chip_bias, settings)
 
 
 def warn_of_overflows(plans: Sequence[LayerPlan], overflows: npt.NDArray[np.uint64]) -> None:

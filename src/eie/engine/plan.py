@@ -204,15 +204,10 @@ class Plan:
 
     def _add_embedding(self, step: Embedding, layer: Layer, sources: list[int]) -> tuple[int, tuple[LayerPlan, ...]]:
         """Add a lookup of a compressed matrix's columns; nothing is multiplied, so nothing is rounded."""
-        starts, columns, codes = layer.matrix.rows
-        order = np.argsort(columns, kind="stable")
-        rows = np.repeat(np.arange(layer.outputs, dtype=np.uint32), np.diff(starts))[order]
-        of_columns = np.concatenate((np.zeros(1, np.int64), np.bincount(columns, minlength=layer.inputs).cumsum()))
+        starts, rows, codes = layer.matrix.by_column
         bias = np.zeros(layer.outputs, np.float32) if layer.bias is None else layer.bias
-        size = of_columns.nbytes + rows.nbytes + codes.nbytes
-        value = self._native.add_embedding(
-            sources, step.places, of_columns, rows, codes[order], layer.matrix.codebook, bias
-        )
+        size = starts.nbytes + rows.nbytes + codes.nbytes
+        value = self._native.add_embedding(sources, step.places, starts, rows, codes, layer.matrix.codebook, bias)
         return value, self._one_plan(layer, "lookup", size)
 
     def _add_convolution(self, step: Convolution, sources: list[int]) -> tuple[int, tuple[LayerPlan, ...]]:
@@ -224,13 +219,11 @@ class Plan:
                 check_chip_formats([product])
             starts, columns, codes = product.matrix.rows
             values = arguments_of(product, numerics)
-            if numerics == "chip":
-                integers = values.chip_codebook[codes]
-            elif numerics == "int8":
-                integers = values.int8_codebook.values.astype(np.int16)[codes]
-            else:
+            if numerics == "float32":
                 reals = product.matrix.codebook[codes]
-            unit, chip_bias, settings = values.int8_codebook.unit, values.chip_bias, values.settings
+            else:
+                integers = values.codebook.values[codes].astype(np.int16)
+            unit, chip_bias, settings = values.codebook.unit, values.chip_bias, values.settings
         else:  # weights that are not compressed are multiplied as they are
             numerics, unit, chip_bias, settings = "float32", 1.0, np.zeros(0, np.int64), (0, 0, 16, 24)
             rows, places = np.nonzero(product.weights)

@@ -44,16 +44,15 @@ class InferenceSession:
     """Runs a network on this CPU.
 
     `network` is a network, a layer, a matrix or the path of a model file, encoded for any number of PEs. `numerics` is
-    `int16` (16-bit integers, scales chosen per call; the default), `int8` (the same with 8 bits; `eie.engine.int8` has
-    its formulas), `chip` (the chip's arithmetic, bit for bit; needs a calibrated network) or `float32`. `threads` is
-    how many threads share a call; with 1 none is started, with None as many as make a vector's way through the network
-    quicker, which is measured here. `kernel` forces one of KERNELS for every layer; otherwise the
-    environment variable EIE_KERNEL does, and otherwise each layer gets the one measured fastest. Convolutions have a
-    kernel of their own, and with `int16` and `int8` one scale for the whole image. Kernels round `int16`
-    weights differently, so two such sessions can differ within that accuracy; `int8` and `chip` give the same bits
-    whatever the kernel.
+    `int16` (16-bit integers, scales chosen per call; the default), `int8` (the same with 8 bits; `eie.engine.integers`
+    has their formulas), `chip` (the chip's arithmetic, bit for bit; needs a calibrated network) or `float32`. `threads`
+    is how many threads share a call; with 1 none is started, with None as many as make a vector's way through the
+    network quicker, which is measured here. `kernel` forces one of KERNELS for every layer; otherwise the environment
+    variable EIE_KERNEL does, and otherwise each layer gets the one measured fastest. Convolutions have a kernel of
+    their own, and with `int16` and `int8` one scale for the whole image. `int16`, `int8` and `chip` give the same bits
+    whatever the kernel and processor.
 
-    With `int8`, a layer may be kept in two layouts: one that reads every weight, and one that skips the columns of
+    With `int16` and `int8`, a layer may be kept in two layouts: one that reads every weight, one that skips columns of
     inputs that are zero; each call takes the one that is quicker for its number of active inputs. `activity` is the
     expected range of the share of active inputs, (0.0, 1.0) at its widest: two layouts are kept only where each is
     quicker somewhere in it. `weight_bytes` caps what all weights take in memory, shared out to the layers by their

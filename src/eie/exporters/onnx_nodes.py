@@ -158,6 +158,11 @@ def add_step(graph: Graph, step: Step, parts: Sequence[Value], lengths: Sequence
             return Value(_gather(graph, step, vector))
         case Attention() if step.rows > 1:  # of a first call, before which there is nothing
             return Value(_attention(graph, step, vector))
+        case Attention():
+            raise InputError(
+                f"{step.name} is attention of one token to those of earlier calls, which an ONNX file does not keep: "
+                "write the network of a whole sequence, as eie compress makes it, or a C program with eie export c"
+            )
         case Matmul():
             return Value(_matmul(graph, step, vector))
         case Normalisation():

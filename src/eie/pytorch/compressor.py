@@ -22,14 +22,14 @@ from eie.pytorch.products import is_lookup
 from eie.pytorch.pruning import Mask, cubic_density, global_masks, magnitude_mask
 from eie.pytorch.recipe import Recipe
 from eie.pytorch.recurrent import RecurrentStack
-from eie.pytorch.recurrent_and_winograd import lower_, recipe_names
+from eie.pytorch.recurrent_and_winograd import has_other_form, lower_, recipe_names
 from eie.pytorch.sharing import Shared, is_shared
 from eie.pytorch.tracing import Target, network_of, products_of
-from eie.pytorch.verification import expected_of
+from eie.pytorch.verification import Real, expected_of, vectors_of
 from eie.storage.sizes import size_optimal
 from eie.workloads.data import Data
 
-__all__ = ["Compression", "Compressor", "Stage", "input_shape", "targets_of"]
+__all__ = ["Compression", "Compressor", "Stage", "one_input", "targets_of"]
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,9 @@ class Stage:
 class Compression:
     """A compressed model: the PyTorch module, the names of its compressed layers, and a Stage for each step.
 
-    `inputs`, (items, ...), are those that Q formats are chosen from, and the network is held against the model on;
-    None without data. `layers` and `network` are of the model as it is now, also after further training.
+    `inputs`, (items, ...), are those that Q formats are chosen from, and the network is held against the model on, a
+    tuple of arrays where the model takes several; None without data. `layers` and `network` are of the model as it is
+    now, also after further training.
     """
 
     model: nn.Module
@@ -56,7 +57,7 @@ class Compression:
     names: tuple[str, ...]
     stages: tuple[Stage, ...] = ()
     data: Data | None = None
-    inputs: npt.NDArray[np.float32] | None = None
+    inputs: Real | None = None
     _made: dict[str, tuple[bytes, Any]] = field(default_factory=dict, repr=False)
 
     @property
@@ -100,21 +101,22 @@ class Compression:
 
     def _lower(self) -> Network:
         encode, numbers = self.recipe.encode, self.recipe.numbers
-        shape = input_shape(self.model, self.recipe, self.inputs)
+        one = one_input(self.model, self.recipe, self.inputs)
         network = network_of(
             self.model,
-            shape,
+            one,
             name=self.recipe.name,
             layers=self.layers,
             n_pe=encode.n_pe,
             index_bits=encode.first_index_bits,
         )
-        expected_of(self.model, shape, self.inputs).hold(self.model, network)
+        expected_of(self.model, one, self.inputs).hold(self.model, network)
         if self.inputs is None:
             return network
+        arrays = self.inputs if isinstance(self.inputs, tuple) else (self.inputs,)
         return calibrate(
             network.interleave(encode.n_pe),
-            self.inputs[: numbers.calibration_inputs].reshape(-1, network.inputs),
+            vectors_of(tuple(torch.from_numpy(array[: numbers.calibration_inputs]) for array in arrays)),
             value_bits=numbers.value_bits,
             accumulator_bits=numbers.accumulator_bits,
         )
@@ -130,8 +132,10 @@ def _fingerprint(model: nn.Module) -> bytes:
     return digest.digest()
 
 
-def input_shape(model: nn.Module, recipe: Recipe, inputs: npt.NDArray[Any] | None) -> tuple[int, ...]:
-    """Return the shape of one input: from the recipe, the inputs, or a linear first layer, in this order."""
+def one_input(model: nn.Module, recipe: Recipe, inputs: Real | None) -> tuple[int, ...] | tuple[torch.Tensor, ...]:
+    """Return the shape of one input: from the recipe, the inputs, or a linear first layer; or the first of several."""
+    if isinstance(inputs, tuple):
+        return tuple(torch.from_numpy(np.array(array[:1])) for array in inputs)
     if recipe.input_shape is not None:
         return recipe.input_shape
     if inputs is not None:
@@ -177,7 +181,7 @@ class Compressor:
         recipe.require_layers(
             known
             for name, module in model.named_modules()
-            if isinstance(module, Target | RecurrentStack | nn.RNNBase | nn.RNNCellBase) or is_lookup(module)
+            if isinstance(module, Target | RecurrentStack) or has_other_form(module) or is_lookup(module)
             for known in recipe_names(module, name)
         )
         left = {name for name, layer in recipe.layers.items() if not layer.compress}
@@ -271,13 +275,30 @@ class Compressor:
                 _share([(module, "bias")], bits, wanted.clustering, self.recipe.seed)
         self._shared = True
 
-    def encode(self, inputs: npt.ArrayLike | None = None) -> Compression:
-        """Return the result; `inputs`, (items, ...), choose the chip's Q formats and are run through the network."""
+    def encode(self, inputs: npt.ArrayLike | tuple[npt.NDArray[Any], ...] | None = None) -> Compression:
+        """Return the result; `inputs`, (items, ...), choose the chip's Q formats and are run through the network.
+
+        Of a model that takes several, they are a tuple of arrays, as many items each. Whole numbers stay so for a model
+        that looks entries up.
+        """
         if not self._shared:
             self.share()
         self.model.eval()
-        real = None if inputs is None else np.asarray(inputs, np.float32)
+        real: Real | None = None
+        if isinstance(inputs, tuple) and all(hasattr(array, "shape") for array in inputs):
+            real = tuple(self._as_taken(array) for array in inputs)
+            if len({len(array) for array in real}) != 1:
+                raise InputError(
+                    f"the inputs have {' and '.join(str(len(array)) for array in real)} items, expected as many of each"
+                )
+        elif inputs is not None:
+            real = self._as_taken(inputs)
         return Compression(self.model, self.recipe, tuple(self.targets), inputs=real)
+
+    def _as_taken(self, inputs: npt.ArrayLike) -> npt.NDArray[Any]:
+        array = np.asarray(inputs)
+        looks_up = any(isinstance(module, nn.Embedding | nn.EmbeddingBag) for module in self.model.modules())
+        return array.astype(np.int64 if looks_up and array.dtype.kind in "iu" else np.float32)
 
     def count(self) -> tuple[int, int]:
         """Return how many weights the layers keep now, and how many they have."""
@@ -326,7 +347,7 @@ def _require_untied(model: nn.Module, winograd: Collection[str], left: Collectio
     """Raise InputError where a layer that takes another form has weights that are another module's, too."""
     for held in _by_place(model).values():
         for owner, module, tensor in held if len(held) > 1 else ():
-            if owner not in left and (owner in winograd or isinstance(module, nn.RNNBase | nn.RNNCellBase)):
+            if owner not in left and (owner in winograd or has_other_form(module)):
                 others = ", ".join(f"{other}.{name}" for other, _, name in held if (other, name) != (owner, tensor))
                 raise InputError(
                     f"{owner}.{tensor} is also {others}, but is compressed in another form: give each its own weights"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,99 +21,64 @@ from eie.exporters.state_dict import weights_of
 from eie.model.network import Layer, Network
 from eie.pytorch.attention import call_layers_, require_callable_layers
 from eie.pytorch.checkpoints import Weights, open_weights
+from eie.pytorch.compressed_module import CompressedModule
 from eie.pytorch.extra_state import bytes_of
 from eie.pytorch.leaves import window_of
 from eie.pytorch.nn_recurrent import (
     GRU,
     LSTM,
     REPLACEABLE,
+    GRUCell,
+    LSTMCell,
     compressed_sequences,
     layer_names,
-    parts_of_bytes,
     uncompressed,
 )
-from eie.pytorch.operators import CONV2D, LINEAR, Settings, held, layer_of
+from eie.pytorch.operators import CONV2D, LINEAR, held, layer_of
 from eie.pytorch.products import array, in_groups
 from eie.pytorch.pruning import magnitude_mask
 from eie.pytorch.recipe import Recipe
-from eie.pytorch.recurrent import RecurrentLayer, lowered, part_names
+from eie.pytorch.recurrent import Cell, RecurrentLayer, lowered, part_names
 from eie.pytorch.recurrent_and_winograd import recipe_names
+from eie.pytorch.sequences import parts_of_bytes
+from eie.pytorch.transposed import is_transposed
 from eie.steps import Dense, Image
 from eie.storage.sizes import size_optimal
 
-__all__ = ["GRU", "LSTM", "Conv2d", "Linear", "convert_", "load_"]
+__all__ = ["GRU", "LSTM", "Conv2d", "GRUCell", "LSTMCell", "Linear", "convert_", "load_"]
 
 
-class _Compressed(torch.nn.Module):
-    """A module that runs one compressed layer on the CPU, for inference.
+class _Compressed(CompressedModule):
+    """A module that runs one compressed layer."""
 
-    Its inputs are float16, bfloat16, float32 or float64, on any device, and its outputs the same; it computes in the
-    session's numerics. `numerics`, `threads` and `kernel` are those of `eie.engine.InferenceSession`. No gradient flows
-    through it: an input that asks for one is refused. Its `state_dict()` holds the layer as the bytes of a model file,
-    uint8, under `_extra_state`.
-
-    torch.compile, torch.export and torch.jit.trace keep it as an operator of PyTorch with those bytes, which runs where
-    `eie.nn` is imported; torch.onnx.export writes its weights expanded, as `eie export` does.
-    """
-
-    def __init__(
-        self, layer: Layer, *, numerics: str = "int16", threads: int | None = 1, kernel: str | None = None
-    ) -> None:
-        super().__init__()
-        self._settings = Settings(numerics, threads, kernel)
+    def __init__(self, layer: Layer, **arguments: Any) -> None:
+        super().__init__(**arguments)
         with torch.inference_mode(False):  # for uses outside it as well
             file = bytes_of(layer)
         self._hold(layer, file)
 
-    def _hold(self, layer: Layer, file: torch.Tensor) -> None:
-        """Become `layer`, whose bytes are `file`; an attribute and no buffer, it stays as it is and where it is."""
+    def _hold(self, layers: Layer, file: torch.Tensor) -> None:
         self._layer_file = file
-        self._held = held(file, layer)
+        self._held = held(file, layers)
         self._prepare()
 
+    def _read(self, state: Any) -> Layer:
+        layer = layer_of(state)
+        if "_held" in vars(self) and (layer.outputs, layer.inputs) != (self._layer.outputs, self._layer.inputs):
+            raise InputError(
+                f"a compressed layer of {layer.outputs} x {layer.inputs} cannot become one of {self._layer.outputs} x "
+                f"{self._layer.inputs}"
+            )
+        return layer
+
+    @abstractmethod
     def _prepare(self) -> None:
         """Make the sessions that are known to be needed; raise InputError where the layer cannot run so."""
-        raise NotImplementedError
 
     @property
     def _layer(self) -> Layer:
         layer: Layer = self._held.layer
         return layer
-
-    def __getattr__(self, name: str) -> Any:
-        """Raise AttributeError; for weights and biases it says why there are none."""
-        if name in ("weight", "bias"):
-            raise AttributeError(
-                f"a compressed layer has no {name} as a tensor: call the module instead of reading its {name}"
-            )
-        return super().__getattr__(name)
-
-    def get_extra_state(self) -> torch.Tensor:
-        """Return the bytes of a model file of this layer, uint8."""
-        return self._layer_file.clone()
-
-    def set_extra_state(self, state: Any) -> None:
-        """Become the layer that `get_extra_state` gave; raise InputError for another size, and for anything else."""
-        layer = layer_of(state)
-        if (layer.outputs, layer.inputs) != (self._layer.outputs, self._layer.inputs):
-            raise InputError(
-                f"a compressed layer of {layer.outputs} x {layer.inputs} cannot become one of {self._layer.outputs} x "
-                f"{self._layer.inputs}"
-            )
-        self._hold(layer, state.cpu().clone())
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the state without the sessions, which `__setstate__` builds again."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_held", "_run")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the state and build the sessions."""
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._hold(layer_of(self._layer_file), self._layer_file)
-
-    def __prepare_scriptable__(self) -> NoReturn:
-        """Refuse torch.jit.script, which calls this."""
-        raise InputError("torch.jit.script cannot take a compressed layer: use torch.export or torch.jit.trace")
 
     def _expanded(self, *shape: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the weights, (outputs, *shape), and the bias as PyTorch has them."""
@@ -222,6 +188,10 @@ class Conv2d(_Compressed):
         return f"{facts}, weights={self._layer.matrix.nnz}, numerics={self._settings.numerics}"
 
 
+_RECURRENT = torch.nn.LSTM | torch.nn.GRU | torch.nn.LSTMCell | torch.nn.GRUCell
+_EXPECTED = "a torch.nn.Linear, Conv2d, LSTM, GRU, LSTMCell or GRUCell"
+
+
 def convert_(
     model: torch.nn.Module,
     compressed: Network | Mapping[str, Layer],
@@ -233,12 +203,13 @@ def convert_(
     """Replace modules of `model` by compressed layers, in place, and return the model.
 
     `compressed` names the modules to replace, as `model.named_modules()` does: a mapping to layers, as
-    `eie.compress_(...).layers` is, or a network whose layers have those names. Each must be a `torch.nn.Linear` or a
-    `torch.nn.Conv2d`, of the layer's size and groups; or an LSTM or GRU, PyTorch's or as
-    `eie.compress_` leaves it, whose layers and directions are named `lstm.l0`, `lstm.l0_reverse`, `lstm.l1` and so on,
-    or by its own name where there is but one; those that are not given keep their float32 weights. If a layer has ReLU,
-    the new module applies it; a ReLU that follows in the model then changes nothing. Either all modules are replaced
-    or, after an error, none.
+    `eie.compress_(...).layers` is, or a network whose layers have those names. Each must be a `torch.nn.Linear`, a
+    `torch.nn.Conv2d` or the `Conv1D` of transformers, of the layer's size and groups; or an LSTM, a GRU or a cell of
+    either, PyTorch's or as `eie.compress_` leaves it, whose layers and directions are named `lstm.l0`,
+    `lstm.l0_reverse`, `lstm.l1` and so on, or by its own name where there is but one; those that are not given keep
+    their float32 weights. All other modules, `torch.nn.RNN` among them, cannot be replaced and stay as they are. If a
+    layer has ReLU, the new module applies it; a ReLU that follows in the model then changes nothing. Either all modules
+    are replaced or, after an error, none.
 
     A `torch.nn.MultiheadAttention` with a compressed `out_proj` calls it, and a `torch.nn.TransformerEncoder` with a
     compressed layer inside leaves out its fast path, which reads the weights of layers instead of calling them.
@@ -256,8 +227,8 @@ def convert_(
         module = modules.get(name) if name else None  # the model itself has no parent whose attribute could be replaced
         if not _can_be_replaced(module):
             found = "no module" if module is None else f"a {type(module).__name__}"
-            raise InputError(f"the model has {found} called {name!r}, expected a torch.nn.Linear, Conv2d, LSTM or GRU")
-        assert isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
+            raise InputError(f"the model has {found} called {name!r}, expected {_EXPECTED}")
+        assert module is not None
         outputs, inputs = _sizes(module)
         if (outputs, inputs) != (layer.outputs, layer.inputs):
             raise InputError(
@@ -288,12 +259,18 @@ def _compressed(layer: Layer, module: torch.nn.Module, arguments: dict[str, Any]
 
 def _replace(model: torch.nn.Module, name: str, replacement: torch.nn.Module) -> None:
     call_layers_(model, name)
-    parent, _, child = name.rpartition(".")
-    setattr(model.get_submodule(parent), child, replacement)
+    replaced = model.get_submodule(name)
+    for other, module in list(model.named_modules(remove_duplicate=False)):
+        if module is replaced:  # under each of its names
+            parent, _, child = other.rpartition(".")
+            setattr(model.get_submodule(parent), child, replacement)
 
 
 def _sizes(module: Any) -> tuple[int, int]:
     """Return the outputs and inputs of a module's whole matrix, of all its groups."""
+    if is_transposed(module):
+        inputs, outputs = module.weight.shape
+        return outputs, inputs
     return len(module.weight), module.weight[0].numel() * getattr(module, "groups", 1)
 
 
@@ -309,7 +286,7 @@ def load_(
     """Load a checkpoint into `model`, its layers compressed one after the other, and return the model.
 
     `checkpoint` is one that somebody pruned, by any means that leave zeros or masks (`eie.pytorch.checkpoints`), in one
-    file, several files with an index, or a folder: every linear layer, convolution, LSTM and GRU that `convert_` takes
+    file, several files with an index, or a folder: every layer that `convert_` takes
     becomes a compressed one, shared and encoded as `recipe` says; weights that are zero stay so, and others are pruned
     only where it gives a density. Weights that several modules have stay as they are, and tied. Or it is the
     `state_dict()` of a model with compressed layers: those layers, and no others, are compressed then. `model` may be
@@ -333,19 +310,19 @@ def load_(
     recipe.require_layers(
         known
         for name, module in modules.items()
-        if _can_be_replaced(module) or isinstance(module, torch.nn.LSTM | torch.nn.GRU)
+        if _can_be_replaced(module) or isinstance(module, _RECURRENT)
         for known in recipe_names(module, name)
     )
     for name, module in modules.items():
         state, weight = f"{name}._extra_state".lstrip("."), f"{name}.weight"
-        if isinstance(module, torch.nn.LSTM | torch.nn.GRU) and name and recipe.of(name).compress:
+        if isinstance(module, _RECURRENT) and name and recipe.of(name).compress:
             own = [f"{name}.{tensor}" for tensor in module._parameters]
             if state in weights:
-                parts = parts_of_bytes(weights[state], "lstm" if isinstance(module, torch.nn.LSTM) else "gru")
+                parts = parts_of_bytes(weights[state], _cell(module))
                 used.add(state)
             elif compressed_already or any(len(names_of[id(tensor)]) > 1 for tensor in module.parameters()):
                 continue
-            elif module.proj_size == 0 and all(tensor in weights for tensor in own):
+            elif getattr(module, "proj_size", 0) == 0 and all(tensor in weights for tensor in own):
                 parts = tuple(_shared_parts(name, module, weights, recipe))
                 used |= set(own)
             else:
@@ -386,11 +363,12 @@ def _read(name: str, module: Any, weights: Weights) -> torch.Tensor:
 
 
 def _shared_parts(name: str, module: Any, weights: Weights, recipe: Recipe) -> Iterator[Layer | Dense]:
-    """Read the weights of an LSTM or GRU part by part, and return each shared and encoded."""
-    for part, end in zip(layer_names(module, name), part_names(module), strict=True):
+    """Read the weights of an LSTM, a GRU or a cell part by part, and return each shared and encoded."""
+    ends = [f"_{end}" for end in part_names(module)] if isinstance(module, torch.nn.LSTM | torch.nn.GRU) else [""]
+    for part, end in zip(layer_names(module, name), ends, strict=True):
         kinds = ("weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if module.bias else ()))
-        read = [_read(f"{name}.{kind}_{end}", module, weights) for kind in kinds]
-        cell = RecurrentLayer("lstm" if isinstance(module, torch.nn.LSTM) else "gru", *read)
+        read = [_read(f"{name}.{kind}{end}", module, weights) for kind in kinds]
+        cell = RecurrentLayer(_cell(module), *read)
         if recipe.of(part).compress:
             bias = None if cell.bias is None else array(cell.bias)
             yield _shared(part, cell.weight.detach(), bias, recipe)
@@ -398,9 +376,14 @@ def _shared_parts(name: str, module: Any, weights: Weights, recipe: Recipe) -> I
             yield uncompressed(cell, part)
 
 
+def _cell(module: torch.nn.Module) -> Cell:
+    return "lstm" if isinstance(module, torch.nn.LSTM | torch.nn.LSTMCell) else "gru"
+
+
 def _shared_layer(name: str, module: Any, weights: Weights, recipe: Recipe) -> Layer:
     """Read one layer's weights, and return them shared and encoded."""
     tensor = _read(f"{name}.weight", module, weights)
+    tensor = tensor.t().contiguous() if is_transposed(module) else tensor
     bias = weights[f"{name}.bias"].float().numpy().copy() if f"{name}.bias" in weights else None
     if (bias is None) != (module.bias is None):
         has, model_has = ("no", "one") if bias is None else ("a", "none")
@@ -461,6 +444,6 @@ def _load_rest(model: torch.nn.Module, weights: Weights, names_of: dict[int, lis
 def _can_be_replaced(module: torch.nn.Module | None) -> bool:
     """Return whether the module computes as PyTorch's own does: one with a way of its own would lose it."""
     if not isinstance(module, torch.nn.Linear | torch.nn.Conv2d):
-        return False
+        return is_transposed(module)
     own = (torch.nn.Linear.forward, torch.nn.Conv2d.forward)
     return type(module).forward in own and "forward" not in vars(module)

@@ -1,10 +1,8 @@
-"""Compressed LSTM and GRU as PyTorch modules: a whole sequence, all layers and directions, in one native call."""
+"""Compressed LSTM, GRU and their cells as PyTorch modules: a whole sequence, all layers and directions, in one call."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,176 +11,190 @@ from torch import nn
 
 from eie.engine import InferenceSession
 from eie.errors import InputError
-from eie.model.network import NETWORK_INPUT, Layer, Network
-from eie.pytorch.building import Builder, Value
-from eie.pytorch.extra_state import bytes_of, network_of_bytes
-from eie.pytorch.operators import require_no_gradient
+from eie.model.network import Layer
+from eie.pytorch.compressed_module import CompressedModule
+from eie.pytorch.extra_state import bytes_of
+from eie.pytorch.operators import SEQUENCES, held_sequences
 from eie.pytorch.products import array
-from eie.pytorch.recurrent import RecurrentLayer, RecurrentStack, Sequences, State, part_names, wire
-from eie.steps import Dense, Recurrent
+from eie.pytorch.recurrent import (
+    Cell,
+    RecurrentCell,
+    RecurrentLayer,
+    RecurrentStack,
+    Sequences,
+    State,
+    part_names,
+    state_of,
+    tensors_of,
+)
+from eie.pytorch.sequences import HeldSequences, SequenceSizes, parts_of_bytes
+from eie.steps import Dense
 
-__all__ = ["GRU", "LSTM", "REPLACEABLE", "compressed_sequences", "layer_names", "parts_of_bytes"]
+__all__ = ["GRU", "LSTM", "REPLACEABLE", "GRUCell", "LSTMCell", "compressed_sequences", "layer_names", "uncompressed"]
 
-LENGTHS = 64  # of sequences, that a module has networks for at a time
-REPLACEABLE = nn.LSTM | nn.GRU | RecurrentLayer | RecurrentStack
+REPLACEABLE = nn.LSTM | nn.GRU | nn.LSTMCell | nn.GRUCell | RecurrentCell | RecurrentStack
 
 
-class _Recurrent(Sequences, nn.Module):
-    """A module that runs compressed layers over sequences on the CPU, for inference.
+class _Recurrent(CompressedModule):
+    """Compressed layers over sequences: `parts` are the matrices of `eie.steps.Recurrent` for each layer and direction.
 
-    It is called as PyTorch's, with the same state in and out; outputs have the type of the inputs, and it computes in
-    the session's numerics. `parts` are the matrices of `eie.steps.Recurrent` for each layer and direction of `module`,
-    which gives the sizes. Weights are laid out once, and a network is kept for each of the last 64 lengths of input.
-    There is no dropout, and no gradient: an input that asks for one is refused. Its `state_dict()` holds the layers as
-    the bytes of a model file, uint8, under `_extra_state`.
+    `module` gives the sizes. Weights are laid out once, and a network is kept for each of the last 64 lengths of input.
     """
 
-    def __init__(
-        self,
-        parts: Sequence[Layer | Dense],
-        module: nn.LSTM | nn.GRU | Sequences,
-        *,
-        numerics: str = "int16",
-        threads: int = 1,
-        kernel: str | None = None,
-    ) -> None:
-        super().__init__()
-        self._arguments: dict[str, Any] = {"numerics": numerics, "threads": threads, "kernel": kernel}
+    kind: Cell
+
+    def __init__(self, parts: Sequence[Layer | Dense], module: Any, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self.input_size, self.hidden_size = module.input_size, module.hidden_size
-        self.num_layers, self.bidirectional = module.num_layers, module.bidirectional
-        self.batch_first = module.batch_first
-        self._take(tuple(parts))
+        self.num_layers, self.bidirectional = getattr(module, "num_layers", 1), getattr(module, "bidirectional", False)
+        held = HeldSequences(self._sizes, parts)
+        with torch.inference_mode(False):  # for uses outside it as well
+            file = bytes_of(held.network(1))
+        self._hold(held, file)
 
-    def _take(self, parts: tuple[Layer | Dense, ...]) -> None:
-        """Become these matrices; raise InputError where they are not of the module's sizes."""
-        names = part_names(self)
-        if len(parts) != len(names):
-            raise InputError(f"{type(self).__name__} has {len(names)} layers and directions, not {len(parts)}")
-        directions = 2 if self.bidirectional else 1
-        for number, (part, end) in enumerate(zip(parts, names, strict=True)):
-            features = self.input_size if number < directions else directions * self.hidden_size
-            expected = (4 * self.hidden_size, features + self.hidden_size)
-            if (part.outputs, part.inputs) != expected:
-                raise InputError(
-                    f"{end} of this {type(self).__name__} is {expected[0]} x {expected[1]}, but layer {part.name} is "
-                    f"{part.outputs} x {part.inputs}"
-                )
-        self._layers = parts
-        self._prepare()
+    @property
+    def _sizes(self) -> SequenceSizes:
+        return SequenceSizes(self.kind, self.input_size, self.hidden_size, self.num_layers, self.bidirectional)
 
-    def _prepare(self) -> None:
-        session = InferenceSession(self.network(1), **self._arguments)
-        self._session = session
-        self._session_for = lru_cache(LENGTHS)(lambda steps: session.like(self.network(steps)))
+    def _read(self, state: Any) -> HeldSequences:
+        return HeldSequences(self._sizes, parts_of_bytes(state, self.kind))
 
-    def network(self, steps: int) -> Network:
-        """Return what runs over sequences (steps, features), with a state in and out: h and c, (parts, hidden)."""
-        hidden, lstm = self.hidden_size, self.kind == "lstm"
-        sizes = [(1, steps, self.input_size), *[(self.parts, 1, hidden)] * (2 if lstm else 1)]
-        ends = np.cumsum([0, *map(math.prod, sizes)])
-        builder = Builder(int(ends[-1]))
-        x, *states = (
-            Value((NETWORK_INPUT,), size, np.arange(first, first + math.prod(size)))
-            for size, first in zip(sizes, ends[:-1], strict=True)
-        )
+    def _hold(self, layers: HeldSequences, file: torch.Tensor) -> None:
+        self._layer_file = file
+        self._held = held_sequences(file, layers)
+        self._held.session(self._settings)  # refuses what these numerics cannot have
 
-        def run(part: int, x: Value, state: list[Value]) -> tuple[Value, list[Value]]:
-            layer = self._layers[part]
-            step = Recurrent(layer.name, self.kind, steps, x.shape[2], layer, takes_state=True, gives_memory=lstm)
-            every, *last = builder.recur(step, x, *state)
-            return every, last
+    @property
+    def _session(self) -> InferenceSession:
+        return self._held.session(self._settings)
 
-        every, last = wire(
-            self,
-            x,
-            [[builder.move([one], lambda places, k=k: places[k]) for one in states] for k in range(self.parts)],
-            run,
-            reverse=lambda one: builder.move([one], lambda places: places.flip(1)),
-            join=lambda both: builder.move(both, lambda *places: torch.cat(places, dim=2)),
-        )
-        return builder.network(
-            [every, *(one for kind in zip(*last, strict=True) for one in kind)], self.kind, int(ends[-1] - ends[1])
-        )
+    def _session_for(self, steps: int) -> InferenceSession:
+        return self._held.session_for(self._settings, steps)
 
-    def whole(self, x: torch.Tensor, states: Sequence[State | None]) -> tuple[torch.Tensor, list[State]]:
-        """Return what `Sequences.whole` says."""
-        batch, steps, _ = x.shape
-        given = [[one] if isinstance(one, torch.Tensor) else list(one) for one in states if one is not None]
-        before = [torch.cat(kind, dim=1) for kind in zip(*given, strict=True)]  # h, and c, of all parts
-        refuse_what_is_no_call(x, *before)
-        vectors = [one.detach().to("cpu", torch.float32).flatten(1) for one in (x, *before)]
-        size, width = self._session.network.state, self.hidden_size * (2 if self.bidirectional else 1)
-        outputs = np.empty((batch, steps * width + size), np.float32)
-        if not before:
-            vectors.append(torch.zeros(batch, size))
-        if batch:
-            self._session_for(steps).run(torch.cat(vectors, dim=1).numpy(), out=outputs)
-        found = torch.from_numpy(outputs).to(x.device, x.dtype)
-        kinds = size // (self.parts * self.hidden_size)
-        h, *c = found[:, -size:].reshape(batch, kinds, self.parts, self.hidden_size).unbind(1)
-        last = [(h[:, part], c[0][:, part]) if c else h[:, part] for part in range(self.parts)]
-        return found[:, :-size].reshape(batch, steps, width), last
+    def _through(self, x: torch.Tensor, state: list[torch.Tensor] | None) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return every step's outputs for `x`, (batch, steps, features), and the last h and c.
+
+        States are (parts, batch, hidden).
+        """
+        if torch.onnx.is_in_onnx_export():
+            return self._expanded(x, state)
+        given = None if state is None else torch.stack(state)
+        every, last = SEQUENCES(x, given, self._layer_file, *self._sizes, *self._settings)
+        return every, list(last.unbind(0))
+
+    def _expanded(self, x: torch.Tensor, state: list[torch.Tensor] | None) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return the same from PyTorch's own operator."""
+        if state is None:
+            kinds, parts, hidden = self._sizes.state
+            state = [x.new_zeros(parts, x.shape[0], hidden)] * kinds
+        weights, sizes = self._held.expanded(), (True, self.num_layers, 0.0, False, self.bidirectional, True)
+        if self.kind == "lstm":
+            every, *last = torch.lstm(x, state, weights, *sizes)
+        else:
+            every, *last = torch.gru(x, state[0], weights, *sizes)
+        return every, last
 
     def extra_repr(self) -> str:
         """Return a description of the module for the model's printed form."""
         weights = sum(plan.weights for plan in self._session.plan)
+        return f"{self._told()}, weights={weights}, numerics={self._session.numerics}"
+
+    def _told(self) -> str:
+        return f"{self.input_size}, {self.hidden_size}"
+
+
+class _OverSequences(Sequences, _Recurrent):
+    """A module that is called as PyTorch's, with the same state in and out; there is no dropout."""
+
+    def __init__(self, parts: Sequence[Layer | Dense], module: nn.LSTM | nn.GRU | Sequences, **arguments: Any) -> None:
+        super().__init__(parts, module, **arguments)
+        self.batch_first = module.batch_first
+
+    def whole(self, x: torch.Tensor, state: list[torch.Tensor] | None) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return what `Sequences.whole` says."""
+        return self._through(x, state)
+
+    def _told(self) -> str:
         return (
-            f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, batch_first={self.batch_first}, "
-            f"bidirectional={self.bidirectional}, weights={weights}, numerics={self._session.numerics}"
+            f"{super()._told()}, num_layers={self.num_layers}, batch_first={self.batch_first}, "
+            f"bidirectional={self.bidirectional}"
         )
 
-    def get_extra_state(self) -> torch.Tensor:
-        """Return the bytes of a model file of the layers, uint8."""
-        return bytes_of(self.network(1))
 
-    def set_extra_state(self, state: Any) -> None:
-        """Become the layers that `get_extra_state` gave; raise InputError for other sizes, and for anything else."""
-        self._take(parts_of_bytes(state, self.kind))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the state without the sessions, which `__setstate__` builds again."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_session", "_session_for")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the state and build the sessions."""
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._prepare()
-
-
-class LSTM(_Recurrent):
+class LSTM(_OverSequences):
     """Compressed layers in place of `torch.nn.LSTM`: (input, (h, c)) to (outputs, (h, c))."""
 
     kind = "lstm"
 
 
-class GRU(_Recurrent):
+class GRU(_OverSequences):
     """Compressed layers in place of `torch.nn.GRU`: (input, h) to (outputs, h)."""
 
     kind = "gru"
 
 
-def refuse_what_is_no_call(*tensors: torch.Tensor) -> None:
-    """Raise InputError where a gradient is asked for, or where the module is traced and would become a constant."""
-    if torch._C._get_tracing_state() or torch.compiler.is_exporting():
-        raise InputError(
-            "a compressed LSTM or GRU runs in native code, which cannot be traced or exported: export the model before "
-            "its layers are converted, or write its network with eie.save"
-        )
-    for tensor in tensors:
-        require_no_gradient(tensor)
+class _Cell(_Recurrent):
+    """A module that is called as PyTorch's cells are, one step at a time."""
+
+    def forward(self, input: torch.Tensor, hx: State | None = None) -> State:
+        """Return the next state for an input, (batch, features) or (features,), and a state of such shapes."""
+        given = None if hx is None else tensors_of(hx)
+        single = input.dim() == 1
+        if not torch._C._get_tracing_state():  # where sizes are no numbers
+            self._check(input, given or [])
+        x = input[None] if single else input
+        if given is not None:
+            given = [one[None, None] if single else one[None] for one in given]
+        _, last = self._through(x[:, None], given)
+        return state_of([one[0, 0] if single else one[0] for one in last])
+
+    def _check(self, input: torch.Tensor, given: list[torch.Tensor]) -> None:
+        """Raise InputError for an input and a state of other shapes than PyTorch's."""
+        called = f"a cell of {self.input_size} features"
+        if input.dim() not in (1, 2) or input.shape[-1] != self.input_size:
+            raise InputError(
+                f"{called} gets an input of shape {tuple(input.shape)}, expected (batch, {self.input_size}) or "
+                f"({self.input_size},)"
+            )
+        expected = (*input.shape[:-1], self.hidden_size)
+        if given and (len(given) != self._sizes.state[0] or any(one.shape != expected for one in given)):
+            found = " and ".join(str(tuple(one.shape)) for one in given)
+            what = "h and c, each" if self.kind == "lstm" else "h"
+            raise InputError(f"{called} gets a state of {found}, expected {what} {tuple(expected)}")
 
 
-def layer_names(module: REPLACEABLE, name: str) -> list[str]:
+class LSTMCell(_Cell):
+    """A compressed layer in place of `torch.nn.LSTMCell`: (input, (h, c)) to (h, c)."""
+
+    kind = "lstm"
+
+
+class GRUCell(_Cell):
+    """A compressed layer in place of `torch.nn.GRUCell`: (input, h) to h."""
+
+    kind = "gru"
+
+
+def is_cell(module: nn.Module) -> bool:
+    """Return whether a module takes one step of a sequence at a time."""
+    return not isinstance(module, nn.RNNBase | Sequences)
+
+
+def layer_names(module: Any, name: str) -> list[str]:
     """Return what the layers of a recurrent module are called: as it is, where it has but one."""
-    ends = part_names(module)
+    ends = [""] if is_cell(module) else part_names(module)
     return [name] if len(ends) == 1 else [f"{name}.{end}" for end in ends]
 
 
-def compressed_sequences(parts: Sequence[Layer | Dense], module: REPLACEABLE, arguments: dict[str, Any]) -> LSTM | GRU:
+def compressed_sequences(
+    parts: Sequence[Layer | Dense], module: Any, arguments: dict[str, Any]
+) -> LSTM | GRU | LSTMCell | GRUCell:
     """Return the compressed module in place of `module`."""
     if getattr(module, "proj_size", 0):
         raise InputError(f"an LSTM with proj_size {module.proj_size} cannot be replaced, expected 0")
-    lstm = isinstance(module, nn.LSTM) or getattr(module, "kind", "") == "lstm"
+    lstm = isinstance(module, nn.LSTM | nn.LSTMCell) or getattr(module, "kind", "") == "lstm"
+    if is_cell(module):
+        return (LSTMCell if lstm else GRUCell)(parts, module, **arguments)
     return (LSTM if lstm else GRU)(parts, module, **arguments)
 
 
@@ -190,11 +202,3 @@ def uncompressed(layer: RecurrentLayer, name: str) -> Dense:
     """Return the layer's weights as they are."""
     bias = np.zeros(4 * layer.hidden_size, np.float32) if layer.bias is None else array(layer.bias)
     return Dense(name, array(layer.weight), bias)
-
-
-def parts_of_bytes(state: Any, kind: str) -> tuple[Layer | Dense, ...]:
-    """Return the matrices of a module whose extra state this is; raise InputError for anything else."""
-    steps = [step for step in network_of_bytes(state) if isinstance(step, Recurrent)]
-    if not steps or any(step.cell != kind for step in steps):
-        raise InputError(f"the state of a compressed {kind.upper()} must be that of another, and is of something else")
-    return tuple(step.product for step in steps)

@@ -1,7 +1,7 @@
 """Compressed layers as operators of PyTorch, for what torch.compile, torch.export and torch.jit.trace make of a model.
 
-An operator's tensor `layer` holds the bytes of a model file, so that what is exported or traced has the layer in it. It
-runs wherever `eie.nn` is imported. Shapes are known without running it.
+An operator's tensor `layer`, or `layers`, holds the bytes of a model file, so that what is exported or traced has the
+layers in it. It runs wherever `eie.nn` is imported. Shapes are known without running it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,20 @@ from eie.engine import InferenceSession
 from eie.errors import InputError
 from eie.model.network import Layer, Network
 from eie.pytorch.extra_state import network_of_bytes
+from eie.pytorch.sequences import HeldSequences, SequenceSizes, parts_of_bytes
 from eie.steps import Convolution, Image, Window
 
-__all__ = ["CONV2D", "LINEAR", "Held", "Settings", "held", "layer_of", "require_no_gradient"]
+__all__ = [
+    "CONV2D",
+    "LINEAR",
+    "SEQUENCES",
+    "Held",
+    "Settings",
+    "held",
+    "held_sequences",
+    "layer_of",
+    "require_no_gradient",
+]
 
 _TYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _SESSIONS = 8  # kept per layer: a convolution has one for each size of its images
@@ -30,7 +41,12 @@ _LIBRARY.define(
     "conv2d(Tensor x, Tensor layer, int inputs, int outputs, int[] kernel_size, int[] stride, int[] padding, "
     f"int[] dilation, {_SETTINGS}) -> Tensor"
 )
+_LIBRARY.define(
+    "sequences(Tensor x, Tensor? state, Tensor layers, str cell, int input_size, int hidden_size, int num_layers, "
+    f"bool bidirectional, {_SETTINGS}) -> (Tensor, Tensor)"
+)
 LINEAR, CONV2D = torch.ops.eie.linear.default, torch.ops.eie.conv2d.default
+SEQUENCES = torch.ops.eie.sequences.default
 
 
 class Settings(NamedTuple):
@@ -77,6 +93,20 @@ def held(layer: torch.Tensor, decoded: Layer | None = None) -> Held:
     found: Held | None = _HELD.get(layer)
     if found is None:
         found = _HELD[layer] = Held(layer_of(layer) if decoded is None else decoded)
+    return found
+
+
+_HELD_SEQUENCES: Any = WeakTensorKeyDictionary()
+
+
+def held_sequences(layers: torch.Tensor, decoded: HeldSequences | SequenceSizes) -> HeldSequences:
+    """Return what is held of the layers whose bytes these are, which `decoded` is where that is known already."""
+    found: HeldSequences | None = _HELD_SEQUENCES.get(layers)
+    sizes = decoded.sizes if isinstance(decoded, HeldSequences) else decoded
+    if found is None or found.sizes != sizes:
+        if isinstance(decoded, SequenceSizes):
+            decoded = HeldSequences(decoded, parts_of_bytes(layers, decoded.cell))
+        found = _HELD_SEQUENCES[layers] = decoded
     return found
 
 
@@ -175,22 +205,85 @@ def _conv2d_sides(x: torch.Tensor, inputs: int, outputs: int, *window: list[int]
     return [x.shape[0], outputs, *places]
 
 
+def _sequences(
+    x: torch.Tensor,
+    state: torch.Tensor | None,
+    layers: torch.Tensor,
+    cell: str,
+    input_size: int,
+    hidden_size: int,
+    num_layers: int,
+    bidirectional: bool,
+    numerics: str,
+    threads: int | None,
+    kernel: str | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    sizes = SequenceSizes(_cell(cell), input_size, hidden_size, num_layers, bidirectional)
+    every, last = _sequences_sides(x, state, sizes)
+    if 0 in every:
+        return x.new_empty(every), x.new_empty(last)
+    numbers = [None if one is None else one.detach().to("cpu", torch.float32).numpy() for one in (x, state)]
+    assert numbers[0] is not None
+    found = held_sequences(layers, sizes).run(Settings(numerics, threads, kernel), numbers[0], numbers[1])
+    first, second = (torch.from_numpy(one).to(x.device, x.dtype) for one in found)
+    return first, second
+
+
+def _sequences_shape(
+    x: torch.Tensor,
+    state: torch.Tensor | None,
+    layers: torch.Tensor,
+    cell: str,
+    *sizes_and_settings: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    every, last = _sequences_sides(x, state, SequenceSizes(_cell(cell), *sizes_and_settings[:4]))
+    return x.new_empty(every), x.new_empty(last)
+
+
+def _cell(name: str) -> Any:
+    if name not in ("lstm", "gru"):
+        raise InputError(f"the cell must be lstm or gru, not {name}")
+    return name
+
+
+def _sequences_sides(x: torch.Tensor, state: torch.Tensor | None, sizes: SequenceSizes) -> tuple[list[int], list[int]]:
+    """Return the sizes of every step's outputs and of the last state, which may be symbols."""
+    if x.dim() != 3 or x.shape[2] != sizes.input_size or x.shape[1] == 0:
+        raise InputError(
+            f"inputs must have shape (batch, steps, {sizes.input_size}) with a step or more, not {tuple(x.shape)}"
+        )
+    _require_real(x)
+    kinds, parts, hidden = sizes.state
+    last = [kinds, parts, x.shape[0], hidden]
+    if state is not None:
+        if state.dim() != 4 or any(side != wanted for side, wanted in zip(state.shape, last, strict=True)):
+            raise InputError(f"the state must have shape {tuple(last)}, not {tuple(state.shape)}")
+        _require_real(state)
+    return [x.shape[0], x.shape[1], sizes.outputs], last
+
+
 def _require_real(x: torch.Tensor) -> None:
     if x.dtype not in _TYPES:
         raise InputError(f"inputs must be float16, bfloat16, float32 or float64, not {str(x.dtype)[6:]}")
 
 
 def _without_gradient(operator: torch._ops.OpOverload) -> object:
-    def run(x: torch.Tensor, *arguments: object) -> torch.Tensor:
-        require_no_gradient(x)
+    def run(*arguments: object) -> object:
+        for one in arguments:
+            if isinstance(one, torch.Tensor):
+                require_no_gradient(one)
         with torch._C._AutoDispatchBelowAutograd():
-            result: torch.Tensor = operator(x, *arguments)
-            return result
+            return operator(*arguments)
 
     return run
 
 
-for _operator, _real, _shape in ((LINEAR, _linear, _linear_shape), (CONV2D, _conv2d, _conv2d_shape)):
+_OPERATORS: tuple[tuple[torch._ops.OpOverload, Any, Any], ...] = (
+    (LINEAR, _linear, _linear_shape),
+    (CONV2D, _conv2d, _conv2d_shape),
+    (SEQUENCES, _sequences, _sequences_shape),
+)
+for _operator, _real, _shape in _OPERATORS:
     _name = _operator._schema.name
     _LIBRARY.impl(_name, _real, "CompositeExplicitAutograd")
     _LIBRARY.impl(_name, _without_gradient(_operator), "Autograd")

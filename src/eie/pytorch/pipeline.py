@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from eie.errors import InputError
-from eie.pytorch.compressor import Compression, Compressor, Stage, input_shape
+from eie.pytorch.compressor import Compression, Compressor, Stage, one_input
 from eie.pytorch.recipe import Recipe, Train
 from eie.pytorch.tracing import network_of
 from eie.pytorch.training import Progress, Training, accuracy, finetune, require_labels
@@ -54,10 +54,10 @@ def compress_(
     inputs = None if data is None else data.x_train
     if data is not None:
         require_labels(model, data)
-    expected = expected_of(model, input_shape(model, recipe, inputs), inputs) if chain else None
+    expected = expected_of(model, one_input(model, recipe, inputs), inputs) if chain else None
     compressor = Compressor(model, recipe)
     if expected is not None:
-        expected.hold(model, network_of(model, input_shape(model, recipe, inputs)))
+        expected.hold(model, network_of(model, one_input(model, recipe, inputs)))
     run = _Run(compressor, data, checkpoints, log, watch, loss)
     run.claim_checkpoints()
     run.train()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 import torch
 from torch import nn
@@ -13,7 +13,19 @@ from torch.nn.utils.rnn import PackedSequence
 from eie.errors import InputError
 from eie.steps.recurrent import GATES
 
-__all__ = ["RecurrentCell", "RecurrentLayer", "RecurrentStack", "Sequences", "State", "lowered", "part_names", "wire"]
+__all__ = [
+    "Cell",
+    "RecurrentCell",
+    "RecurrentLayer",
+    "RecurrentStack",
+    "Sequences",
+    "State",
+    "lowered",
+    "part_names",
+    "state_of",
+    "tensors_of",
+    "wire",
+]
 
 
 State = torch.Tensor | tuple[torch.Tensor, torch.Tensor]  # h of a GRU; (h, c) of an LSTM
@@ -88,43 +100,50 @@ class Sequences(ABC):
         return self.num_layers * (2 if self.bidirectional else 1)
 
     @abstractmethod
-    def whole(self, x: torch.Tensor, states: Sequence[State | None]) -> tuple[torch.Tensor, list[State]]:
-        """Return every step's outputs for `x`, (batch, steps, features), and each part's last state.
+    def whole(self, x: torch.Tensor, state: list[torch.Tensor] | None) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return every step's outputs for `x`, (batch, steps, features), and the last h and, of an LSTM, c.
 
-        `states` has each part's first, None for zeros; states are (batch, hidden).
+        `state` is what was before, None for zeros; each of a state's tensors is (parts, batch, hidden).
         """
 
     def forward(self, input: torch.Tensor, hx: State | None = None) -> tuple[torch.Tensor, State]:
         """Return every step's outputs and the last state, for sequences and a first state in PyTorch's shapes."""
-        kind, shape = f"an {self.kind.upper()}" if self.kind == "lstm" else "a GRU", (self.parts, self.hidden_size)
         if isinstance(input, PackedSequence):
             raise InputError(
-                f"{kind} takes padded sequences here, not a PackedSequence: pad_packed_sequence gives them"
+                f"{self._called()} takes padded sequences here, not a PackedSequence: pad_packed_sequence gives them"
             )
+        given = None if hx is None else tensors_of(hx)
+        if not torch._C._get_tracing_state():  # where sizes are no numbers
+            self._check(input, given or [])
+        single, first = input.dim() == 2, self.batch_first
+        x = input[None] if single else input if first else input.transpose(0, 1)
+        if single and given is not None:
+            given = [one[:, None] for one in given]
+        every, last = self.whole(x, given)
+        if single:
+            return every[0], state_of([end[:, 0] for end in last])
+        return every if first else every.transpose(0, 1), state_of(last)
+
+    def _check(self, input: torch.Tensor, given: list[torch.Tensor]) -> None:
+        """Raise InputError for inputs and a state of other shapes than PyTorch's."""
+        shape = self.parts, self.hidden_size
         single, first = input.dim() == 2, self.batch_first
         fits = input.dim() in (2, 3) and input.shape[-1] == self.input_size
         if not fits or input.shape[0 if single or not first else 1] == 0:
             raise InputError(
-                f"{kind} of {self.input_size} features gets inputs of shape {tuple(input.shape)}, expected (steps, "
-                f"{self.input_size}) or {'(batch, steps, ' if self.batch_first else '(steps, batch, '}"
+                f"{self._called()} of {self.input_size} features gets inputs of shape {tuple(input.shape)}, expected "
+                f"(steps, {self.input_size}) or {'(batch, steps, ' if first else '(steps, batch, '}"
                 f"{self.input_size}), with a step or more"
             )
-        x = input[None] if single else input if first else input.transpose(0, 1)
-        given = [] if hx is None else [hx] if isinstance(hx, torch.Tensor) else list(hx)
-        expected = shape if single else (shape[0], len(x), shape[1])
+        batch = input.shape[0 if first else 1]
+        expected = shape if single else (shape[0], batch, shape[1])
         if given and (len(given) != (2 if self.kind == "lstm" else 1) or any(one.shape != expected for one in given)):
             found = " and ".join(str(tuple(one.shape)) for one in given)
             what = "h and c, each" if self.kind == "lstm" else "h"
-            raise InputError(f"{kind} gets a state of {found}, expected {what} {expected}")
-        tensors = [one[:, None] if single else one for one in given]
-        states = (
-            [_state([one[part] for one in tensors]) for part in range(self.parts)] if given else [None] * self.parts
-        )
-        every, last = self.whole(x, states)
-        ends = [torch.stack(ends) for ends in zip(*map(_tensors, last), strict=True)]
-        if single:
-            return every[0], _state([end[:, 0] for end in ends])
-        return every if first else every.transpose(0, 1), _state(ends)
+            raise InputError(f"{self._called()} gets a state of {found}, expected {what} {tuple(expected)}")
+
+    def _called(self) -> str:
+        return "an LSTM" if self.kind == "lstm" else "a GRU"
 
 
 class RecurrentLayer(Sequences, RecurrentCell):  # type: ignore[misc]
@@ -141,10 +160,10 @@ class RecurrentLayer(Sequences, RecurrentCell):  # type: ignore[misc]
         assert state is not None
         return torch.stack(states, dim=1), state
 
-    def whole(self, x: torch.Tensor, states: Sequence[State | None]) -> tuple[torch.Tensor, list[State]]:
+    def whole(self, x: torch.Tensor, state: list[torch.Tensor] | None) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return what `Sequences.whole` says."""
-        every, last = self.scan(x, states[0])
-        return every, [last]
+        every, last = self.scan(x, None if state is None else state_of([one[0] for one in state]))
+        return every, [one[None] for one in tensors_of(last)]
 
 
 class RecurrentStack(Sequences, nn.Module):
@@ -158,16 +177,16 @@ class RecurrentStack(Sequences, nn.Module):
         for part in part_names(module):
             self.add_module(part, RecurrentLayer.of(module, part))
 
-    def whole(self, x: torch.Tensor, states: Sequence[State | None]) -> tuple[torch.Tensor, list[State]]:
+    def whole(self, x: torch.Tensor, state: list[torch.Tensor] | None) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Return what `Sequences.whole` says."""
         layers: list[Any] = list(self.children())
 
         def run(part: int, x: torch.Tensor, state: State | None) -> tuple[torch.Tensor, State]:
-            given = None if state is None else _state([one[None] for one in _tensors(state)])
-            every, last = layers[part](x, given)
-            return every, _state([one[0] for one in _tensors(last)])
+            every, last = layers[part](x, state)
+            return every, last
 
-        return wire(
+        states = [None if state is None else state_of([one[part, None] for one in state]) for part in range(self.parts)]
+        every, last = wire(
             self,
             x,
             states,
@@ -176,10 +195,27 @@ class RecurrentStack(Sequences, nn.Module):
             join=lambda both: torch.cat(both, dim=2),
             between=lambda one: nn.functional.dropout(one, self.dropout, self.training),
         )
+        return every, [torch.cat(ends) for ends in zip(*map(tensors_of, last), strict=True)]
+
+
+class Wired(Protocol):
+    """What has layers and directions."""
+
+    @property
+    def parts(self) -> int:
+        """Layers times directions."""
+
+    @property
+    def num_layers(self) -> int:
+        """Layers."""
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether each layer has two directions."""
 
 
 def wire(
-    module: Sequences,
+    module: Wired,
     x: T,
     states: Sequence[S],
     run: Callable[[int, T, S], tuple[T, Any]],
@@ -207,7 +243,7 @@ def wire(
     return x, last
 
 
-def part_names(module: Sequences | nn.LSTM | nn.GRU) -> list[str]:
+def part_names(module: Wired | nn.LSTM | nn.GRU) -> list[str]:
     """Return the names of the module's layers and directions, those of PyTorch's weights: l0, l0_reverse, l1..."""
     directions = ("", "_reverse") if module.bidirectional else ("",)
     return [f"l{layer}{direction}" for layer in range(module.num_layers) for direction in directions]
@@ -227,11 +263,13 @@ def lowered(module: nn.LSTM | nn.GRU, name: str) -> RecurrentLayer | RecurrentSt
     return layer
 
 
-def _tensors(state: State) -> list[torch.Tensor]:
+def tensors_of(state: State) -> list[torch.Tensor]:
+    """Return h and, of an LSTM, c."""
     return [state] if isinstance(state, torch.Tensor) else list(state)
 
 
-def _state(tensors: list[torch.Tensor]) -> State:
+def state_of(tensors: list[torch.Tensor]) -> State:
+    """Return h, or h and c, as PyTorch's modules have them."""
     return tensors[0] if len(tensors) == 1 else (tensors[0], tensors[1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection
 
 import torch
@@ -9,9 +10,10 @@ from torch import nn
 
 from eie.errors import InputError
 from eie.pytorch.recurrent import RecurrentCell, lowered, part_names
+from eie.pytorch.transposed import as_linear, is_transposed
 from eie.steps.winograd import INPUT, OUTPUT, PLACES, transform_filters
 
-__all__ = ["WinogradConv2d", "lower_", "recipe_names"]
+__all__ = ["WinogradConv2d", "has_other_form", "lower_", "lowered_copy", "recipe_names"]
 
 
 class WinogradConv2d(nn.Module):
@@ -51,17 +53,34 @@ def recipe_names(module: nn.Module, name: str) -> list[str]:
     return [name, *(f"{name}.{part}" for part in parts)]
 
 
-def lower_(model: nn.Module, winograd: Collection[str] = (), left: Collection[str] = ()) -> None:
-    """Replace recurrent layers, and the convolutions named in `winograd`, by the form in which they are compressed.
+def has_other_form(module: nn.Module) -> bool:
+    """Return whether `lower_` replaces a module whatever it is asked for: a recurrent one, or one stored transposed."""
+    return isinstance(module, nn.RNNBase | nn.RNNCellBase) or is_transposed(module)
 
+
+def lowered_copy(model: nn.Module) -> nn.Module:
+    """Return `model`, or where any of its modules has another form a copy in which they have it."""
+    if any(has_other_form(module) for module in model.modules()):
+        model = copy.deepcopy(model)
+        lower_(model)
+    return model
+
+
+def lower_(model: nn.Module, winograd: Collection[str] = (), left: Collection[str] = ()) -> None:
+    """Replace layers by the form in which they are compressed.
+
+    These are recurrent ones, linear ones that are stored transposed, and the convolutions named in `winograd`.
     Those named in `left` stay as they are. The model's outputs stay the same. Raises InputError for a convolution that
     is not 3 x 3 of stride 1 with zeros around it, and for a recurrent layer with projections.
     """
-    for name, module in list(model.named_modules()):
+    replaced: dict[nn.Module, nn.Module] = {}
+    for name, module in list(model.named_modules(remove_duplicate=False)):
         new: nn.Module
         if name in left:
             continue
-        if name in winograd:
+        if module in replaced:  # one module under several names stays one
+            new = replaced[module]
+        elif name in winograd:
             if (
                 not isinstance(module, nn.Conv2d)
                 or (tuple(module.kernel_size), tuple(module.stride), tuple(module.dilation), module.groups)
@@ -75,9 +94,12 @@ def lower_(model: nn.Module, winograd: Collection[str] = (), left: Collection[st
             new = lowered(module, name)
         elif isinstance(module, nn.LSTMCell | nn.GRUCell):
             new = RecurrentCell.of(module)
+        elif is_transposed(module):
+            new = as_linear(module)
         else:
             continue
         if not name:
             raise InputError(f"the model is a {type(module).__name__} alone: put it into a module of its own")
+        replaced[module] = new
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, new)

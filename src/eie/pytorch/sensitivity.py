@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from torch import nn
 from eie.errors import InputError
 from eie.pytorch.compressor import targets_of
 from eie.pytorch.pruning import magnitude_mask
-from eie.pytorch.recurrent_and_winograd import lower_
+from eie.pytorch.recurrent_and_winograd import lowered_copy
 from eie.pytorch.training import accuracy, require_labels
 from eie.workloads.data import Data
 
@@ -44,9 +43,7 @@ def sensitivity(
 
 def _points(model: nn.Module, data: Data, densities: Sequence[float], log: Callable[[str], None]) -> Iterator[Point]:
     require_labels(model, data)
-    if any(isinstance(module, nn.RNNBase | nn.RNNCellBase) for module in model.modules()):
-        model = copy.deepcopy(model)
-        lower_(model)
+    model = lowered_copy(model)
     targets = targets_of(model)
     if not targets:
         raise InputError("the model has no layer that can be compressed: no linear, recurrent or convolutional one")

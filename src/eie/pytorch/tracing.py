@@ -5,7 +5,6 @@ A layer whose weights are shared (`eie.compress`) becomes a compressed layer; an
 
 from __future__ import annotations
 
-import copy
 import operator
 import tempfile
 import warnings
@@ -28,7 +27,7 @@ from eie.pytorch.modes import evaluated
 from eie.pytorch.operations import KEPT, SHAPES, Operations, flat
 from eie.pytorch.products import Target, array, is_lookup, product_names, products_of
 from eie.pytorch.recurrent import RecurrentCell
-from eie.pytorch.recurrent_and_winograd import WinogradConv2d, lower_
+from eie.pytorch.recurrent_and_winograd import WinogradConv2d, lowered_copy
 from eie.pytorch.sharing import is_shared
 from eie.steps import Convolution, Dense, Recurrent, Winograd
 
@@ -62,9 +61,7 @@ def network_of(
     only moves numbers is gathered where it is needed. Raises InputError, naming the first operation, for what no step
     can be: such a model is compressed in place (`eie.compress_`) and its layers are run by `eie.pytorch.nn.convert_`.
     """
-    if any(isinstance(module, nn.RNNBase | nn.RNNCellBase) for module in model.modules()):
-        model = copy.deepcopy(model)
-        lower_(model)
+    model = lowered_copy(model)
     examples, program = _exported(model, inputs)
     reader = _Reader(model, program, examples, layers or {}, n_pe, index_bits, context)
     return reader.network(name, state)

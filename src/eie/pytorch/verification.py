@@ -18,19 +18,21 @@ from eie.model.reference import float_layer
 from eie.pytorch.modes import evaluated
 from eie.steps import Recurrent
 
-__all__ = ["TOLERANCE", "Expected", "distance", "expected_of"]
+__all__ = ["TOLERANCE", "Expected", "Real", "distance", "expected_of", "vectors_of"]
 
 TOLERANCE = 1e-4  # of the largest output: float32's own rounding over many layers stays well below
 INPUTS = 4  # of each kind; more than one, so that what mixes the items of a batch shows
 
 Floats = npt.NDArray[np.floating[Any]]
+Tensors = tuple[torch.Tensor, ...]
+Real = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]  # inputs (items, ...), or those of each of several inputs
 
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """What a model computes in float32: by kind of inputs, these (items, ...) and its outputs."""
+    """What a model computes in float32: by kind of inputs, each of these (items, ...) and its outputs."""
 
-    by_kind: Mapping[str, tuple[torch.Tensor, Floats]]
+    by_kind: Mapping[str, tuple[Tensors, Floats]]
 
     def hold(self, model: nn.Module, network: Network) -> None:
         """Raise InputError, naming the first layer of `network` that differs from `model`, where the outputs do."""
@@ -41,7 +43,7 @@ class Expected:
             )
         session = InferenceSession(network, numerics="float32")
         for kind, (inputs, outputs) in self.by_kind.items():
-            found = session.run(np.ascontiguousarray(inputs.flatten(1).float().numpy()))
+            found = session.run(vectors_of(inputs))
             error = distance(found, outputs)
             if error > TOLERANCE:
                 raise InputError(
@@ -51,34 +53,53 @@ class Expected:
                 )
 
 
-def expected_of(model: nn.Module, shape: tuple[int, ...], real: npt.NDArray[np.float32] | None = None) -> Expected:
-    """Run `model` on some of the `real` inputs, (items, *shape), if given, and on generated ones, and keep its outputs.
+def expected_of(model: nn.Module, shape: Any, real: Real | None = None) -> Expected:
+    """Run `model` on some of the `real` inputs if given, and on generated ones, and keep its outputs.
 
-    Real inputs alone would hide much: the borders of an image are often zero. Generated ones are normal, with the mean
-    and the deviation of the real ones; a model that takes none but whole numbers gets those that its embeddings have.
-    Kinds for which the model gives NaN or infinity are left out; raises InputError where it does not run on real ones.
+    `shape` is that of one input, or anything where `real` are those of several. Real inputs alone would hide much: the
+    borders of an image are often zero. Generated ones are normal, with the mean and the deviation of the real ones, or
+    whole numbers among them where these are; a model that takes none but whole numbers gets those that its embeddings
+    have. Kinds for which the model gives NaN or infinity are left out; raises InputError where it does not run on real
+    ones.
     """
-    mean, deviation = (0.0, 1.0) if real is None else (float(real.mean()), float(real.std()))
-    generated = np.random.default_rng(0).normal(mean, deviation, (INPUTS, *shape)).astype(np.float32)
-    kinds = {"generated": torch.from_numpy(generated)}
-    if real is not None:
-        kinds = {"real": torch.from_numpy(np.array(real[:INPUTS]).reshape(-1, *shape)), **kinds}
-    found: dict[str, tuple[torch.Tensor, Floats]] = {}
+    rng = np.random.default_rng(0)
+    several = real if isinstance(real, tuple) else () if real is None else (np.reshape(real, (-1, *shape)),)
+    kinds: dict[str, Tensors] = {}
+    if several:
+        kinds["real"] = tuple(torch.from_numpy(np.array(one[:INPUTS])) for one in several)
+        kinds["generated"] = tuple(torch.from_numpy(_generated(rng, one)) for one in several)
+    else:
+        kinds["generated"] = (torch.from_numpy(rng.normal(size=(INPUTS, *shape)).astype(np.float32)),)
+    found: dict[str, tuple[Tensors, Floats]] = {}
     for kind, inputs in kinds.items():
         try:
             outputs = _outputs(model, inputs)
         except Exception as error:  # whatever the model's own code raises
             words = min((m.num_embeddings for m in model.modules() if isinstance(m, nn.Embedding)), default=0)
-            if real is not None and kind == "generated":
+            if several and kind == "generated":
                 continue
             if kind == "real" or not words:
+                what = ", ".join(str(tuple(one.shape[1:])) for one in inputs)
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                raise InputError(f"the model does not run on one input of shape {shape}: {reason}") from error
-            inputs = torch.from_numpy(np.random.default_rng(0).integers(0, words, (INPUTS, *shape)))
+                raise InputError(f"the model does not run on one input of shape {what}: {reason}") from error
+            inputs = (torch.from_numpy(np.random.default_rng(0).integers(0, words, (INPUTS, *shape))),)
             outputs = _outputs(model, inputs)
         if np.isfinite(outputs).all():
             found[kind] = inputs, outputs
     return Expected(found)
+
+
+def _generated(rng: np.random.Generator, real: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    shape = (INPUTS, *real.shape[1:])
+    if real.dtype.kind in "iu":
+        return rng.integers(real.min(), real.max(), shape, endpoint=True)
+    return rng.normal(float(real.mean()), float(real.std()), shape).astype(np.float32)
+
+
+def vectors_of(inputs: Tensors) -> npt.NDArray[np.float32]:
+    """Return the inputs of a model as those of its network: (items, numbers), one input after the other."""
+    rows = [one.reshape(len(one), -1).float().numpy() for one in inputs]
+    return np.ascontiguousarray(np.concatenate(rows, axis=1))
 
 
 def distance(found: Floats, expected: Floats) -> float:
@@ -90,14 +111,16 @@ def distance(found: Floats, expected: Floats) -> float:
 
 
 @torch.no_grad()
-def _outputs(model: nn.Module, inputs: torch.Tensor) -> Floats:
+def _outputs(model: nn.Module, inputs: Tensors) -> Floats:
     """Return (items, outputs): of all tensors that the model returns, one after the other."""
+    items = len(inputs[0])
     with evaluated(model):
-        outputs = model(inputs)
-        if isinstance(outputs, torch.Tensor) and len(outputs) == len(inputs):
+        outputs = model(*inputs)
+        if isinstance(outputs, torch.Tensor) and len(outputs) == items:
             return outputs.flatten(1).float().numpy()
         # States and the like have their batch elsewhere: one item at a time, what there is belongs to it.
-        return np.stack([np.concatenate(_numbers(model(item[None]))) for item in inputs])
+        singly = (tuple(one[item : item + 1] for one in inputs) for item in range(items))
+        return np.stack([np.concatenate(_numbers(model(*item))) for item in singly])
 
 
 def _numbers(results: Any) -> list[Floats]:
@@ -108,7 +131,7 @@ def _numbers(results: Any) -> list[Floats]:
     return [one for result in results or () for one in _numbers(result)]
 
 
-def _first_different(model: nn.Module, network: Network, inputs: torch.Tensor) -> str:
+def _first_different(model: nn.Module, network: Network, inputs: Tensors) -> str:
     """Return the first step that computes something else than the module of its name, or the place between two."""
     calls: dict[str, tuple[Floats, Any]] = {}
     modules = dict(model.named_modules())
@@ -142,7 +165,7 @@ def _first_different(model: nn.Module, network: Network, inputs: torch.Tensor) -
         last = f"layer {step.name}"
         return results
 
-    flow(network.reads, inputs.flatten(1).float().numpy(), run)
+    flow(network.reads, vectors_of(inputs), run)
     return different[0] if different else f"what follows {last}"
 
 

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,9 @@ from eie.model.numerics import wrap
 from eie.program.arithmetic import read_out
 from eie.program.hardware import Hardware
 from eie.program.host import HostWords
+from eie.program.layer_table import layer_table
 from eie.program.lowering import lower_run
-from eie.silicon.host_words import counted, host_words
+from eie.silicon.host_words import counted, host_words, run_words, table_words
 from eie.silicon.parameters import Parameters
 from eie.silicon.record import COMPARED, record_of, record_type, unit_of
 from eie.silicon.verilated import build
@@ -79,14 +80,19 @@ class Verification:
         return same and not self.assertion
 
 
-def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: Path | None = None) -> Verification:
+def verify(
+    network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: Path | None = None, *, table: bool = False
+) -> Verification:
     """Run `network` on one input vector of floats, (inputs,), in both, and compare all cycles and outputs.
 
-    Where an assertion of the RTL fails, it is run again without them, so that the first difference is found. Raises
-    ToolError where a tool is missing or fails; with `hardware.strict`, InputError where the memories are too small.
+    With `table` it runs from the chip's table of layers: the host reads the last layer's outputs alone, and the cycles
+    between layers are compared as well. Where an assertion of the RTL fails, it is run again without them, so that the
+    first difference is found. Raises ToolError where a tool is missing or fails; with `hardware.strict`, InputError
+    where the memories are too small.
     """
     program, activations = lower_run(network, inputs, hardware)
-    parameters = Parameters.of(program)
+    laid = layer_table(program) if table else None
+    parameters = Parameters.of(program, laid)
 
     started = time.perf_counter()
     chip = build(parameters, cache)
@@ -99,11 +105,21 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
         cycles.append(record_of(wires, record, sizes))
 
     started = time.perf_counter()
-    stepped = Chip(program.hardware).run(program, activations, observe)
+    chip_stepped = Chip(program.hardware)
+    if laid is None:
+        layers = program.layers
+        outputs = [layer.outputs for layer in chip_stepped.run(program, activations, observe)]
+        words = host_words(program, parameters, [activations, *outputs[:-1]])
+        host = counted(words, parameters)
+    else:
+        layers = program.layers[-1:]
+        outputs = [chip_stepped.run_table(laid, activations, observe).outputs]
+        loaded = table_words(laid, parameters)
+        played = b"".join(some.tobytes() for some in run_words(laid, activations, parameters))
+        words = b"".join(some.tobytes() for some in loaded) + played
+        host = replace(counted(played, parameters), model=sum(map(len, loaded)))
     stepped_s = time.perf_counter() - started
 
-    words = host_words(program, parameters, [activations, *(layer.outputs for layer in stepped[:-1])])
-    host = counted(words, parameters)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "program").write_bytes(words)
         command = [chip, *(Path(folder) / name for name in ("program", "trace", "sums"))]
@@ -117,15 +133,18 @@ def verify(network: Network, inputs: npt.ArrayLike, hardware: Hardware, cache: P
             raise ToolError(f"the verilated chip stopped: {(assertion or said).strip()[-300:]}")
         trace = np.fromfile(Path(folder) / "trace", record)
         sums = wrap(np.fromfile(Path(folder) / "sums", "<u4"), parameters.accumulator_bits)
-    trace = trace[trace["complete"] == 0]  # the completing cycle is cycle 0 of the next scan
+    if laid is None:
+        trace = trace[trace["complete"] == 0]  # the completing cycle is cycle 0 of the next scan
+    else:
+        trace = trace[: len(trace) - sum(step.rows + 1 for step in laid.read_back())]
 
-    expected = np.concatenate([layer.outputs for layer in stepped])
+    expected = np.concatenate(outputs)
     sums = np.pad(sums, (0, len(expected) - len(sums)))  # with a fault, it may have stopped before the last
-    ends = np.cumsum([len(layer.outputs) for layer in stepped])
+    ends = np.cumsum([len(part) for part in outputs])
     found = np.concatenate(
         [
             read_out(layer.outputs(part), layer.constants.formats, layer.layer.relu)
-            for part, layer in zip(np.split(sums, ends[:-1]), program.layers, strict=True)
+            for part, layer in zip(np.split(sums, ends[:-1]), layers, strict=True)
         ]
     )
     reference = np.concatenate(cycles)

@@ -13,6 +13,7 @@ from eie.program.hardware import Hardware
 from eie.program.lowering import Program, lower
 from eie.silicon.parameters import Parameters
 from eie.silicon.sources import c_header, copy_sources, source_files
+from eie.silicon.vivado import write_vivado
 from eie.support.output_files import atomic_folder
 
 __all__ = ["export"]
@@ -22,7 +23,7 @@ def export(network: Network, hardware: Hardware, folder: Path) -> Parameters:
     """Write the RTL sized for `network` into `folder`, which must not exist yet; return its parameters.
 
     `files.f` lists the sources in order; `eie_parameters.sv` has the parameters as a package, `eie_registers.h` the
-    registers of `eie_axi` for C; `memory/` has, per layer
+    registers of `eie_axi` for C; `vivado.tcl` and `eie.xdc` are for AMD's Vivado; `memory/` has, per layer
     and pass, images for $readmemh: pointers and weights per PE, codebook and bias. It appears whole or not at all.
     """
     with atomic_folder(folder) as target:
@@ -30,6 +31,7 @@ def export(network: Network, hardware: Hardware, folder: Path) -> Parameters:
         parameters = Parameters.of(program)
         (target / "memory").mkdir()
         _write_sources(target, parameters)
+        write_vivado(target, parameters)
         _write_images(target / "memory", program, parameters)
     return parameters
 

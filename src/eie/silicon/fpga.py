@@ -8,12 +8,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import statistics
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
+from eie.chip import simulate
 from eie.errors import InputError, ToolError
+from eie.model.network import Network
+from eie.program.lowering import lower
 from eie.silicon.parameters import MAX_RTL_PES, Parameters
 from eie.silicon.sources import copy_sources, source_files
 from eie.silicon.yosys import require_yosys, run_tool, run_yosys
@@ -29,6 +36,7 @@ __all__ = [
     "fpga_parameters",
     "implement",
     "map_to_ecp5",
+    "mean_cycles",
 ]
 
 TOP = "eie_spi"
@@ -115,6 +123,7 @@ def block_ram_chip(
         data_bits=64,
         host_address_bits=11,
         broadcast_stages=(0 if n_pe == 1 else 1) if broadcast_stages is None else broadcast_stages,
+        table_steps=16,
     )
 
 
@@ -172,6 +181,18 @@ def implement(
         {name: int(cells[name]["used"]) for name in RESOURCES},
         {name: int(cells[name]["available"]) for name in RESOURCES},
     )
+
+
+def mean_cycles(network: Network, batch: npt.NDArray[np.floating], chip: Parameters) -> float:
+    """Return the cycles of the network's scans on the chip, the mean over a batch, (vectors, inputs).
+
+    A layer inside another step runs as often as that needs it, for a convolution once a window. Raises InputError
+    where the chip cannot hold a layer.
+    """
+    hardware = chip.hardware()
+    program = lower(network, hardware, batch)
+    chip.require_fit(program)
+    return statistics.fmean(simulate(program.network, vector, hardware).cycles for vector in batch)
 
 
 def fpga_parameters(parameters: Parameters) -> dict[str, int]:

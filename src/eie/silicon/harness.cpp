@@ -5,8 +5,9 @@
 // With CYCLES the chip's assertions are left out, and it stops after so many cycles: to see where a fault leads.
 //
 // PROGRAM: words of one byte operation, one byte space, two bytes PE, four bytes address, kDataBytes bytes data.
-//   operation 0 host write, 1 start one scan and clock until it is complete, 2 read the destination file (4 bytes to SUMS)
-// TRACE: per cycle of a scan, the record of record.py; a scan ends with a record whose `complete` is 1.
+//   operation 0 host write, 1 start one step and clock until it is complete, 2 read the destination file (4 bytes to SUMS),
+//   3 run steps of the table and clock until the chip is not busy
+// TRACE: per cycle of a step or run, the record of record.py; it ends with a record whose `complete` is 1.
 #include <verilated.h>
 
 #include <climits>
@@ -87,7 +88,7 @@ class Bench {
       }
       clock();
       chip_.host_write = 0;
-      if (word[0] == 1) scan();
+      if (word[0] == 1 || word[0] == 3) compute();
       if (cycles_left_ <= 0) return;
     }
   }
@@ -100,18 +101,18 @@ class Bench {
     chip_.eval();
   }
 
-  void scan() {
+  void compute() {
     for (long cycle = 0; cycle < kLongestScan; ++cycle) {
       chip_.clk = 0;
       chip_.eval();
       if (--cycles_left_ <= 0) return;
       record();
-      const bool complete = chip_.complete;
+      const bool finished = chip_.finished;
       chip_.clk = 1;
       chip_.eval();
-      if (complete) return;
+      if (finished) return;
     }
-    std::fprintf(stderr, "the scan is not complete after %ld cycles\n", kLongestScan);
+    std::fprintf(stderr, "the chip is not finished after %ld cycles\n", kLongestScan);
     std::exit(3);
   }
 

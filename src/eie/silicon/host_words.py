@@ -19,19 +19,31 @@ from eie.program.host import (
     WriteSram,
     host_steps,
 )
+from eie.program.layer_table import LayerTable, StepKind, TableStep
 from eie.program.lowering import LoweredLayer, Pass, Program, as_rows
 from eie.silicon.parameters import Parameters
 from eie.silicon.registers import MAP
 
-__all__ = ["READ", "SCAN", "WRITE", "counted", "host_words", "step_words", "word_type"]
+__all__ = [
+    "READ",
+    "RUN",
+    "SCAN",
+    "WRITE",
+    "counted",
+    "host_words",
+    "run_words",
+    "step_words",
+    "table_words",
+    "word_type",
+]
 
 SETTINGS, POINTERS, WEIGHTS, CODEBOOK, SOURCE, DESTINATION, SRAM = map(
     MAP.number, ("SETTINGS", "POINTERS", "WEIGHTS", "CODEBOOK", "SOURCE", "DESTINATION", "SRAM")
 )
-ROWS, FIRST_INPUT, FIRST_WORD, FLAGS, START, CLEAR = map(
-    MAP.setting, ("ROWS", "FIRST_INPUT", "FIRST_WORD", "FLAGS", "START", "CLEAR")
+ROWS, FIRST_INPUT, FIRST_WORD, FLAGS, START, CLEAR, STEP, RUN_TABLE = map(
+    MAP.setting, ("ROWS", "FIRST_INPUT", "FIRST_WORD", "FLAGS", "START", "CLEAR", "STEP", "RUN")
 )
-WRITE, SCAN, READ = range(3)
+WRITE, SCAN, READ, RUN = range(4)
 
 
 def word_type(data_bits: int) -> np.dtype[np.void]:
@@ -76,6 +88,20 @@ def step_words(step: HostStep, layer: LoweredLayer, rows: Integers, parameters: 
     return port.words
 
 
+def table_words(table: LayerTable, parameters: Parameters) -> list[np.ndarray]:
+    """Return the words that load a table: weights, pointers, constants and steps, all of which stay for every run."""
+    port = _HostPort(parameters)
+    port.load(table)
+    return port.words
+
+
+def run_words(table: LayerTable, activations: Integers, parameters: Parameters) -> list[np.ndarray]:
+    """Return the words of one run of a table that is loaded: inputs in Q(fa), (inputs,), the start, and the reads."""
+    port = _HostPort(parameters)
+    port.run(table, as_rows(table.program.layers[0].places(activations), parameters.n_pe))
+    return port.words
+
+
 class _HostPort:
     """Words for the host port, in order."""
 
@@ -91,7 +117,7 @@ class _HostPort:
                 codebook = layer.constants.codebook
                 self._write(CODEBOOK, np.zeros(len(codebook), int), np.arange(len(codebook)), codebook)
             case WriteSram():
-                self._write_rows(SRAM, rows & ((1 << self.parameters.value_bits) - 1))
+                self._write_values(rows, 0)
             case WritePass(part=part):
                 self._set_flags(source=step.source)
                 self._write_memories(part)
@@ -109,8 +135,48 @@ class _HostPort:
                 self._set_flags(source=step.source, relu=step.relu, load=batch.loads)
                 self._set(START, 0, SCAN)
             case ReadOutputs(part=part):
-                places, pes = np.divmod(np.arange(part.matrix.outputs), self.parameters.n_pe)
-                self._add(READ, DESTINATION, pes, places)
+                self._read(part.matrix.outputs)
+
+    def load(self, table: LayerTable) -> None:
+        """Add the words that load a table."""
+        self._write_memories(table.memory)
+        self._write_values(table.constants, table.first_constant)
+        for number, step in enumerate(table.steps):
+            self._set(ROWS, step.rows)
+            self._set(FIRST_INPUT, step.first_input)
+            self._set(FIRST_WORD, step.first_word)
+            self._set_kind(step)
+            self._set(STEP, number)
+
+    def run(self, table: LayerTable, rows: Integers) -> None:
+        """Add the words of one run; `rows` are the inputs in rows of N."""
+        self._set_flags(source=0)
+        if table.inputs_in_file:
+            self._write_rows(SOURCE, rows)
+        else:
+            self._write_values(rows, 0)
+        self._set(RUN_TABLE, len(table.steps), RUN)
+        outputs = table.last.layer.outputs
+        if table.stored is None:
+            self._read(outputs)
+        for step in table.read_back():
+            self._set(ROWS, step.rows)
+            self._set(FIRST_WORD, step.first_word)
+            self._set_kind(step)
+            self._set(START, 0, SCAN)
+            self._read(min(outputs, step.rows * self.parameters.n_pe))
+            outputs -= step.rows * self.parameters.n_pe
+
+    def _read(self, outputs: int) -> None:
+        places, pes = np.divmod(np.arange(outputs), self.parameters.n_pe)
+        self._add(READ, DESTINATION, pes, places)
+
+    def _set_kind(self, step: TableStep) -> None:
+        self._set_flags(source=step.source, relu=step.relu, load=step.load, kind=step.kind)
+
+    def _write_values(self, rows: Integers, first: int) -> None:
+        """Write rows of the activation SRAM."""
+        self._write_rows(SRAM, rows & ((1 << self.parameters.value_bits) - 1), first)
 
     def _write_memories(self, part: Pass) -> None:
         p = self.parameters
@@ -122,16 +188,18 @@ class _HostPort:
             row_bytes = p.entries_per_row * p.entry_bits // 8
             words["data"][:, :row_bytes] = rows.view(np.uint8).reshape(len(rows), row_bytes)
 
-    def _set_flags(self, *, source: int, relu: bool = False, load: bool = False) -> None:
-        self._set(FLAGS, relu << 2 | source << 1 | load)
+    def _set_flags(
+        self, *, source: int, relu: bool = False, load: bool = False, kind: StepKind = StepKind.SCAN
+    ) -> None:
+        self._set(FLAGS, MAP.kind(kind) | relu << 2 | source << 1 | load)
 
     def _set(self, setting: int, value: int, operation: int = WRITE) -> None:
         words = self._add(operation, SETTINGS, np.zeros(1, int), np.array([setting]))
         words["data"][:, :8] = np.array([value], "<i8").view(np.uint8)[: words["data"].shape[1]]
 
-    def _write_rows(self, space: int, rows: Integers) -> None:
+    def _write_rows(self, space: int, rows: Integers, first: int = 0) -> None:
         places, pes = np.indices(rows.shape)
-        self._write(space, pes.ravel(), places.ravel(), rows.ravel())
+        self._write(space, pes.ravel(), first + places.ravel(), rows.ravel())
 
     def _write(self, space: int, pes: Integers, addresses: Integers, values: Integers) -> None:
         words = self._add(WRITE, space, pes, addresses)

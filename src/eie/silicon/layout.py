@@ -297,7 +297,7 @@ _KEPT = (".def", ".v", ".spef", ".rpt", ".log", ".json", ".lef")
 def _keep(folder: Path, keep: Path) -> None:
     """Copy what the layout left, but not the user's own files."""
     keep.mkdir(parents=True)
-    ours = {"cells.v", "mapped.v", "unsigned.v", "clock_gate.v", "memories.v", "mapped.json", "stat.json"}
+    ours = {"cells.v", "mapped.v", "unsigned.v", "memories.v", "mapped.json", "stat.json"}
     for path in folder.iterdir():
         if path.suffix in _KEPT and path.name not in ours and not path.name.startswith("cells"):
             shutil.copyfile(path, keep / path.name)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from eie.silicon.floorplan import Floorplan
-from eie.silicon.mapping import SLACK_REPORTS, not_read_early
+from eie.silicon.mapping import NOT_READ_EARLY, SLACK_REPORTS
 from eie.silicon.memory_abstracts import FREE_UM
 from eie.silicon.process_file import Process, Strap
 
@@ -45,7 +45,7 @@ def layout_plan(
             f"link_design {unit}",
             *_constraints(process, period_ns - PERIOD_MARGIN_NS, clocked),
             *([f"set_dont_use {{{' '.join(process.dont_use)}}}"] if process.dont_use else []),
-            not_read_early(unit),
+            NOT_READ_EARLY,
         ],
         "floorplan": [],
         "memories and pins": _blocks(plan, process),
@@ -54,9 +54,15 @@ def layout_plan(
         **({"clock tree": _clock_tree(process)} if clocked else {}),
         "timing repair": _repair(),
         "routing": [
+            *(
+                f"set_global_routing_layer_adjustment {layer.name} {layer.kept_free:g}"
+                for layer in process.layers
+                if layer.kept_free
+            ),
+            *(["set_macro_extension 2"] if plan.memories else []),
             "pin_access",
             "global_route",
-            "detailed_route -output_drc drc.rpt -verbose 1",
+            "detailed_route -no_pin_access -output_drc drc.rpt -verbose 1",
             f"filler_placement {process.fillers}",
             "global_connect",
         ],
@@ -69,7 +75,7 @@ def layout_plan(
         "reports": [
             *_constraints(process, period_ns, clocked),
             *(["set_propagated_clock [all_clocks]"] if clocked else []),
-            not_read_early(unit),
+            NOT_READ_EARLY,
             *_reports(unit),
         ],
     }

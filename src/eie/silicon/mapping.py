@@ -19,13 +19,13 @@ from eie.silicon.sources import copy_sources, default_parameters, source_files
 from eie.silicon.yosys import run_yosys
 
 __all__ = [
+    "NOT_READ_EARLY",
     "PERIOD_NS",
     "SLACK_REPORTS",
-    "clock_gate_cell",
     "constant_cells",
+    "has_clock_gate",
     "longest_path",
     "map_unit",
-    "not_read_early",
     "worst_slack",
     "write_unsigned",
 ]
@@ -40,6 +40,17 @@ _LEAST_GATED = 3  # flip-flops with one enable, for a clock gate to be smaller t
 SLACK_REPORTS = (
     "report_checks -path_delay max -digits 4",
     "report_checks -path_delay max -digits 4 -to [concat [all_registers -edge_triggered -data_pins] [all_outputs]]",
+)
+# In OpenSTA's Tcl: latches are open before the edge, but no word is looked at in the cycle that writes it. The queue's
+# slot is free and the codebook is written while no scan runs (rtl/formal: `free_slot`, `codebook_unread`); of an
+# accumulator's row the arithmetic unit takes its own newest sum; the detector waits while the source's rows are loaded.
+# A word is stable before the next cycle begins.
+NOT_READ_EARLY = "\n".join(
+    [
+        "set early {}",
+        "foreach latch [all_registers -level_sensitive -cells] { lappend early [get_full_name $latch]/Q }",
+        "if {[llength $early]} { set_false_path -through [get_pins $early] }",
+    ]
 )
 _PE_UNITS = ("act_queue", "ptr_read", "spmat_read", "arithm_unit", "act_rw")
 
@@ -61,21 +72,18 @@ def map_unit(
     # Without a driving cell, ABC assumes that registers drive any load, and leaves their fan-out unbuffered.
     (folder / "drive.constr").write_text("set_driving_cell BUF_X1\nset_load 5.0 [all_outputs]\n")
     library = (folder / "cells.lib").read_text()
-    gate, ties = clock_gate_cell(library), constant_cells(library)
-    if gate is not None:
-        (folder / "clock_gate.v").write_text(gate)
+    ties = constant_cells(library)
     sets = " ".join(f"-set {name} {parameters[name]}" for name in default_parameters(unit) if name in parameters)
     kept = [f"*{one}*" for one in _PE_UNITS if one != unit] + (["*pe"] if unit == "eie" else [])  # mapped once
     script = [
         f"read_verilog -sv -DSYNTHESIS {' '.join(path.name for path in source_files())}",
-        f"blackbox sram{' clock_gate' if gate else ''}",
+        "blackbox sram",
         *([f"chparam {sets} {unit}"] if sets else []),
         f"hierarchy -check -top {unit}",
         *memory_commands(sizes),
         *(f"setattr -mod -set keep_hierarchy 1 {one}" for one in kept),
         f"synth -flatten -booth -noabc -run begin:check -top {unit}",
-        *([f"clockgate -liberty cells.lib -min_net_size {_LEAST_GATED}"] if gated and gate else []),
-        *(["techmap -map clock_gate.v"] if gate else []),
+        *([f"clockgate -liberty cells.lib -min_net_size {_LEAST_GATED}"] if gated and has_clock_gate(library) else []),
         "dfflibmap -liberty cells.lib",
         f'abc -liberty cells.lib -constr drive.constr -D {_LOGIC_PS} -script "{_ABC}"',
         "setattr -mod -unset keep_hierarchy *low_gate* *data_gate*",
@@ -97,29 +105,9 @@ def map_unit(
     return statistics
 
 
-def clock_gate_cell(liberty: str) -> str | None:
-    """Return Verilog that makes the module clock_gate the library's clock gate, one without a test pin if there is one.
-
-    None where the library has no gate that takes its enable while the clock is low and passes the clock's high half.
-    """
-    found: dict[bool, str] = {}
-    for cell in re.split(r"\bcell\s*\(", liberty)[1:]:
-        kind = re.search(r'clock_gating_integrated_cell\s*:\s*"?(latch_posedge(?:_precontrol)?)"?\s*;', cell)
-        if kind is None:
-            continue
-        pins = {}
-        for pin in re.split(r"\bpin\s*\(", cell)[1:]:
-            for role in ("clock", "enable", "test", "out"):
-                if re.search(rf"clock_gate_{role}_pin\s*:\s*\"?true", pin):
-                    pins[role] = pin.partition(")")[0].strip(' "')
-        if {"clock", "enable", "out"} <= pins.keys():
-            name = cell.partition(")")[0].strip(' "')
-            ports = [f".{pins['clock']}(clk)", f".{pins['enable']}(enable)", f".{pins['out']}(gated)"]
-            ports += [f".{pins['test']}(1'b0)"] if "test" in pins else []
-            found.setdefault("test" in pins, f"  {name} _TECHMAP_REPLACE_ ({', '.join(ports)});\n")
-    if not found:
-        return None
-    return f"module clock_gate(input clk, input enable, output gated);\n{found[min(found)]}endmodule\n"
+def has_clock_gate(liberty: str) -> bool:
+    """Tell whether the library has a clock gate: its enable taken while the clock is low, the high half passed."""
+    return bool(re.search(r'clock_gating_integrated_cell\s*:\s*"?latch_posedge(_precontrol)?"?\s*;', liberty))
 
 
 def constant_cells(liberty: str) -> tuple[str, str] | None:
@@ -147,7 +135,7 @@ def longest_path(folder: Path, unit: str) -> float | None:
         f"if {{[llength [get_ports -quiet clk]]}} {{ create_clock -name clk -period {PERIOD_NS} [get_ports clk] }} "
         f"else {{ create_clock -name clk -period {PERIOD_NS} }}\n"
         "set_input_delay 0 -clock clk [all_inputs]\nset_output_delay 0 -clock clk [all_outputs]\n"
-        f"{not_read_early(unit)}" + "\n".join([*SLACK_REPORTS, "exit"]) + "\n"
+        f"{NOT_READ_EARLY}\n" + "\n".join([*SLACK_REPORTS, "exit"]) + "\n"
     )
     done = subprocess.run(["sta", "-exit", "sta.tcl"], cwd=folder, capture_output=True, text=True, check=False)
     slack = worst_slack(done.stdout)
@@ -172,17 +160,3 @@ def worst_slack(reports: str) -> float | None:
     """
     slacks = [float(slack) for slack in re.findall(r"(-?[0-9.]+)\s+slack", reports)]
     return min((slack for slack in slacks if slack != 0.0), default=None)
-
-
-def not_read_early(unit: str) -> str:
-    """Return, as OpenSTA's Tcl, the exception for latches that are open before the edge.
-
-    No word is read in the cycle that writes it: they are the queue's slots, which are then free, and the codebook,
-    which is written in I/O mode.
-    """
-    prefix = "" if unit in ("act_queue", "arithm_unit") else "(^|/)(queue|arithmetic)/"
-    return (
-        "set early {}\nforeach latch [all_registers -level_sensitive -cells] {\n  set name [get_full_name $latch]\n"
-        f"  if {{[regexp {{{prefix}}} $name]}} {{ lappend early $name/Q }}\n}}\n"
-        "if {[llength $early]} { set_false_path -through [get_pins $early] }\n"
-    )

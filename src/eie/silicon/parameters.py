@@ -8,6 +8,7 @@ from eie.chip.memories import require_capacity
 from eie.chip.stepped.signals import address_bits, bank_words, signal_sizes
 from eie.errors import InputError
 from eie.program.hardware import Hardware
+from eie.program.layer_table import TABLE_STEPS, LayerTable, TableNeeds
 from eie.program.lowering import Program
 
 __all__ = ["MAX_RTL_PES", "Parameters"]
@@ -38,10 +39,11 @@ class Parameters:
     data_bits: int
     host_address_bits: int
     broadcast_stages: int
+    table_steps: int
 
     @classmethod
-    def of(cls, program: Program) -> Parameters:
-        """Size the chip of the program's hardware for its layers.
+    def of(cls, program: Program, table: LayerTable | None = None) -> Parameters:
+        """Size the chip of the program's hardware for its layers, one after the other, or for its table of them.
 
         With `hardware.strict` the memories are as large as the hardware says, and a layer that is larger is refused by
         name; without, they grow to what the network needs. Raises InputError for what the RTL cannot be.
@@ -54,7 +56,7 @@ class Parameters:
             )
         if hardware.n_pe > MAX_RTL_PES:
             raise InputError(f"the RTL has 1 to {MAX_RTL_PES} PEs, not {hardware.n_pe}")
-        layers = program.network.chain()
+        layers = program.network.layers
         for name in ("code_bits", "index_bits"):
             found = {getattr(layer.matrix, name) for layer in layers}
             if len(found) > 1:
@@ -75,11 +77,18 @@ class Parameters:
                 require_capacity(layer.passes, hardware, f"layer {layer.layer.name}")
         longest = max(max(layer.inputs, layer.outputs) for layer in layers)
         slices = max(int(part.matrix.pointers[:, -1].max()) for one in lowered for part in one.passes)
+        needs = TableNeeds(0, 0, 0, 0, 0) if table is None else table.needs
+        if hardware.strict:
+            _require(needs, hardware, TABLE_STEPS)
         sizes = signal_sizes(hardware, program.network)
-        pointer, column = sizes["P"], sizes["X"]
-        pointer_words = bank_words(hardware, program.network)
-        spmat_rows = max(1, hardware.spmat_bytes * 8 // hardware.spmat_width_bits, -(-slices // entries))
-        sram_words = max(hardware.activation_bytes * 8 // hardware.value_bits, -(-longest // hardware.n_pe))
+        pointer = max(sizes["P"], needs.entries.bit_length())
+        pointer_words = max(bank_words(hardware, program.network), -(-needs.pointers // 2))
+        column = address_bits(2 * pointer_words)
+        spmat_rows = max(1, hardware.spmat_bytes * 8 // hardware.spmat_width_bits, -(-slices // entries), needs.rows)
+        sram_words = max(
+            hardware.activation_bytes * 8 // hardware.value_bits, -(-longest // hardware.n_pe), needs.words
+        )
+        table_steps = max(TABLE_STEPS, needs.steps)
         addresses = max(2 * pointer_words, spmat_rows, sram_words, hardware.register_entries, 2**code, 8)
         return cls(
             n_pe=hardware.n_pe,
@@ -96,7 +105,8 @@ class Parameters:
             pointer_words=pointer_words,
             sram_words=sram_words,
             column_bits=column,
-            # A row of weights, a sum, a pointer, and the settings: an input, a row count, a word, three flags.
+            # A row of weights, a sum, a pointer, and the settings: an input, a row count, a word, five bits of flags, a
+            # number of steps.
             data_bits=max(
                 entries * entry,
                 formats[0].accumulator_bits,
@@ -104,10 +114,12 @@ class Parameters:
                 column,
                 hardware.register_entries.bit_length(),
                 address_bits(sram_words),
-                3,
+                5,
+                table_steps.bit_length(),
             ),
             host_address_bits=address_bits(addresses),
             broadcast_stages=hardware.broadcast_stages,
+            table_steps=table_steps,
         )
 
     def hardware(self) -> Hardware:
@@ -135,6 +147,10 @@ class Parameters:
             if getattr(needed, name) != getattr(self, name):
                 raise InputError(f"the network has {name} {getattr(needed, name)}, and the chip {getattr(self, name)}")
 
+    def require_table(self, table: LayerTable) -> None:
+        """Raise InputError where a table that was made for this chip's `hardware()` does not fit it."""
+        _require(table.needs, self.hardware(), self.table_steps)
+
     def signal_sizes(self) -> dict[str, int]:
         """Return the values of the letters in the signal tables' widths."""
         names = {"N": "n_pe", "R": "register_entries", "Q": "queue_depth", "X": "column_bits", "P": "pointer_bits"}
@@ -144,3 +160,12 @@ class Parameters:
     def verilog(self) -> dict[str, int]:
         """Return the parameters by the names that the SystemVerilog has for them."""
         return {field.name.upper(): getattr(self, field.name) for field in fields(self)}
+
+
+def _require(needs: TableNeeds, hardware: Hardware, steps: int) -> None:
+    """Raise InputError, naming all that is too small for a table."""
+    short = needs.short(hardware, steps)
+    if short:
+        raise InputError(
+            f"the network does not run from the chip's table of layers, which {short}: run it step by step"
+        )

@@ -25,13 +25,17 @@ class _Table(BaseModel):
 
 
 class Layer(_Table):
-    """A routing layer: offset and pitch of its tracks along x and y (um), and a wire's kohm and fF per um."""
+    """A routing layer: offset and pitch of its tracks along x and y (um), and a wire's kohm and fF per um.
+
+    `kept_free` is the part of its tracks that wires are not planned on: they are left to ways to pins.
+    """
 
     name: Name
     x_um: tuple[Amount, Length]
     y_um: tuple[Amount, Length]
     resistance: Amount
     capacitance: Amount
+    kept_free: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class PinLayers(_Table):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from eie.support.toml import parse_toml
 
-__all__ = ["FILES", "HEADER", "MAP", "Field", "Register", "RegisterMap", "Space", "write_files"]
+__all__ = ["FILES", "HEADER", "MAP", "Field", "Kind", "Register", "RegisterMap", "Space", "write_files"]
 
 
 class _Entry(BaseModel):
@@ -52,11 +52,20 @@ class Space(_Entry):
     words: str
 
 
+class Kind(_Entry):
+    """What a step of the chip does, by its number in FLAGS."""
+
+    name: str
+    number: int
+    meaning: str
+
+
 class RegisterMap(_Entry):
     """The whole port. Offsets are multiples of 4, ascend, and no two names or fields overlap."""
 
     identity: int
     spaces: tuple[Space, ...]
+    kinds: tuple[Kind, ...]
     registers: tuple[Register, ...]
     header: tuple[Field, ...]
 
@@ -96,6 +105,12 @@ class RegisterMap(_Entry):
         """Return a space's number."""
         return next(one.number for one in self.spaces if one.name == space)
 
+    def kind(self, name: str) -> int:
+        """Return a kind of step as FLAGS has it."""
+        number = next(one.number for one in self.kinds if one.name == name)
+        flags = next(one for one in self.registers if one.name == "FLAGS")
+        return next(one for one in flags.fields if one.name == "KIND").put(number)
+
 
 MAP = parse_toml(files("eie.silicon").joinpath("registers.toml").read_text("utf-8"), RegisterMap, "the register map")
 HEADER = {field.name: field for field in MAP.header}
@@ -108,6 +123,7 @@ def _package(port: RegisterMap) -> str:
     lines = [f"// Numbers of the chip's port; {_MADE}.", "// verilator lint_off UNUSEDPARAM", "package eie_registers;"]
     lines.append(f"  localparam logic [31:0] IDENTITY_VALUE = 32'h{port.identity:08x};")
     lines += [f"  localparam logic [2:0] SPACE_{space.name} = 3'd{space.number};" for space in port.spaces]
+    lines += [f"  localparam logic [1:0] KIND_{kind.name} = 2'd{kind.number};" for kind in port.kinds]
     for register in port.registers:
         lines.append(f"  localparam logic [11:0] {register.name} = 12'h{register.offset:03x};")
         if register.setting is not None:
@@ -129,6 +145,7 @@ def _c_header(port: RegisterMap) -> str:
     ]
     lines.append(f"#define EIE_IDENTITY_VALUE 0x{port.identity:08x}u")
     lines += [f"#define EIE_SPACE_{space.name} {space.number}u /* {space.words} */" for space in port.spaces]
+    lines += [f"#define EIE_KIND_{kind.name} {kind.number}u /* {kind.meaning} */" for kind in port.kinds]
     lines.append("")
     for register in port.registers:
         lines.append(
@@ -153,8 +170,9 @@ def _page(port: RegisterMap) -> str:
         "## AXI4-Lite",
         "",
         "Registers have 32 bits, offsets are in bytes. A write that cannot be done is answered with SLVERR and changes "
-        "nothing: to settings, cursor and memories while a scan or a stream runs, to a place that is not there, of a "
-        "value that does not fit, of less than 32 bits, to what is only read. So is a read of what is not there.",
+        "nothing: to settings, cursor and memories while a step, a run or a stream goes on, to a place that is not "
+        "there, of a value that does not fit, of less than 32 bits, to what is only read. So is a read of what is not "
+        "there.",
         "",
         "| offset | register | access | meaning |",
         "| --- | --- | --- | --- |",
@@ -167,15 +185,17 @@ def _page(port: RegisterMap) -> str:
         )
     lines += ["", "## Spaces", "", "| number | space | a word of it |", "| --- | --- | --- |"]
     lines += [f"| {space.number} | {space.name} | {space.words} |" for space in port.spaces]
+    lines += ["", "## Kinds of steps", "", "| KIND | name | what it does |", "| --- | --- | --- |"]
+    lines += [f"| {kind.number} | {kind.name} | {kind.meaning} |" for kind in port.kinds]
     lines += [
         "",
         "## AXI4-Stream",
         "",
         "A stream is a header and the words that it announces, one word a transfer; then the next header. Words have "
         "DATA_BITS bits in a transfer of 64 bits or the next power of two, memories take the low bits. SETTINGS are "
-        "words as well, so one stream loads a layer, starts its scans and asks for its sums: while a scan runs the "
-        "chip takes no words, and loses none. What is sent back are accumulators of DESTINATION, their signs extended, "
-        "TLAST with the last of a header.",
+        "words as well, so one stream loads a layer, starts its scans and asks for its sums: while a step or a run "
+        "goes on the chip takes no words, and loses none. What is sent back are accumulators of DESTINATION, their "
+        "signs extended, TLAST with the last of a header.",
         "",
         "| bits of the header | field | meaning |",
         "| --- | --- | --- |",

@@ -12,7 +12,6 @@ __all__ = ["UNITS", "c_header", "copy_sources", "default_parameters", "harness_f
 UNITS = (
     "eie_registers",
     "sram",
-    "clock_gate",
     "low_gate",
     "data_gate",
     "register_file",
@@ -24,6 +23,7 @@ UNITS = (
     "pe",
     "lnzd_node",
     "lnzd",
+    "step_table",
     "ccu",
     "credits",
     "eie",

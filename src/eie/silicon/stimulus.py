@@ -19,7 +19,16 @@ __all__ = ["COMPARED", "INPUTS", "OUTPUTS", "Stimulus", "record_stimulus"]
 INPUTS = (
     *("reset", "clear", "busy", "source", "relu"),
     *("write_pointer", "write_weights", "write_codebook", "write_source", "write_destination", "write_sram"),
-    *("host_address", "host_data", "load_read", "load_address", "load_enable", "load_row", "row_address"),
+    *(
+        "host_address",
+        "host_data",
+        "load_read",
+        "load_address",
+        "load_enable",
+        "load_row",
+        "store_enable",
+        "row_address",
+    ),
     *("broadcast", "broadcast_column", "broadcast_value"),
 )
 # Outputs that the stepped chip has in every cycle.

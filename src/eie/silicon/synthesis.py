@@ -29,6 +29,7 @@ CONFIGURATION: dict[str, dict[str, int]] = {
     "lnzd_node": {},
     "lnzd": {},
     "ccu": {},
+    "step_table": {},
     "ptr_read": {},
     "spmat_read": {},
     "pe": {"ACCUMULATOR_BITS": 16, "LATCHES": 1},

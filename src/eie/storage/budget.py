@@ -7,7 +7,16 @@ from collections.abc import Iterable
 
 from eie.encoding.sizes import matrix_bytes
 from eie.model.network import Network
-from eie.storage.documents import GatherDocument, LinearDocument, NetworkDocument, StepDocument
+from eie.storage.documents import (
+    DenseDocument,
+    EmbeddingDocument,
+    GatherDocument,
+    LinearDocument,
+    NetworkDocument,
+    StepDocument,
+    TransposedDocument,
+    linear_document,
+)
 
 __all__ = ["loading_bytes", "running_bytes"]
 
@@ -15,6 +24,7 @@ __all__ = ["loading_bytes", "running_bytes"]
 _WEIGHT_BYTES = 16
 _OUTPUT_BYTES = 128
 _INPUT_BYTES = 16
+_FLOAT_BYTES = 8  # of a weight that is not compressed: it and a copy, laid out
 _INDEX_BYTES = 32  # of a place of an index while it is made
 _VALUE_BYTES = 8  # numbers between steps are float32, and float64 in the reference
 
@@ -31,9 +41,20 @@ def loading_bytes(document: NetworkDocument, entries: dict[str, int]) -> int:
         sizes = (layer.outputs, layer.inputs, layer.n_pe, layer.code_bits, layer.index_bits)
         total += matrix_bytes(*sizes, weights, in_file) + _WEIGHT_BYTES * weights
     for step in document.layers:
+        if isinstance(step, EmbeddingDocument) and isinstance(step.product, TransposedDocument):
+            total += _turned_bytes(document, step.product, entries)
         if isinstance(step, GatherDocument) and step.strides is not None:
             total += _INDEX_BYTES * math.prod(step.strides.shape)
     return total
+
+
+def _turned_bytes(document: NetworkDocument, turned: TransposedDocument, entries: dict[str, int]) -> int:
+    place, layer = linear_document(document.layers, turned)
+    if isinstance(layer, DenseDocument):
+        return _FLOAT_BYTES * entries.get(f"{place}.weights", 0)
+    weights = entries.get(f"{place}.entries", 0) if layer.packed is None else layer.packed.entries
+    sizes = (layer.inputs, layer.outputs, turned.n_pe or 1, layer.code_bits, turned.index_bits or 1)
+    return matrix_bytes(*sizes, weights) + _WEIGHT_BYTES * weights
 
 
 def running_bytes(network: Network) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -36,9 +37,11 @@ __all__ = [
     "RowsDocument",
     "StepDocument",
     "StridesDocument",
+    "TransposedDocument",
     "WindowDocument",
     "WinogradDocument",
     "first_problem",
+    "linear_document",
     "read_document",
 ]
 
@@ -135,13 +138,31 @@ class DenseDocument(_StepDocument):
     groups: Side = 1
 
 
-def _inside(product: LinearDocument | DenseDocument) -> LinearDocument | DenseDocument:
+class TransposedDocument(_StepDocument):
+    """The weights of step `of`, rows as columns, without bias or ReLU; `n_pe` and `index_bits` are null for float32."""
+
+    kind: Literal["transposed"]
+    name: Name
+    of: int = Field(ge=0)
+    n_pe: Annotated[int, Field(ge=1, le=MAX_PES)] | None
+    index_bits: Bits | None
+    formats: FormatsDocument | None
+
+
+def _inside(
+    product: LinearDocument | DenseDocument | TransposedDocument,
+) -> LinearDocument | DenseDocument | TransposedDocument:
     if product.sources is not None:
         raise ValueError("a layer inside a step has no sources of its own")
     return product
 
 
 ProductDocument = Annotated[LinearDocument | DenseDocument, Field(discriminator="kind"), AfterValidator(_inside)]
+
+
+TableDocument = Annotated[
+    LinearDocument | DenseDocument | TransposedDocument, Field(discriminator="kind"), AfterValidator(_inside)
+]
 
 
 class ImageDocument(_Document):
@@ -288,7 +309,7 @@ class EmbeddingDocument(_StepDocument):
     kind: Literal["embedding"]
     name: Name
     places: Side
-    product: ProductDocument
+    product: TableDocument
 
 
 class NormalisationDocument(_StepDocument):
@@ -363,6 +384,27 @@ class NetworkDocument(_Document):
 
 def _version_of(layers: list[StepDocument]) -> int:
     return 2 if any(layer.newer for layer in layers) else 1
+
+
+def linear_document(
+    steps: Sequence[StepDocument], turned: TransposedDocument
+) -> tuple[str, LinearDocument | DenseDocument]:
+    """Return where the tensors of the layer are whose weights `turned` has, and its document.
+
+    Raises InputError where there is no such layer, or it is compressed and `turned` is not, or the other way round.
+    """
+    step = steps[turned.of] if turned.of < len(steps) else None
+    place, product = f"layers.{turned.of}", step
+    if isinstance(step, RowsDocument):
+        place, product = f"{place}.product", step.product
+    if not isinstance(product, LinearDocument | DenseDocument) or product.groups != 1:
+        found = "there is none" if step is None else f"{step.name} is none"
+        raise InputError(f"layer {turned.name}: step {turned.of} must be a linear layer without groups, but {found}")
+    compressed = isinstance(product, LinearDocument)
+    if {turned.n_pe is not None, turned.index_bits is not None} != {compressed}:
+        wanted = "given, since it is compressed" if compressed else "null, since it is not compressed"
+        raise InputError(f"layer {turned.name} has the weights of {product.name}: n_pe and index_bits must be {wanted}")
+    return place, product
 
 
 def read_document(text: str) -> NetworkDocument:

@@ -6,6 +6,7 @@ the container (by safetensors), the document, sizes, and every pointer and entry
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,12 +67,15 @@ from eie.storage.documents import (
     RowsDocument,
     StepDocument,
     StridesDocument,
+    TransposedDocument,
     WindowDocument,
     WinogradDocument,
     first_problem,
+    linear_document,
     read_document,
 )
 from eie.storage.packing import Packed, pack, unpack
+from eie.storage.ties import linear_of, ties
 from eie.support.budget import budget, check_budget
 from eie.support.output_files import atomic_write, existing_file
 
@@ -89,8 +93,11 @@ def save(network: Network | Layer | InterleavedCSC, path: str | Path, *, packed:
     network = Network.of(network)
     tensors: Tensors = {}
     try:
+        tied = ties(network)
         layers = [
-            _with_sources(_write_step(step, f"layers.{number}", tensors, packed), number, network.reads[number])
+            _with_sources(
+                _write_step(step, f"layers.{number}", tensors, packed, tied.get(number)), number, network.reads[number]
+            )
             for number, step in enumerate(network)
         ]
         inputs = [InputDocument(name=port.name, shape=list(port.shape), whole=port.whole) for port in network.ports]
@@ -118,7 +125,7 @@ def load(path: str | Path, *, budget_bytes: int | None = None) -> Network:
         tensors = map_tensors(path)
         loading = loading_bytes(document, {name: array.size for name, array in tensors.items()})
         check_budget("loading and running it", loading, allowed)
-        steps = tuple(_read_step(step, f"layers.{number}", tensors) for number, step in enumerate(document.layers))
+        steps = _read_steps(document.layers, tensors)
         if tensors:
             raise InputError(f"tensor {next(iter(tensors))} belongs to no layer")
         sources = tuple(
@@ -150,8 +157,11 @@ def _optional(**fields: tuple[int, int]) -> dict[str, Any]:
     return {name: value for name, (value, usual) in fields.items() if value != usual}
 
 
-def _write_step(step: Step, place: str, tensors: Tensors, packed: bool) -> StepDocument:
+def _write_step(step: Step, place: str, tensors: Tensors, packed: bool, tied_to: int | None = None) -> StepDocument:
     match step:
+        case Embedding() if tied_to is not None:
+            turned = _transposed_document(step.product, tied_to)
+            return EmbeddingDocument(kind="embedding", name=step.name, places=step.places, product=turned)
         case Layer() | Dense():
             return _write_product(step, place, tensors, packed)
         case Convolution():
@@ -231,6 +241,47 @@ def _write_step(step: Step, place: str, tensors: Tensors, packed: bool) -> StepD
     raise InputError(f"{step.name} is a {type(step).__name__}, which a model file does not hold")
 
 
+def _transposed_document(table: Layer | Dense, of: int) -> TransposedDocument:
+    if isinstance(table, Dense):
+        return TransposedDocument(kind="transposed", name=table.name, of=of, n_pe=None, index_bits=None, formats=None)
+    return TransposedDocument(
+        kind="transposed",
+        name=table.name,
+        of=of,
+        n_pe=table.matrix.n_pe,
+        index_bits=table.matrix.index_bits,
+        formats=_formats_document(table.formats),
+    )
+
+
+def _read_steps(documents: Sequence[StepDocument], tensors: Tensors) -> tuple[Step, ...]:
+    """Return the steps; those that have the weights of another are read after it."""
+    steps: dict[int, Step] = {}
+    turned: list[tuple[int, EmbeddingDocument, TransposedDocument]] = []
+    for number, document in enumerate(documents):
+        if isinstance(document, EmbeddingDocument) and isinstance(document.product, TransposedDocument):
+            turned.append((number, document, document.product))
+        else:
+            steps[number] = _read_step(document, f"layers.{number}", tensors)
+    for number, document, table in turned:
+        linear_document(documents, table)  # raises the error that says what is wrong
+        product = linear_of(steps[table.of])
+        assert product is not None
+        try:
+            steps[number] = Embedding(document.name, document.places, _turned(product, table))
+        except InputError as error:
+            raise InputError(f"layer {document.name}: {error}") from error
+    return tuple(steps[number] for number in range(len(documents)))
+
+
+def _turned(product: Layer | Dense, document: TransposedDocument) -> Layer | Dense:
+    if isinstance(product, Dense):
+        weights = np.ascontiguousarray(product.weights.T)
+        return Dense(document.name, weights, np.zeros(len(weights), np.float32))
+    matrix = product.matrix.transpose(document.n_pe, document.index_bits)
+    return Layer(document.name, matrix, formats=_formats(document.formats))
+
+
 def _read_step(document: StepDocument, place: str, tensors: Tensors) -> Step:
     if isinstance(document, LinearDocument | DenseDocument):
         return _read_product(document, place, tensors)
@@ -279,16 +330,15 @@ def _read_step(document: StepDocument, place: str, tensors: Tensors) -> Step:
                 return Gather(document.name, document.size, _read_index(document, place, tensors))
             case RowsDocument():
                 return Rows(document.name, document.rows, _read_product(document.product, f"{place}.product", tensors))
-            case EmbeddingDocument():
-                return Embedding(
-                    document.name, document.places, _read_product(document.product, f"{place}.product", tensors)
-                )
+            case EmbeddingDocument(product=LinearDocument() | DenseDocument() as table):
+                return Embedding(document.name, document.places, _read_product(table, f"{place}.product", tensors))
             case NormalisationDocument():
                 return Normalisation(document.name, document.rows, document.size, document.epsilon, document.centred)
             case ReductionDocument():
                 return Reduction(document.name, document.rows, document.size, document.function)
     except InputError as error:
         raise InputError(f"layer {document.name}: {error}") from error
+    raise TypeError(type(document))
 
 
 def _read_index(document: GatherDocument, place: str, tensors: Tensors) -> npt.NDArray[np.signedinteger]:

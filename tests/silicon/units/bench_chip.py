@@ -10,7 +10,7 @@ import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
 
-from eie.silicon.host_words import READ, SCAN, word_type
+from eie.silicon.host_words import READ, RUN, SCAN, word_type
 from eie.silicon.record import COMPARED, record_type
 from silicon.units.lockstep import HALF_PERIOD
 
@@ -32,17 +32,17 @@ async def run_program(dut: HierarchyObject) -> None:
         dut.clk.value = 1
         await HALF_PERIOD
 
-    async def scan() -> None:
+    async def compute() -> None:
         for _ in range(LONGEST_SCAN):
             dut.clk.value = 0
             await HALF_PERIOD
             trace.append(_cycle(dut, record))
-            complete = bool(dut.complete.value)
+            finished = bool(dut.finished.value)
             dut.clk.value = 1
             await HALF_PERIOD
-            if complete:
+            if finished:
                 return
-        raise AssertionError(f"the scan is not complete after {LONGEST_SCAN} cycles")
+        raise AssertionError(f"the chip is not finished after {LONGEST_SCAN} cycles")
 
     await clock(reset=1, host_write=0, host_read=0)
     dut.reset.value = 0
@@ -59,8 +59,8 @@ async def run_program(dut: HierarchyObject) -> None:
             continue
         await clock(host_write=1)
         dut.host_write.value = 0
-        if word["operation"] == SCAN:
-            await scan()
+        if word["operation"] in (SCAN, RUN):
+            await compute()
     Path(os.environ["TRACE"]).write_bytes(np.concatenate(trace).tobytes())
     Path(os.environ["SUMS"]).write_bytes(np.array(sums, "<u4").tobytes())
 

@@ -7,7 +7,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from eie.chip.stepped.lnzd import Lnzd
-from silicon.units.lockstep import Lockstep
+from silicon.units.lockstep import Lockstep, packed
 
 
 @cocotb.test()
@@ -17,6 +17,11 @@ async def equals_twin(dut: HierarchyObject) -> None:
     half = 2 ** (int(dut.VALUE_BITS.value) - 1)
     twin = Lnzd(n_pe)
     both = Lockstep(dut, twin)
+
+    async def step(computing: bool, broadcast: bool, row: np.ndarray) -> None:
+        ports = {"source_nonzero": packed(row != 0, n_pe)}
+        await both.step(ports, computing=computing, broadcast=broadcast, source_row=row)
+
     await both.drive(reset=1, start=0, computing=0, broadcast=0)
     dut.reset.value = 0
     for _scan in range(30):
@@ -37,7 +42,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
                 found.append((wires["found_row"], wires["found_position"], wires["found_value"]))
             # The row after the last shows what the file happens to hold.
             row = source[wires["row_address"]] if wires["row_address"] < rows else rng.integers(-half, half, n_pe)
-            await both.step(computing=computing, broadcast=broadcast, source_row=row)
-        await both.step(computing=True, broadcast=False, source_row=np.ones(n_pe, int))
+            await step(computing, broadcast, row)
+        await step(True, False, np.ones(n_pe, int))
         places = np.argwhere(source)
         assert found == [(row, position, source[row, position]) for row, position in places.tolist()]

@@ -1,6 +1,6 @@
 """Activation read and write: two register files that swap roles, and the SRAM behind them.
 
-Its rules: docs/hardware.md, A7, A8, B3, H3, M1, M2.
+Its rules: docs/hardware.md, A7, A8, B3, H3, L1, M1, M2.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ActRw(Unit):
 
     def write_sram(self, rows: Integers) -> None:
         """I/O mode: fill the SRAM with the rows that batches are loaded from."""
-        self._sram = rows
+        self._sram = rows.copy()
 
     def write_source(self, rows: Integers, source: int) -> None:
         """I/O mode: fill the first rows of the source file, which is file `source`."""
@@ -46,10 +46,14 @@ class ActRw(Unit):
         return self._files[1 - source, :rows].copy()
 
     def start(self, first_row: int, source: int, relu: bool) -> None:
-        """Begin a scan: file `source` is the source, read through ReLU or not; loads begin at SRAM row `first_row`."""
+        """Begin a step: file `source` is read, through ReLU or not, and loaded; SRAM rows begin at `first_row`."""
         self._source = source
         self._relu = relu
         self._first_row = first_row
+
+    def read_sram(self, first_row: int, rows: int) -> Integers:
+        """Return rows of the SRAM, (rows, N)."""
+        return self._sram[first_row : first_row + rows].copy()
 
     def source_values(self, rows: int) -> Integers:
         """Return the source file's first rows as they are read: saturated, after ReLU; (rows, N)."""
@@ -62,13 +66,15 @@ class ActRw(Unit):
         wires["read_value"] = self._files[1 - self._source][wires["read_row"], self._pes]
 
     def update(self, wires: Wires) -> None:
-        """Write the sums of the fourth stage; load a source row."""
+        """Write the sums of the fourth stage; load a source row, or store one."""
         valid = wires["write_valid"]
         if valid.any():
             pes = np.broadcast_to(self._pes, valid.shape)[valid]
             self._files[1 - self._source, wires["write_row"][valid], pes] = wires["write_value"][valid]
         if wires["load_enable"]:
             self._files[self._source, wires["load_row"]] = self._sram[self._first_row + wires["load_row"]]
+        if wires["store_enable"]:
+            self._sram[self._first_row + wires["load_row"]] = self._read(wires["load_row"])
 
     def _read(self, rows: int | slice) -> Integers:
         values = saturate(self._files[self._source, rows], self._value_bits)

@@ -40,6 +40,10 @@ class ArithmUnit(Unit):
         self._value_bits = constants.formats.value_bits
         self._accumulator_bits = constants.formats.accumulator_bits
 
+    def load_codebook(self, codebook: Integers) -> None:
+        """Take the shared weights of a layer, (2**code_bits,), the widths being those of the layer before."""
+        self._codebook = codebook
+
     def propagate(self, wires: Wires) -> None:
         """Drive the second stage's read address and the fourth stage's write."""
         wires["pipeline_busy"] = self._valid1 | self._valid2 | self._valid3 | self._valid4

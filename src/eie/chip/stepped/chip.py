@@ -40,10 +40,11 @@ from eie.program.host import (
     WriteSram,
     host_steps,
 )
+from eie.program.layer_table import LayerTable, StepKind, TableStep, layer_table
 from eie.program.lowering import LoweredLayer, Program, as_rows, lower_run
 from eie.program.rules import PAPERS_SCAN
 
-__all__ = ["Chip", "Observer", "SteppedLayer", "run_stepped"]
+__all__ = ["Chip", "Observer", "SteppedLayer", "SteppedRun", "run_from_table", "run_stepped"]
 
 Observer = Callable[[int, Wires], None]  # called with every cycle's number and wires, before its clock edge
 
@@ -55,6 +56,15 @@ class SteppedLayer:
     layer: Layer
     cycles: int
     counts: Counts
+    outputs: Integers = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class SteppedRun:
+    """A run of `table`: the last layer's `outputs` in Q(fo) after ReLU, (outputs,); all cycles of the run."""
+
+    table: LayerTable = field(repr=False)
+    cycles: int
     outputs: Integers = field(repr=False)
 
 
@@ -129,7 +139,7 @@ class Chip:
                     self.act_rw.write_source(rows[batch.first_row :][: batch.rows], step.source)
                 case RunScan(batch=batch):
                     self.act_rw.start(batch.first_row, step.source, step.relu)
-                    self.ccu.start(batch)
+                    self.ccu.start(batch.first_input, batch.rows if batch.loads else 0)
                     self.lnzd.start(batch.rows)
                     self.act_queue.start()
                     counts += self._run_scan(observe)
@@ -138,6 +148,67 @@ class Chip:
                     places.append(sums.ravel()[: part.matrix.outputs])
         outputs = read_out(layer.outputs(np.concatenate(places)), formats, layer.layer.relu)
         return SteppedLayer(layer.layer, self.cycle - began, counts, outputs)
+
+    def run_table(self, table: LayerTable, activations: Integers, observe: Observer | None = None) -> SteppedRun:
+        """Run a table's network on its inputs in Q(fa), (inputs,), without the host between layers.
+
+        Every cycle of the run is observed: those in which a step starts, and those in which one is complete, as well.
+        """
+        hardware, first = self.hardware, self.cycle
+        per_row = hardware.entries_per_row(table.memory.matrix.entry_bits)
+        self.ptr_read.write_memory(table.memory)
+        self.spmat_read.write_memory(table.memory, per_row)
+        self.arithm_unit.write_codebook(table.program.layers[0].constants)
+        inputs = as_rows(table.program.layers[0].places(activations), hardware.n_pe)
+        sram = np.zeros((table.needs.words, hardware.n_pe), np.int64)
+        sram[table.first_constant :] = table.constants
+        if table.inputs_in_file:
+            self.act_rw.write_source(inputs, 0)
+        else:
+            sram[: len(inputs)] = inputs
+        self.act_rw.write_sram(sram)
+        for step in table.steps:
+            self._run_step(step, observe)
+        last = table.program.layers[-1]
+        rows = -(-last.layer.outputs // hardware.n_pe)
+        if table.stored is None:
+            sums = self.act_rw.read_destination(rows, table.steps[-1].source)
+        else:
+            sums = self.act_rw.read_sram(table.stored, rows)
+        outputs = read_out(last.outputs(sums.ravel()[: last.layer.outputs]), last.constants.formats, last.layer.relu)
+        return SteppedRun(table, self.cycle - first, outputs)
+
+    def _run_step(self, step: TableStep, observe: Observer | None) -> None:
+        """Clock the units through a step: a cycle in which it starts, its own, and the one that completes it."""
+        self.ccu.rest()
+        self.lnzd.expect(step.rows)
+        self._clock(observe)
+        moves = step.rows if step.load or step.kind in (StepKind.PRESET, StepKind.STORE) else 0
+        if step.kind is StepKind.CODEBOOK:
+            moves = step.codes
+            self.arithm_unit.load_codebook(self.act_rw.read_sram(step.first_word, moves)[:, 0])
+        if step.kind is StepKind.PRESET:
+            self.spmat_read.empty()
+        # Presets are loaded into the destination file, and stored rows come from it: the roles are swapped meanwhile.
+        swapped = step.kind in (StepKind.PRESET, StepKind.STORE)
+        self.act_rw.start(step.first_word, 1 - step.source if swapped else step.source, step.relu)
+        self.ccu.start(step.first_input, moves, step.kind)
+        self.lnzd.start(step.rows)
+        self.act_queue.start()
+        while not self._clock(observe)["complete"]:
+            pass
+
+    def _clock(self, observe: Observer | None) -> Wires:
+        """Clock the units once, and return the wires of the cycle."""
+        wires: Wires = {}
+        for unit in self.units:
+            unit.propagate(wires)
+        if observe is not None:
+            observe(self.cycle, wires)
+        for unit in self.units:
+            unit.update(wires)
+        self.cycle += 1
+        return wires
 
     def _run_scan(self, observe: Observer | None) -> Counts:
         """Clock the units until the scan is complete; the completing cycle is cycle 0 of the next scan."""
@@ -176,3 +247,19 @@ def run_stepped(
     hardware = Hardware(n_pe=network.n_pe) if hardware is None else hardware
     run = lower_run(network, inputs, hardware)
     return Chip(hardware).run(*run, observe)
+
+
+def run_from_table(
+    network: Network | Layer,
+    inputs: npt.ArrayLike,
+    hardware: Hardware | None = None,
+    observe: Observer | None = None,
+) -> SteppedRun:
+    """Run a network on the stepped chip from its table of layers: as `run_stepped`, without the host between layers.
+
+    Raises InputError for what the table cannot have (docs/hardware.md, L5).
+    """
+    network = Network.of(network)
+    hardware = Hardware(n_pe=network.n_pe) if hardware is None else hardware
+    program, activations = lower_run(network, inputs, hardware)
+    return Chip(hardware).run_table(layer_table(program), activations, observe)

@@ -50,6 +50,10 @@ class Lnzd(Unit):
         self._row = np.zeros(self._n_pe, np.int64)
         self._position = 0
 
+    def expect(self, rows: int) -> None:
+        """Take the number of rows of the scan that starts next."""
+        self._rows = rows
+
     def propagate(self, wires: Wires) -> None:
         """Find the first non-zero at or after the scan position."""
         found, position = False, 0

@@ -69,13 +69,13 @@ def address_bits(count: int) -> int:
 
 def bank_words(hardware: Hardware, network: Network) -> int:
     """Return the pointers in each of a PE's two banks: as the hardware says, or as many as the network needs."""
-    inputs = max(layer.inputs for layer in network.chain())
+    inputs = max(layer.inputs for layer in network.layers)
     return max(hardware.pointer_bytes * 8 // hardware.pointer_bits // 2, inputs // 2 + 1)
 
 
 def signal_sizes(hardware: Hardware, network: Network) -> dict[str, int]:
     """Return the letters' values for the chip of `hardware`, its memories large enough for `network`."""
-    matrices = [layer.matrix for layer in network.chain()]
+    matrices = [layer.matrix for layer in network.layers]
     entries = max(int(matrix.pointers[:, -1].max()) for matrix in matrices)
     return {
         "N": hardware.n_pe,
@@ -105,8 +105,9 @@ def _input(signal: Signal) -> Signal:
 
 
 _computing = _output("computing", "1", "a scan may go on; low while a batch is loaded", shown=True)
-_load_enable = _output("load_enable", "1", "the source file takes a row from the activation SRAM", shown=True)
-_load_row = _output("load_row", "log2(R)", "which row", when="load_enable")
+_load_enable = _output("load_enable", "1", "a register file takes a row from the activation SRAM", shown=True)
+_load_row = _output("load_row", "log2(R)", "the row that is loaded or stored")
+_store_enable = _output("store_enable", "1", "the activation SRAM takes a row of a register file")
 _broadcast = _output("broadcast", "1", "an activation goes to all PEs in this cycle", shown=True)
 _broadcast_column = _output(
     "broadcast_column", "X", "its number among the layer's inputs", when="broadcast", shown=True
@@ -162,6 +163,7 @@ CCU = (
     _computing,
     _load_enable,
     _load_row,
+    _store_enable,
     _broadcast,
     _broadcast_column,
     _broadcast_value,
@@ -230,7 +232,7 @@ ACT_RW = (
     _source_row,
     _read_value,
     *map(_through, (_row_address, _read_row)),
-    *map(_input, (_write_valid, _write_row, _write_value, _load_enable, _load_row)),
+    *map(_input, (_write_valid, _write_row, _write_value, _load_enable, _load_row, _store_enable)),
 )
 
 TABLES = {

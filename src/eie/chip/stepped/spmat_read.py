@@ -36,7 +36,11 @@ class SpmatRead(Unit):
         self._memory = np.zeros((len(images), max(1, *map(len, images))), np.int64)
         for memory, image in zip(self._memory, images, strict=True):
             memory[: len(image)] = image
-        self._buffered = np.full(len(images), -1)
+        self.empty()
+
+    def empty(self) -> None:
+        """Empty the buffers: a pass begins."""
+        self._buffered = np.full(len(self._pes), -1)
 
     def propagate(self, wires: Wires) -> None:
         """Split the current entry into code and relative index."""

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eie.encoding.flat import flat_counts, flatten
+from eie.encoding.csc import InterleavedCSC
+from eie.encoding.flat import FlatStream, flat_counts, flatten
 from eie.engine.int8 import int8_weights
 from eie.engine.plan import is_native, simplest
 from eie.errors import InputError
@@ -17,16 +18,37 @@ from eie.model.network import NETWORK_INPUT, Layer, Network, Step
 from eie.model.numerics import product
 from eie.model.reference import formats_of
 from eie.program.constants import constants_of
-from eie.steps import Activation, Affine, Convolution, Dense, Gather, Pooling, Product, Recurrent, Rows, Sum
+from eie.steps import (
+    Activation,
+    Affine,
+    Attention,
+    Convolution,
+    Dense,
+    Embedding,
+    Gather,
+    Matmul,
+    Normalisation,
+    Pooling,
+    Product,
+    Recurrent,
+    Reduction,
+    Rows,
+    Sum,
+)
 from eie.steps.elementwise import SOFTMAXES
 from eie.steps.image import Image, Window
+from eie.storage.ties import ties
 
 __all__ = ["C_TYPES", "Buffers", "Fixed", "Lowered", "Operation", "Value", "lower_to_c", "place"]
 
 # What a value is, its type in C, and the bytes of one number. `bytes` are activations in the numerics int8.
 C_TYPES = {"reals": ("float", 4), "sums": ("int32_t", 4), "fixed": ("int16_t", 2), "bytes": ("uint8_t", 1)}
 
-_FUNCTIONS = ("sigmoid", "tanh", "silu", "relu6", "hardsigmoid", "hardswish")
+_FUNCTIONS = (
+    *("sigmoid", "tanh", "gelu", "gelu_tanh", "silu", "relu6", "hardsigmoid", "hardswish"),
+    *("erf", "exp", "square", "sqrt", "reciprocal", "absolute", "positive"),
+)
+_MARKED = 16  # of so many entries of a table one has a mark, at which reading can begin
 _LEAST_POWER, _MOST_POWER = -126, 127  # of two, that a float is
 
 
@@ -68,7 +90,8 @@ class Lowered:
     """What a network becomes: operations, the value that is the network's outputs, and the constants' definitions.
 
     `constant_bytes` are those of all constants, `stream_bytes` of the compressed weights among them. `inexact` names
-    the steps of which the last bits may not be those of a session.
+    the steps of which the last bits may not be those of a session. `caches` are the numbers that each attention keeps
+    from call to call; their places follow each other.
     """
 
     operations: list[Operation]
@@ -78,6 +101,7 @@ class Lowered:
     stream_bytes: int = 0
     constant_bytes: int = 0
     inexact: list[str] = field(default_factory=list)
+    caches: list[int] = field(default_factory=list)
 
 
 def lower_to_c(network: Network, numerics: str) -> Lowered:
@@ -95,6 +119,7 @@ class _Lowering:
         self._values: dict[int, Value] = {NETWORK_INPUT: Value("reals", network.inputs)}
         self._converted: dict[tuple[Value, Fixed | None], Value] = {}
         self._title = ""
+        self._number, self._ties, self._streams = 0, ties(network), dict[int, str]()
         given = self._values[NETWORK_INPUT]
         self.done = Lowered([], given, given)
         first = simplest(network.steps[0])
@@ -104,6 +129,7 @@ class _Lowering:
 
     def add(self, count: int, step: Step) -> None:
         """Add step number `count`."""
+        self._number = count
         self._title = f"{count + 1}. {comment(step.name)}: {_told(step)}"
         self._name = f"step{count + 1}_{identifier(step.name, 'layer')}"
         parts = [self._values[source] for source in self._network.reads[count]]
@@ -111,12 +137,15 @@ class _Lowering:
         logarithm = isinstance(step, Activation) and step.function == "log_softmax"
         if uncompressed or logarithm or not is_native(step, self._numerics):
             self.done.inexact.append(step.name)
-        if isinstance(step, Sum | Product) and all(part.length in (step.size, step.inputs) for part in parts):
-            made = self._combination(step, parts)
-        elif isinstance(step, Sum | Product):
-            made = self._combination(step, [self._joined(parts)])
-        else:
-            made = self._step(simplest(step), self._joined(parts))
+        match step:
+            case Sum() | Product():
+                made = self._combination(step, parts)
+            case Matmul():
+                made = self._matmul(step, parts)
+            case Attention():
+                made = self._attention(step, parts)
+            case _:
+                made = self._step(simplest(step), self._joined(parts))
         self._values[count] = self.done.outputs = made
 
     def finish(self) -> Lowered:
@@ -149,6 +178,18 @@ class _Lowering:
                 shift = self._constant("float", "shift", step.shift, "one for each channel")
                 sizes = f"{step.rows}, {step.scale.size}, {step.pixels}"
                 return self._each(f"eie_affine({sizes}, {scale}, {shift}, {{x}}, {{y}});", self._real(x))
+            case Normalisation():
+                facts = f"{step.rows}, {step.size}, {number(float(np.float32(step.epsilon)))}, {int(step.centred)}"
+                return self._each(f"eie_normalise({facts}, {{x}}, {{y}});", self._real(x))
+            case Reduction():
+                by = "" if step.function == "max" else f", {step.size if step.function == 'mean' else 1}"
+                function = "eie_largest_each" if step.function == "max" else "eie_sums"
+                text = f"{function}({step.rows}, {step.size}{by}, {{x}}, {{y}});"
+                return self._emit(text, {"x": self._real(x)}, {"y": Value("reals", step.rows)})
+            case Embedding(product=Dense(groups=1) as dense):
+                return self._look_up(step, "eie_look_up_dense", self._dense_table(dense), x)
+            case Embedding(product=Layer() as layer) if not self._chip:
+                return self._look_up(step, "eie_look_up", self._table(layer), x)
             case Gather():
                 y = Value(x.kind, step.outputs, x.fixed)
                 index = self._constant("int32_t", "index", step.index, "which input each output is; -1: 0")
@@ -163,7 +204,8 @@ class _Lowering:
         what = f"the function {step.function}" if isinstance(step, Activation) else f"of the kind {type(step).__name__}"
         raise InputError(
             f"{step.name} is {what}, which is not written to C; what is: linear, convolutional and recurrent layers, "
-            f"poolings without dilation, {', '.join(('relu', *_FUNCTIONS, *SOFTMAXES))}, scales and shifts, sums, "
+            f"poolings without dilation, {', '.join(('relu', *_FUNCTIONS, *SOFTMAXES))}, scales and shifts, "
+            f"normalisations and reductions of rows, attention, lookups (with numerics chip of float32 tables), sums, "
             f"products and gathers"
         )
 
@@ -263,19 +305,46 @@ class _Lowering:
         y = Value(x.kind, step.outputs, x.fixed)
         return self._emit(f"eie_{kind}(&{window}, {step.image.channels}, {{x}}, {{y}});", {"x": x}, {"y": y})
 
-    def _combination(self, step: Sum | Product, parts: Sequence[Value]) -> Value:
-        """Combine the terms, each a value of its own or all one after the other in one."""
-        function, size = "eie_add" if isinstance(step, Sum) else "eie_multiply", step.size
+    def _apart(self, parts: Sequence[Value], lengths: Sequence[int]) -> tuple[dict[str, Value], list[str]]:
+        """Return what is read where `parts` are numbers of these lengths, and how each is called."""
         parts = [self._real(part) for part in parts]
-        if len(parts) == 1:
-            reads, terms = {"x": parts[0]}, [f"{{x}}{_plus(term * size)}" for term in range(step.terms)]
-        else:
+        if [part.length for part in parts] == list(lengths):
             reads = {f"x{k}": part for k, part in enumerate(parts)}
-            terms = [f"{{{name}}}" for name in reads]
+            return reads, [f"{{{name}}}" for name in reads]
+        firsts = np.cumsum([0, *lengths[:-1]]).tolist()
+        return {"x": self._joined(parts)}, [f"{{x}}{_plus(first)}" for first in firsts]
+
+    def _combination(self, step: Sum | Product, parts: Sequence[Value]) -> Value:
+        function, size = "eie_add" if isinstance(step, Sum) else "eie_multiply", step.size
+        reads, terms = self._apart(parts, [size] * step.terms)
         lines = [f"{function}({terms[0]}, {terms[1]}, {size}, {{y}});"]
         lines += [f"{function}({{y}}, {term}, {size}, {{y}});" for term in terms[2:]]
-        first = "" if parts[0] in parts[2:] else next(iter(reads))  # which is read again once y is begun
+        values = list(reads.values())
+        first = "" if values[0] in values[2:] else next(iter(reads))  # which is read again once y is begun
         return self._emit("\n".join(lines), reads, {"y": Value("reals", size)}, in_place=first)
+
+    def _matmul(self, step: Matmul, parts: Sequence[Value]) -> Value:
+        lengths = [step.count * step.rows * step.inner, step.count * step.inner * step.columns]
+        reads, (a, b) = self._apart(parts, lengths)
+        text = f"eie_matmul({step.count}, {step.rows}, {step.inner}, {step.columns}, {a}, {b}, {{y}});"
+        return self._emit(text, reads, {"y": Value("reals", step.outputs)})
+
+    def _attention(self, step: Attention, parts: Sequence[Value]) -> Value:
+        reads, given = self._apart(parts, [step.outputs] * 3)
+        scale = number(float(np.float32(step.scale)))
+        self.done.constants.append(
+            f"static const eie_attention {self._name} = "
+            f"{{{step.rows}, {step.heads}, {step.width}, {step.capacity}, {scale}}};\n"
+        )
+        cache = f"cache{_plus(sum(self.done.caches))}"
+        self.done.caches.append(step.cache)
+        text = f"if (!eie_attend(&{self._name}, {', '.join(given)}, {cache}, {{scores}}, {{y}})) return {{upper}}_FULL;"
+        makes = {"scores": Value("reals", step.capacity), "y": Value("reals", step.outputs)}
+        return self._emit(text, reads, makes)
+
+    def _look_up(self, step: Embedding, function: str, table: str, x: Value) -> Value:
+        text = f"if (!{function}(&{table}, {step.places}, {{x}}, {{y}})) return {{upper}}_NO_ENTRY;"
+        return self._emit(text, {"x": self._real(x)}, {"y": Value("reals", step.outputs)})
 
     def _recurrent(self, step: Recurrent, x: Value) -> Value:
         width, gates, hidden, features = step.product.inputs, step.product.outputs, step.hidden, step.features
@@ -352,20 +421,7 @@ class _Lowering:
         return self._name
 
     def _layer_constants(self, layer: Layer) -> str:
-        matrix = layer.matrix
-        counts = flat_counts(matrix, range(1, 9))
-        gap_bits = min(counts, key=lambda bits: counts[bits].entries * (matrix.code_bits + bits))
-        stream = flatten(matrix, gap_bits)
-        packed = _packed(stream.codes, stream.gaps, matrix.code_bits, gap_bits)
-        self.done.stream_bytes += max(1, packed.size)
-        told = (
-            f"{matrix.outputs} x {matrix.inputs} weights, {matrix.nnz} of them not zero: {len(stream.codes)} entries "
-            f"of {matrix.code_bits} + {gap_bits} bits"
-        )
-        bytes_name = self._constant("uint8_t", "stream", packed, told)
-        entries = (
-            f"{{{bytes_name}, {len(stream.codes)}, {matrix.inputs}, {matrix.outputs}, {matrix.code_bits}, {gap_bits}}}"
-        )
+        entries = self._stream(layer.matrix)
         if self._chip:
             kind, numbers = "eie_chip_layer", self._chip_numbers(layer)
         else:
@@ -380,6 +436,49 @@ class _Lowering:
         self.done.constants.append(text)
         return self._name
 
+    def _stream(self, matrix: InterleavedCSC) -> str:
+        """Return what describes a matrix's weights; those of a tied lookup are the same as its layer's."""
+        owner = self._ties.get(self._number, self._number)
+        if owner not in self._streams:
+            stream, gap_bits = _smallest(matrix)
+            packed = _packed(stream.codes, stream.gaps, matrix.code_bits, gap_bits)
+            self.done.stream_bytes += max(1, packed.size)
+            told = (
+                f"{matrix.outputs} x {matrix.inputs} weights, {matrix.nnz} of them not zero: {len(stream.codes)} "
+                f"entries of {matrix.code_bits} + {gap_bits} bits"
+            )
+            name = self._constant("uint8_t", "stream", packed, told)
+            self._streams[owner] = (
+                f"{{{name}, {len(stream.codes)}, {matrix.inputs}, {matrix.outputs}, {matrix.code_bits}, {gap_bits}}}"
+            )
+        return self._streams[owner]
+
+    def _table(self, layer: Layer) -> str:
+        """Return the name of a table of the layer's columns."""
+        matrix = layer.matrix.transpose()
+        if matrix.outputs * matrix.inputs >= 2**32:
+            raise InputError(
+                f"layer {layer.name} has {matrix.outputs} x {matrix.inputs} weights, and the C program looks up in "
+                "less than 2**32"
+            )
+        entries, marks = self._stream(matrix), _marks(matrix)
+        told = f"of every {_MARKED}th row: the entries before it, and the place that they have come to"
+        marks_name = self._constant("uint32_t", "marks", marks, told)
+        book = self._constant("float", "table", matrix.codebook, "shared weights")
+        bias = "0" if layer.bias is None else self._constant("float", "bias", layer.bias, "added to each entry")
+        text = f"static const eie_table {self._name} = {{{entries},\n    {book}, {marks_name}, {bias}}};\n"
+        self.done.constants.append(text)
+        return self._name
+
+    def _dense_table(self, dense: Dense) -> str:
+        table = np.ascontiguousarray(dense.weights.T)
+        numbers = self._constant("float", "table", table, f"{table.shape[0]} entries of {table.shape[1]} numbers")
+        bias = self._constant("float", "bias", dense.bias, "added to each entry")
+        self.done.constants.append(
+            f"static const eie_dense_table {self._name} = {{{numbers}, {bias}, {dense.inputs}, {dense.outputs}}};\n"
+        )
+        return self._name
+
     def _chip_numbers(self, layer: Layer) -> str:
         _check_sums(layer)
         constants, formats = constants_of(layer), formats_of(layer)
@@ -391,7 +490,23 @@ class _Lowering:
         return f"{codebook}, {bias}, {formats.value_bits}, {formats.accumulator_bits}"
 
 
-_BYTES = {"float": 4, "int32_t": 4, "int16_t": 2, "int8_t": 1, "uint8_t": 1}
+_BYTES = {"float": 4, "int32_t": 4, "uint32_t": 4, "int16_t": 2, "int8_t": 1, "uint8_t": 1}
+
+
+def _smallest(matrix: InterleavedCSC) -> tuple[FlatStream, int]:
+    """Return the matrix as a stream, and the bits of its gaps with which it is smallest."""
+    counts = flat_counts(matrix, range(1, 9))
+    gap_bits = min(counts, key=lambda bits: counts[bits].entries * (matrix.code_bits + bits))
+    return flatten(matrix, gap_bits), gap_bits
+
+
+def _marks(matrix: InterleavedCSC) -> np.ndarray:
+    """Return of every _MARKED-th row how many entries of the stream are before it, and the place after those."""
+    stream, _ = _smallest(matrix)
+    after = np.concatenate((np.zeros(1, np.int64), np.cumsum(stream.gaps.astype(np.int64) + 1)))
+    rows = np.arange(0, matrix.outputs, _MARKED)
+    before = np.searchsorted(after[1:], rows * matrix.inputs, side="right")
+    return np.stack((before, after[before]), axis=1).astype(np.uint32)
 
 
 def _packed(codes: np.ndarray, gaps: np.ndarray, code_bits: int, gap_bits: int) -> np.ndarray:

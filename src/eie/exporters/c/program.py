@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 import eie
 from eie.engine import InferenceSession
 from eie.errors import InputError
@@ -106,7 +108,8 @@ class _Program:
     @property
     def buffer_bytes(self) -> int:
         """Bytes of the static arrays."""
-        return self._buffers.bytes + (2 * (self._network.inputs + self._network.outputs) if self._around else 0)
+        kept = 4 * sum(self._lowered.caches)
+        return kept + self._buffers.bytes + (2 * (self._network.inputs + self._network.outputs) if self._around else 0)
 
     def header(self) -> str:
         name, upper, network = self._name, self._upper, self._network
@@ -140,6 +143,17 @@ class _Program:
         if self._numerics == "chip":
             lines += [
                 f"#define {upper}_OVERFLOWED 2 /* a sum did not fit its accumulator and wrapped, as on the chip */"
+            ]
+        functions = " ".join(self._body)
+        if f"{upper}_NO_ENTRY" in functions:
+            lines += [f"#define {upper}_NO_ENTRY 3 /* a number to look up is no entry of its table: no outputs */"]
+        if self._lowered.caches:
+            lines += [
+                f"#define {upper}_FULL 4 /* no room for more tokens: no outputs */",
+                "",
+                f"/* A call of {name}_run follows those before it, of which attention keeps what it needs. This",
+                "   forgets them, for another text, and after a call that gave no outputs. */",
+                f"void {name}_restart(void);",
             ]
         lines += [
             "",
@@ -186,6 +200,19 @@ class _Program:
             f"static {C_TYPES[kind][0]} {kind}[{count}];" for kind, count in self._buffers.numbers.items() if count
         ]
         lines = ["/* What lies between the steps; places are used again. */", *lines, ""] if lines else []
+        caches = self._lowered.caches
+        if caches:
+            firsts = np.cumsum([0, *caches[:-1]]).tolist()
+            lines += [
+                "/* What attention keeps of the tokens before: of each step how many, their keys, their values. */",
+                f"static float cache[{sum(caches)}];",
+                "",
+                f"void {name}_restart(void)",
+                "{",
+                *(f"    cache[{first}] = 0;" for first in firsts),
+                "}",
+                "",
+            ]
         kind, suffix = ("int16_t", "_run_fixed") if self._around else ("float", "_run")
         lines += [f"int {name}{suffix}(const {kind} *input, {kind} *output)", "{"]
         body = self._body
@@ -228,6 +255,7 @@ class _Program:
 
     def main(self) -> str:
         name, upper = self._name, self._upper
+        overflowed = f"{upper}_OVERFLOWED" if self._numerics == "chip" else f"{upper}_OK"
         return f"""\
 /* Reads inputs from stdin, {upper}_INPUTS numbers each, and prints the outputs of each in a line:
    cc -std=c99 -O2 {name}_model.c main.c -o {name} -lm && ./{name} < inputs.txt */
@@ -250,7 +278,7 @@ int main(void)
         status = {name}_run(input, output);
         if (status != {upper}_OK) {{
             fprintf(stderr, "{name}_run returned %d\\n", status);
-            if (status == {upper}_NOT_FINITE) return 1;
+            if (status != {overflowed}) return 1;
         }}
         for (k = 0; k < {upper}_OUTPUTS; k++) printf("%s%.9g", k ? " " : "", (double)output[k]);
         putchar('\\n');

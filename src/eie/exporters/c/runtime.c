@@ -1,5 +1,5 @@
 /* The types and functions of which `eie export c` puts into a program those that it needs, in this order. A block ends
-   where an empty line is followed by a comment. Of what has `real` in its name there is a version with `fixed`, too,
+   where an empty line is followed by a comment. Those of what is included are the engine's own. Of what has `real` in its name there is a version with `fixed`, too,
    in which every float is an int16_t. */
 
 /* Compressed weights: the matrix row by row as one stream of entries, the first in the lowest bits of the first byte.
@@ -100,6 +100,57 @@ static float eie_rounded(float value)
 {
     volatile float stored = value;
     return stored;
+}
+
+/* The bits of a float. */
+static uint32_t eie_bits(float value)
+{
+    union {
+        float value;
+        uint32_t bits;
+    } both;
+    both.value = value;
+    return both.bits;
+}
+
+/* The float of these bits. */
+static float eie_float(uint32_t bits)
+{
+    union {
+        uint32_t bits;
+        float value;
+    } both;
+    both.bits = bits;
+    return both.value;
+}
+
+/* The square root, correctly rounded, whatever the processor has: bit by bit, in integers. */
+static float eie_root(float x)
+{
+    int32_t exponent, k;
+    uint32_t root = 0;
+    uint64_t mantissa, rest = 0;
+    if (!(x > 0) || !(x <= FLT_MAX)) return x < 0 ? (x - x) / (x - x) : x;
+    exponent = (int32_t)(eie_bits(x) >> 23);
+    mantissa = eie_bits(x) & 0x7fffff;
+    if (exponent > 0) {
+        mantissa |= 0x800000;
+    } else { /* too small for a first bit of its own */
+        for (exponent = 1; !(mantissa & 0x800000); exponent--) mantissa <<= 1;
+    }
+    /* x is mantissa * 2**(exponent - 150); the root of an even power's mantissa, of 49 or 50 bits, has 25 */
+    mantissa <<= exponent & 1 ? 25 : 26;
+    for (k = 48; k >= 0; k -= 2) {
+        const uint64_t tried = (uint64_t)root * 4 + 1;
+        rest = rest * 4 + (mantissa >> k & 3);
+        root *= 2;
+        if (rest >= tried) {
+            rest -= tried;
+            root++;
+        }
+    }
+    /* Where the last bit is 1 there is more behind it: no float is half-way between two roots. */
+    return eie_float(((uint32_t)(62 + ((exponent + 1) >> 1)) << 23) + (root >> 1) + (root & 1));
 }
 
 /* Return whether no number is NaN or infinite; write the largest magnitude and whether any is negative. */
@@ -461,6 +512,9 @@ static void eie_gather_real(const int32_t *index, uint32_t count, const float *x
     for (k = 0; k < count; k++) y[k] = index[k] < 0 ? 0 : x[index[k]];
 }
 
+#include "numbers.h"
+#include "rows.h"
+
 /* A function of each number. */
 static void eie_apply(float (*function)(float), uint32_t count, const float *x, float *y)
 {
@@ -468,110 +522,10 @@ static void eie_apply(float (*function)(float), uint32_t count, const float *x, 
     for (k = 0; k < count; k++) y[k] = function(x[k]);
 }
 
-/* e to the x, within two units of the last place; x is taken to be within -87 and 88. */
-static float eie_exponential(float x)
-{
-    const float rounding = 12582912.0f; /* 1.5 * 2**23: a float of this size has no fraction */
-    static const float series[5] = {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f,
-                                    5.0000001201e-1f};
-    float n, r, p = 1.9875691500e-4f;
-    union {
-        uint32_t bits;
-        float value;
-    } power; /* 2 to the n */
-    int k;
-    if (!(x <= FLT_MAX) && !(x >= -FLT_MAX)) return x; /* not a number */
-    x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
-    n = eie_rounded(eie_rounded(x * 1.44269504f) + rounding) - rounding;
-    r = eie_rounded(x - eie_rounded(n * 0.693359375f)) + eie_rounded(n * 2.12194440e-4f); /* ln 2 in two parts */
-    for (k = 0; k < 5; k++) p = eie_rounded(p * r) + series[k];
-    p = eie_rounded(eie_rounded(p * r) * r) + r + 1;
-    power.bits = (uint32_t)((int32_t)n + 127) << 23;
-    return p * power.value;
-}
-
-/* 1 / (1 + e to the -x). */
-static float eie_sigmoid(float x)
-{
-    return x < -87.0f ? 0 : 1 / (1 + eie_exponential(-x));
-}
-
-/* The hyperbolic tangent. */
-static float eie_tanh(float x)
-{
-    static const float series[4] = {2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f, -3.33332819422e-1f};
-    const float magnitude = x < 0 ? -x : x;
-    float far;
-    if (magnitude < 0.625f) {
-        const float z = eie_rounded(x * x);
-        float p = -5.70498872745e-3f;
-        int k;
-        for (k = 0; k < 4; k++) p = eie_rounded(p * z) + series[k];
-        return eie_rounded(eie_rounded(p * z) * x) + x;
-    }
-    far = 1 - 2 / (eie_exponential(2 * magnitude) + 1);
-    return x < 0 ? -far : far;
-}
-
-/* x times its sigmoid. */
-static float eie_silu(float x)
-{
-    return eie_rounded(x * eie_sigmoid(x));
-}
-
-/* x within 0 and 6. */
-static float eie_relu6(float x)
-{
-    x = x < 0 ? 0 : x;
-    return x > 6 ? 6 : x;
-}
-
-/* A sigmoid of straight lines. */
-static float eie_hardsigmoid(float x)
-{
-    return eie_relu6(x + 3) / 6;
-}
-
-/* x times its sigmoid of straight lines. */
-static float eie_hardswish(float x)
-{
-    return eie_rounded(x * (eie_relu6(x + 3) / 6));
-}
-
-/* The largest of `count` numbers. */
-static float eie_largest(const float *x, uint32_t count)
-{
-    float largest = x[0];
-    uint32_t k;
-    for (k = 1; k < count; k++)
-        if (largest < x[k]) largest = x[k];
-    return largest;
-}
-
-/* The sum of sixteen partial sums, number k being in partial sum k % 16: half of them onto the other half, and so on. */
-static float eie_sum(float *partial)
-{
-    uint32_t half, k;
-    for (half = 8; half > 0; half /= 2)
-        for (k = 0; k < half; k++) partial[k] += partial[k + half];
-    return partial[0];
-}
-
 /* The softmax of each of `rows` parts of `count` numbers. */
 static void eie_softmax(uint32_t rows, uint32_t count, const float *x, float *y)
 {
-    for (; rows > 0; rows--, x += count, y += count) {
-        const float largest = eie_largest(x, count);
-        float partial[16] = {0}, share;
-        uint32_t k;
-        for (k = 0; k < count; k++) {
-            y[k] = eie_exponential(x[k] - largest);
-            partial[k % 16] += y[k];
-        }
-        share = 1 / eie_sum(partial);
-        for (k = 0; k < count; k++) y[k] = eie_rounded(y[k] * share);
-    }
+    for (; rows > 0; rows--, x += count, y += count) eie_softmax_row(x, count, y);
 }
 
 /* The logarithm of the softmax of each of `rows` parts of `count` numbers. */
@@ -579,34 +533,156 @@ static void eie_log_softmax(uint32_t rows, uint32_t count, const float *x, float
 {
     for (; rows > 0; rows--, x += count, y += count) {
         const float largest = eie_largest(x, count);
-        float partial[16] = {0}, less;
+        float less;
         uint32_t k;
-        for (k = 0; k < count; k++) partial[k % 16] += eie_exponential(x[k] - largest);
-        less = (float)log((double)eie_sum(partial));
+        eie_exponentials(x, largest, count, y);
+        less = (float)log((double)eie_sum(y, count));
         for (k = 0; k < count; k++) y[k] = x[k] - largest - less;
     }
 }
 
-/* One time step of an LSTM: the gates' sums (4, hidden) to the new memory and state, (hidden) each. */
-static void eie_lstm(const float *sums, uint32_t hidden, float *memory, float *state)
+/* Each of `rows` parts of `count` numbers over its standard deviation, or, not `centred`, its root mean square. */
+static void eie_normalise(uint32_t rows, uint32_t count, float epsilon, int centred, const float *x, float *y)
 {
-    uint32_t k;
-    for (k = 0; k < hidden; k++) {
-        const float in = eie_sigmoid(sums[k]), forget = eie_sigmoid(sums[hidden + k]);
-        const float out = eie_sigmoid(sums[3 * hidden + k]);
-        memory[k] = eie_rounded(forget * memory[k]) + eie_rounded(in * eie_tanh(sums[2 * hidden + k]));
-        state[k] = eie_rounded(out * eie_tanh(memory[k]));
-    }
+    for (; rows > 0; rows--, x += count, y += count) eie_normalise_row(x, count, epsilon, centred, y);
 }
 
-/* One time step of a GRU: the gates' sums (4, hidden) to the new state, (hidden). */
-static void eie_gru(const float *sums, uint32_t hidden, float *state)
+/* The sum of each of `rows` parts of `count` numbers, over `by`. */
+static void eie_sums(uint32_t rows, uint32_t count, float by, const float *x, float *y)
+{
+    for (; rows > 0; rows--, x += count) *y++ = eie_sum(x, count) / by;
+}
+
+/* The largest of each of `rows` parts of `count` numbers. */
+static void eie_largest_each(uint32_t rows, uint32_t count, const float *x, float *y)
+{
+    for (; rows > 0; rows--, x += count) *y++ = eie_largest(x, count);
+}
+
+/* `count` products of matrices: a (rows, inner) times b (inner, columns) to y (rows, columns), row by row. */
+static void eie_matmul(uint32_t count, uint32_t rows, uint32_t inner, uint32_t columns, const float *a, const float *b,
+                       float *y)
+{
+    uint32_t row, column, k;
+    for (; count > 0; count--, b += (size_t)inner * columns)
+        for (row = 0; row < rows; row++, a += inner)
+            for (column = 0; column < columns; column++) {
+                float sum = 0;
+                for (k = 0; k < inner; k++) sum += eie_rounded(b[(size_t)k * columns + column] * a[k]);
+                *y++ = sum;
+            }
+}
+
+/* Attention whose keys and values are kept from call to call: for each of `rows` tokens and each head. */
+typedef struct {
+    uint32_t rows, heads, width, capacity;
+    float scale;
+} eie_attention;
+
+/* The product of a query and a key: sixteen partial sums, and before them what is left over. */
+static float eie_score(const float *query, const float *key, uint32_t width)
+{
+    float partial[16] = {0}, sum = 0;
+    uint32_t k = 0, j;
+    for (; k + 16 <= width; k += 16)
+        for (j = 0; j < 16; j++) partial[j] += eie_rounded(query[k + j] * key[k + j]);
+    for (; k < width; k++) sum += eie_rounded(query[k] * key[k]);
+    for (j = 0; j < 16; j++) sum += partial[j];
+    return sum;
+}
+
+/* Attend to these tokens and those before, and keep these. queries, keys, values and y are (rows, heads, width); cache
+   is the number of tokens before, their keys and their values, (capacity, heads, width) each; scores has room for
+   capacity numbers. Return whether there is room for these tokens. */
+static int eie_attend(const eie_attention *sizes, const float *queries, const float *keys, const float *values,
+                      float *cache, float *scores, float *y)
+{
+    const uint32_t all = sizes->heads * sizes->width, before = (uint32_t)cache[0];
+    float *all_keys = cache + 1, *all_values = all_keys + (size_t)sizes->capacity * all;
+    uint32_t row, head, token, k;
+    if (sizes->capacity - before < sizes->rows) return 0;
+    for (k = 0; k < sizes->rows * all; k++) {
+        all_keys[(size_t)before * all + k] = keys[k];
+        all_values[(size_t)before * all + k] = values[k];
+    }
+    for (row = 0; row < sizes->rows; row++)
+        for (head = 0; head < sizes->heads; head++, queries += sizes->width, y += sizes->width) {
+            const uint32_t tokens = before + row + 1, first = head * sizes->width;
+            for (token = 0; token < tokens; token++) {
+                const float *key = all_keys + (size_t)token * all + first;
+                scores[token] = eie_rounded(eie_score(queries, key, sizes->width) * sizes->scale);
+            }
+            eie_softmax_row(scores, tokens, scores);
+            for (k = 0; k < sizes->width; k++) {
+                float sum = 0;
+                for (token = 0; token < tokens; token++)
+                    sum += eie_rounded(all_values[(size_t)token * all + first + k] * scores[token]);
+                y[k] = sum;
+            }
+        }
+    cache[0] = (float)(before + sizes->rows);
+    return 1;
+}
+
+/* A table whose entries are a matrix's rows, compressed; to begin at any of them, of every sixteenth it is known how
+   many entries of the stream are before it, and which place of the matrix, row by row, they have come to. */
+typedef struct {
+    eie_weights weights;   /* (entries, width) */
+    const float *codebook; /* (2**code_bits) */
+    const uint32_t *marks; /* (entries / 16, rounded up, 2) */
+    const float *bias;     /* (width); none: 0 */
+} eie_table;
+
+/* A table of numbers as they are. */
+typedef struct {
+    const float *numbers; /* (entries, width) */
+    const float *bias;    /* (width) */
+    uint32_t entries, width;
+} eie_dense_table;
+
+/* Return which of `count` entries a number stands for, or `count` where it stands for none. */
+static uint32_t eie_entry(float number, uint32_t count)
+{
+    if (!(number >= 0 && number < (float)count)) return count;
+    return (float)(uint32_t)number < number ? count : (uint32_t)number;
+}
+
+/* Look up `places` entries. Return whether they all are in the table. */
+static int eie_look_up(const eie_table *table, uint32_t places, const float *x, float *y)
+{
+    const eie_weights *weights = &table->weights;
+    const uint32_t width = weights->inputs;
+    uint32_t k;
+    for (; places > 0; places--, y += width) {
+        const uint32_t entry = eie_entry(*x++, weights->outputs), *mark = table->marks + entry / 16 * 2;
+        eie_cursor at = {0, 0, 0, 0, 0, 0, 0, 0, 0};
+        uint64_t bit;
+        if (entry == weights->outputs) return 0;
+        bit = (uint64_t)mark[0] * ((uint32_t)weights->code_bits + weights->gap_bits);
+        at.weights = weights;
+        at.next = weights->stream + (size_t)(bit / 8);
+        at.left = weights->entries - mark[0];
+        at.row = mark[1] / width;
+        at.column_after = mark[1] % width;
+        if (bit % 8) {
+            at.bits = (uint32_t)*at.next++ >> (bit % 8);
+            at.bits_held = 8 - (uint32_t)(bit % 8);
+        }
+        for (k = 0; k < width; k++) y[k] = table->bias ? table->bias[k] : 0;
+        for (eie_advance(&at); at.row <= entry; eie_advance(&at))
+            if (at.row == entry) y[at.column] += table->codebook[at.code];
+    }
+    return 1;
+}
+
+/* Look up `places` entries. Return whether they all are in the table. */
+static int eie_look_up_dense(const eie_dense_table *table, uint32_t places, const float *x, float *y)
 {
     uint32_t k;
-    for (k = 0; k < hidden; k++) {
-        const float reset = eie_sigmoid(sums[k]), update = eie_sigmoid(sums[hidden + k]);
-        const float candidate =
-            eie_tanh(sums[2 * hidden + k] + eie_rounded(reset * sums[3 * hidden + k]));
-        state[k] = eie_rounded((1 - update) * candidate) + eie_rounded(update * state[k]);
+    for (; places > 0; places--, y += table->width) {
+        const uint32_t entry = eie_entry(*x++, table->entries);
+        if (entry == table->entries) return 0;
+        for (k = 0; k < table->width; k++) y[k] = table->bias[k] + table->numbers[(size_t)entry * table->width + k];
     }
+    return 1;
 }

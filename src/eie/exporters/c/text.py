@@ -15,6 +15,10 @@ __all__ = ["array", "comment", "identifier", "number", "runtime_for"]
 _MOST_LETTERS = 40  # of a name: every one of ours differs within the 63 that C99 looks at
 _WORD = re.compile(r"\w+", re.ASCII)
 _BLOCK = re.compile(r"\n\n(?=/\*)")
+_INCLUDE = re.compile(r'^#include "(\w+\.h)"\n\n?', re.M)
+# What the engine's functions call as it suits whoever includes them.
+_MACROS = {"EIE_INLINE": "static", "EIE_ROW": "static", "EIE_ROUNDED": "eie_rounded", "EIE_BITS": "eie_bits",
+           "EIE_FLOAT": "eie_float", "EIE_ROOT": "eie_root"}  # fmt: skip
 _NAME = re.compile(r"^(?:static .*?(\w+)\(|typedef char (\w+)\[|\} (\w+);$)", re.M)
 
 
@@ -54,8 +58,7 @@ def array(kind: str, name: str, values: npt.NDArray[np.generic], what: str) -> s
 def _runtime() -> dict[str, str]:
     """Return the blocks of runtime.c by the name of what each defines, in their order."""
     blocks: dict[str, str] = {}
-    _, *texts = _BLOCK.split(files("eie.exporters.c").joinpath("runtime.c").read_text(encoding="utf-8"))
-    for text in texts:
+    for text in _blocks_of("runtime.c"):
         name = next(part for part in _NAME.findall(text)[-1] if part)
         blocks[name] = text.strip()
         if name.endswith("_real"):
@@ -63,6 +66,15 @@ def _runtime() -> dict[str, str]:
                 name, name.replace("_real", "_fixed")
             )
     return blocks
+
+
+def _blocks_of(file: str) -> list[str]:
+    """Return a file's blocks but for its head, and those of what it includes in their place."""
+    text = files("eie.exporters.c").joinpath(file).read_text(encoding="utf-8")
+    text = _INCLUDE.sub(lambda found: "\n\n".join([*_blocks_of(found[1]), ""]), text)
+    for macro, instead in _MACROS.items():
+        text = re.sub(rf"\b{macro}\b", instead, text)
+    return [block.strip() for block in _BLOCK.split(text)[1:]]
 
 
 def runtime_for(texts: Iterable[str]) -> str:
