@@ -75,8 +75,8 @@ def main() -> None:
         )
 
     best = _native.instruction_set()
-    names = ["portable", "avx2", "avx512"]
-    sets = names[: names.index(best) + 1] if best in names else names[:1]
+    known = ["portable", "avx2", "vnni", "avx512"]
+    sets = [name for name in known[: known.index(best) + 1 if best in known else 1] if name != "vnni"]  # has avx2's
     fast = interleaved(
         {f"recurrence alone, {instruction_set}": recurrence(instruction_set) for instruction_set in sets}
         | {"of which the call: the same without a broadcast": recurrence(best, 0)},

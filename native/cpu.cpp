@@ -10,6 +10,10 @@
 #include <sys/auxv.h>
 #endif
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace eie {
 namespace {
 
@@ -20,7 +24,11 @@ InstructionSet supported() {
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
       __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vnni"))
     return InstructionSet::avx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return InstructionSet::avx2;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    const bool in_avx512 =
+        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+    return in_avx512 || has_avx_vnni() ? InstructionSet::vnni : InstructionSet::avx2;
+  }
 #elif defined(__aarch64__) && defined(__linux__)
   return getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? InstructionSet::dotprod : InstructionSet::neon;
 #elif defined(__aarch64__) && defined(__APPLE__)
@@ -31,12 +39,13 @@ InstructionSet supported() {
   return InstructionSet::portable;
 }
 
-constexpr const char* names[] = {"portable", "neon", "dotprod", "avx2", "avx512"};
+constexpr const char* names[] = {"portable", "neon", "dotprod", "avx2", "vnni", "avx512"};
 
 InstructionSet parse(const std::string& name) {
   const auto* found = std::find(std::begin(names), std::end(names), name);
   if (found == std::end(names))
-    throw std::invalid_argument("the instruction set must be portable, neon, dotprod, avx2 or avx512, not " + name);
+    throw std::invalid_argument("the instruction set must be portable, neon, dotprod, avx2, vnni or avx512, not " +
+                                name);
   return static_cast<InstructionSet>(found - std::begin(names));
 }
 
@@ -46,6 +55,15 @@ InstructionSet capped(InstructionSet has, InstructionSet most) {
 }
 
 }  // namespace
+
+bool has_avx_vnni() {
+#if defined(__x86_64__) && !defined(EIE_WITHOUT_AVX_VNNI)
+  unsigned a = 0, b, c, d;  // older compilers know no name for this one
+  return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+#else
+  return false;
+#endif
+}
 
 const char* name_of(InstructionSet set) { return names[static_cast<int>(set)]; }
 

@@ -22,6 +22,16 @@ struct Candidate {
   std::function<KernelPtr<A>(const Rows&, const Codebook&, std::size_t threads)> make;
 };
 
+#if defined(__x86_64__)
+// The dot product in the encoding that this processor has.
+KernelPtr<Int8> make_window_vnni(const Rows& rows, const Codebook& codebook, std::size_t) {
+#if !defined(EIE_WITHOUT_AVX_VNNI)
+  if (has_avx_vnni()) return make_window_avxvnni(rows, codebook);
+#endif
+  return make_window_avx512vnni(rows, codebook);
+}
+#endif
+
 // The best instruction set first.
 template <class A>
 std::vector<Candidate<A>> candidates() {
@@ -38,6 +48,7 @@ std::vector<Candidate<A>> candidates() {
       {"columns", InstructionSet::portable, false, make_columns<A>}};
   if constexpr (std::is_same_v<A, Int8>) {
 #if defined(__x86_64__)
+    all.insert(all.begin() + 1, {"window-vnni", InstructionSet::vnni, true, make_window_vnni});
     all.push_back(
         {"wide-window-avx512", InstructionSet::avx512, true,
          [](const Rows& rows, const Codebook& book, std::size_t) { return make_wide_window_avx512(rows, book); }});

@@ -101,6 +101,11 @@ KernelPtr<A> make_window_avx2(const Rows& rows, const Codebook& codebook);
 template <>
 KernelPtr<Int8> make_window_avx2<Int8>(const Rows& rows, const Codebook& codebook);  // window_int8_avx2.cpp
 
+// window_int8_avxvnni.cpp, for AVX2 and AVX-VNNI, and window_int8_avx512vnni.cpp, for AVX-512 F, VL and VNNI: the same
+// kernel but for one instruction's encoding. fits_window(rows) must hold.
+KernelPtr<Int8> make_window_avxvnni(const Rows& rows, const Codebook& codebook);
+KernelPtr<Int8> make_window_avx512vnni(const Rows& rows, const Codebook& codebook);
+
 // window_avx512.cpp. The processor must have AVX-512 F, BW, DQ, VL, VBMI and VNNI, and fits_window(rows) hold.
 template <class A>
 KernelPtr<A> make_window_avx512(const Rows& rows, const Codebook& codebook);

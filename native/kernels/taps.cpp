@@ -65,7 +65,7 @@ TapsPtr<A> make_taps(const TapRowsOf<A>& rows, const char*& name) {
   name = "taps-avx512";
   if (has == InstructionSet::avx512) return make_taps_avx512<A>(rows);
   name = "taps-avx2";
-  if (has == InstructionSet::avx2) return make_taps_avx2<A>(rows);
+  if (has >= InstructionSet::avx2) return make_taps_avx2<A>(rows);
 #endif
   name = "taps";
   return make_taps_portable<A>(rows);

@@ -96,6 +96,7 @@ timing::AdvanceFast fast_for(InstructionSet set, std::size_t lanes) {
   switch (set) {
 #if defined(__x86_64__)
     case InstructionSet::avx512: return timing::fast_avx512(lanes);
+    case InstructionSet::vnni:
     case InstructionSet::avx2: return timing::fast_avx2(lanes);
 #endif
     default: return timing::fast_portable(lanes);

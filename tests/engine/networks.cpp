@@ -215,7 +215,7 @@ int main(int count, char** arguments) {
                       static_cast<unsigned long long>(digest));
       }
   for (const char* numerics : {"int16", "int8", "chip", "float32"})
-    for (const char* set : {"portable", "avx2", "avx512"}) {
+    for (const char* set : {"portable", "avx2", "vnni", "avx512"}) {
       setenv("EIE_INSTRUCTION_SET", set, 1);
       std::mt19937 draw(3);
       std::uint64_t digest = 0xcbf29ce484222325;

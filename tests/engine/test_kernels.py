@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import eie
+from eie import _native
 from eie.engine import KERNELS, NUMERICS, InferenceSession
 from eie.engine.int8 import int8_layer
 from eie.engine.int16 import int16_layer
@@ -24,7 +25,7 @@ def numerics_of(kernel: str) -> tuple[str, ...]:
     """Return the numerics that a kernel has: bitmasks are int8's and int16's, some kernels int8's alone."""
     if kernel.startswith("bitmask"):
         return ("int8", "int16")
-    return ("int8",) if kernel.startswith(("wide-window", "dense")) else NUMERICS
+    return ("int8",) if kernel.startswith(("wide-window", "window-vnni", "dense")) else NUMERICS
 
 
 def session_or_skip(network: Network, numerics: str, kernel: str, threads: int = 1) -> InferenceSession:
@@ -198,9 +199,9 @@ def test_accuracy_on_layers_as_they_are_in_use(kernel: str, skew: float) -> None
 def test_forced_kernel_that_cannot_take_the_layer_is_named(kernel: str) -> None:
     """Forcing a window kernel on wide codes is an error, never another kernel in silence."""
     network = Network((random_layer(np.random.default_rng(22), 30, 40, code_bits=8),))
-    session_or_skip(Network((random_layer(np.random.default_rng(22), 30, 40),)), "int16", kernel)
+    session_or_skip(Network((random_layer(np.random.default_rng(22), 30, 40),)), "int8", kernel)
     with pytest.raises(InputError) as caught:
-        InferenceSession(network, kernel=kernel)
+        InferenceSession(network, numerics="int8", kernel=kernel)
     assert str(caught.value) == (
         f"layer layer: the kernel {kernel} takes codes of at most 4 bits and at most 1048575 inputs, "
         "not 8 bits and 40 inputs"
@@ -216,6 +217,24 @@ def test_instruction_set_can_be_held_down(monkeypatch: pytest.MonkeyPatch) -> No
         if kernel not in ("columns", "bitmask"):
             with pytest.raises(InputError, match=r"or EIE_INSTRUCTION_SET, allows portable$"):
                 InferenceSession(network, numerics="int8", kernel=kernel)
+
+
+def test_the_byte_dot_product_is_an_instruction_set_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held down to vnni, int8 takes its window, the other numerics AVX2's; held down to avx2, the window is refused."""
+    monkeypatch.setenv("EIE_INSTRUCTION_SET", "vnni")
+    network = Network((random_layer(np.random.default_rng(23), 300, 400),))
+    session_or_skip(network, "int8", "window-vnni")
+    assert _native.instruction_set() == "vnni"
+    kernels = {
+        numerics: InferenceSession(network, numerics=numerics).plan[0].measured_us
+        for numerics in ("int16", "int8", "float32")
+    }
+    for numerics, tried in kernels.items():
+        assert ("window-vnni" in tried) == (numerics == "int8")
+        assert ("window-avx2" in tried) == (numerics != "int8")
+    monkeypatch.setenv("EIE_INSTRUCTION_SET", "avx2")
+    with pytest.raises(InputError, match=r"window-vnni needs vnni, but this processor, or .*, allows avx2$"):
+        InferenceSession(network, numerics="int8", kernel="window-vnni")
 
 
 def test_kernels_are_refused_for_other_numerics() -> None:

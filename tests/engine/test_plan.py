@@ -39,7 +39,7 @@ from engine.layers import random_inputs, random_layer
 from networks import carrying_network, graph_network, image_network, sequence_network
 from strategies import examples
 
-INSTRUCTION_SETS = ("portable", "avx2", "avx512")  # a processor that lacks one runs the best that it has
+INSTRUCTION_SETS = ("portable", "avx2", "vnni", "avx512")  # a processor that lacks one runs the best that it has
 
 
 def run(network: Network | Step, x: np.ndarray, numerics: str, instruction_set: str = "", threads: int = 1) -> Batch:

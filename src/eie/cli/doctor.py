@@ -29,8 +29,8 @@ def command(as_json: JsonOption = False) -> None:
 
     Kernels are measured on a layer of 1024 x 2048, as on every layer that a session loads; where two are named, each
     call takes the one that is quicker for its number of active inputs. EIE_KERNEL forces one
-    for all layers, EIE_INSTRUCTION_SET (portable, avx2, avx512; on ARM64 portable, neon, dotprod) excludes kernels
-    that need more.
+    for all layers, EIE_INSTRUCTION_SET (portable, avx2, vnni, avx512; on ARM64 portable, neon, dotprod) excludes
+    kernels that need more. Here vnni is AVX2 with a dot product of bytes, AVX-VNNI's or AVX-512's.
     """
     facts = {
         "eie": eie.__version__,
