@@ -31,7 +31,7 @@ from zoo.measure import ONNX_RUNTIME, OURS, PYTORCH, Refused, Result, measure
 
 RESULTS = Path(__file__).parent / "results" / "models.md"
 PEERS = (PYTORCH, ONNX_RUNTIME)
-NAMED_LAYERS = 4  # of the chip's, the slowest
+NAMED_LAYERS = 6  # of a model, the slowest
 
 INTRODUCTION = (
     "*Weights* are all parameters. *From PyTorch* and *from ONNX*, a file as torch.onnx.export writes it unasked, give "
@@ -85,8 +85,9 @@ class Notes:
         return f"{'refused' if value.asked else '**fails**'} ({self.found.index(value) + 1})"
 
     def lines(self) -> list[str]:
-        """Return the list of them."""
-        return [f"{number}. {one.words}" for number, one in enumerate(self.found, 1)]
+        """Return the list of them, under a heading; nothing where there are none."""
+        words = [f"{number}. {one.words}" for number, one in enumerate(self.found, 1)]
+        return ["## What was refused, in the words of the error", "", *words, ""] if words else []
 
 
 def report(results: Sequence[Result]) -> str:
@@ -96,6 +97,10 @@ def report(results: Sequence[Result]) -> str:
     tables = [
         *table("From a model to a file", results, file_columns(notes)),
         *table("Run and simulated", results, run_columns(notes)),
+        "Cycles, layer by layer:",
+        "",
+        *(f"- {one.name}: {layers(one.cycles)}" for one in results if isinstance(one.cycles, dict)),
+        "",
         *table("Time of one input", results, time_columns(notes)),
     ]
     lines = [
@@ -108,10 +113,7 @@ def report(results: Sequence[Result]) -> str:
         *summary(results),
         "",
         *tables,
-        "## What was refused, in the words of the error",
-        "",
         *notes.lines(),
-        "",
         "<!-- --8<-- [end:tables] -->",
         "",
     ]
@@ -160,20 +162,20 @@ def run_columns(notes: Notes) -> Columns:
     def whole(cycles: dict[str, int]) -> str:
         return f"{sum(cycles.values()):,}"
 
-    def layers(cycles: dict[str, int]) -> str:
-        slowest = sorted(cycles, key=lambda name: -cycles[name])[:NAMED_LAYERS]
-        named = [f"{name} {cycles[name]:,}" for name in cycles if name in slowest]
-        rest = len(cycles) - len(slowest)
-        others = sum(count for name, count in cycles.items() if name not in slowest)
-        return ", ".join([*named, *([f"{rest} others {others:,}"] if rest else [])])
-
     return {
         **errors,
         "steps in NumPy": lambda one: ", ".join(one.in_numpy),
         "chip, cycles": lambda one: notes.cell(one.cycles, whole),
         "chip, us": lambda one: notes.cell(one.cycles, lambda cycles: f"{sum(cycles.values()) / clock:,.1f}"),
-        "layer by layer": lambda one: notes.cell(one.cycles, layers),
     }
+
+
+def layers(cycles: dict[str, int]) -> str:
+    """Return the cycles of the slowest layers in their order, and those of all others together."""
+    slowest = sorted(cycles, key=lambda name: -cycles[name])[:NAMED_LAYERS]
+    named = [f"{name} {cycles[name]:,}" for name in cycles if name in slowest]
+    others = [count for name, count in cycles.items() if name not in slowest]
+    return ", ".join([*named, *([f"{len(others)} others {sum(others):,}"] if others else [])])
 
 
 def time_columns(notes: Notes) -> Columns:

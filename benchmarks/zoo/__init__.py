@@ -42,6 +42,7 @@ class Example:
     samples: Callable[[], Samples]
     density: float = 0.2
     epochs: int = 30
+    learning_rate: float = 2e-3
 
 
 def _image() -> Samples:
@@ -153,7 +154,7 @@ ZOO = (
     Example("GRU, 2 layers", lambda: recurrent(nn.GRU, 2), _lines, epochs=15),
     Example("RNN, tanh", lambda: recurrent(nn.RNN), _lines, epochs=15),
     Example("Language model, LSTM", language_model, text, density=0.3, epochs=6),
-    Example("BERT-like encoder (transformers)", bert, pixels, density=0.3, epochs=4),
+    Example("BERT-like encoder (transformers)", bert, pixels, density=0.3, epochs=5, learning_rate=5e-4),
     Example("OPT, decoder with ReLU (transformers)", opt, lambda: text(all_next=True), density=0.3, epochs=6),
     Example("nn.TransformerEncoder", encoder, _lines, density=0.3, epochs=10),
     Example("MLP-Mixer", mixer, _image, density=0.3, epochs=15),
