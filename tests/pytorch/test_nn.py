@@ -96,10 +96,10 @@ def test_wrong_names_and_sizes_leave_the_model_as_it_is(model: torch.nn.Module) 
     """What cannot be replaced is named, and nothing has been replaced then."""
     good, bad = compressed(model[5]), compressed(model[5])
     for name, message in (
-        ("7", "the model has no module called '7', expected a torch.nn.Linear, Conv2d, LSTM or GRU"),
+        ("7", "the model has no module called '7', expected a torch.nn.Linear, Conv2d, LSTM, GRU, LSTMCell or GRUCell"),
         ("0", "module 0 is 4 x 9, but the compressed layer is 10 x 50"),
-        ("1", "the model has a ReLU called '1', expected a torch.nn.Linear, Conv2d, LSTM or GRU"),
-        ("", "the model has no module called '', expected a torch.nn.Linear, Conv2d, LSTM or GRU"),
+        ("1", "the model has a ReLU called '1', expected a torch.nn.Linear, Conv2d, LSTM, GRU, LSTMCell or GRUCell"),
+        ("", "the model has no module called '', expected a torch.nn.Linear, Conv2d, LSTM, GRU, LSTMCell or GRUCell"),
         ("3", "module 3 is 50 x 144, but the compressed layer is 10 x 50"),
     ):
         with pytest.raises(InputError) as caught:
