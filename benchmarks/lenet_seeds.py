@@ -146,7 +146,8 @@ def page(found: list[Row]) -> str:
     lines = [
         "# LeNet-300-100 and LeNet-5 compressed, over several seeds",
         "",
-        "Measured here by `benchmarks/lenet_seeds.py`, all its numbers in [lenet-seeds.csv](lenet-seeds.csv). A seed "
+        "Measured here by `benchmarks/lenet_seeds.py`, all its numbers in [lenet-seeds.csv](lenet-seeds.csv), "
+        "whose seconds are of whatever else the machine did, too. A seed "
         "has its own first weights and its own 6,000 of the 60,000 training images set apart. What is in a recipe, and "
         "which epoch is kept, was chosen on these alone; the 10,000 test images are only reported. All "
         "networks see their training images moved by up to a pixel. The file is packed and counted whole, header and "

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 WORDS, TOKENS = 50, 7
 
 
-def model_of(kind: str) -> Any:
+def model_of(kind: str, positions: int = 12) -> Any:
     """Return a model of two blocks of 16 values and two heads; weights far from zero, biases and scales too."""
     torch.manual_seed(1)
     sizes: dict[str, Any] = {"vocab_size": WORDS, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -45,7 +45,7 @@ def model_of(kind: str) -> Any:
             vocab_size=WORDS, n_embd=16, n_layer=2, n_head=2, n_positions=12, bos_token_id=0, eos_token_id=0
         )
     else:
-        config = transformers.BertConfig(**sizes, intermediate_size=32, max_position_embeddings=12)
+        config = transformers.BertConfig(**sizes, intermediate_size=32, max_position_embeddings=positions)
     model = getattr(transformers, kind)(config).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
@@ -92,9 +92,9 @@ def test_the_network_computes_what_the_model_does(kind: str, tmp_path: Path) -> 
 class FirstOutput(torch.nn.Module):
     """A model of transformers that returns its first output alone, as one does for ONNX."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, positions: int = 12) -> None:
         super().__init__()
-        self.model = model_of(kind)
+        self.model = model_of(kind, positions)
         self.model.config.use_cache = False
 
     def forward(self, words: torch.Tensor) -> torch.Tensor:
@@ -116,6 +116,25 @@ def test_onnx_files_of_transformers(kind: str, dynamo: bool, tmp_path: Path) -> 
     with torch.no_grad():
         expected = model(words).flatten(1).numpy()
     found = eie.InferenceSession(network, numerics="float32").run(words.numpy().astype(np.float32))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("batch", ["one", "open"])
+def test_onnx_files_of_a_classifier_of_many_tokens(batch: str, tmp_path: Path) -> None:
+    """More than 64: the exporter then leaves it to whoever reads the file to gather which kind each token is of."""
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    model = FirstOutput("BertForSequenceClassification", 80).eval()
+    words = torch.randint(0, WORDS, (3, 70))
+    if batch == "one":
+        torch.onnx.export(model, (words[:1],), str(tmp_path / "model.onnx"), verbose=False)
+    else:
+        shapes = ({0: torch.export.Dim("batch")},)
+        torch.onnx.export(model, (words,), str(tmp_path / "model.onnx"), verbose=False, dynamic_shapes=shapes)
+    read = read_onnx(tmp_path / "model.onnx").eval()
+    with torch.no_grad():
+        expected = model(words).numpy()
+        np.testing.assert_allclose(read(words).numpy(), expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+    found = eie.InferenceSession(network_of(read, (70,)), numerics="float32").run(words.numpy().astype(np.float32))
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
 
 

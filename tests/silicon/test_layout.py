@@ -213,6 +213,10 @@ def test_the_plan_is_in_order() -> None:
     assert "create_clock -name clk -period 1.12 [get_ports clk]" in commands["reading"]
     assert "create_clock -name clk -period 1.15 [get_ports clk]" in commands["reports"]
     assert sum(one.startswith("place_macro") for one in commands["memories and pins"]) == 4
+    routing = [one.split()[0] for one in commands["routing"]]
+    kept_free = [one for one in commands["routing"] if one.startswith("set_global_routing_layer_adjustment")]
+    assert kept_free[:3] == [f"set_global_routing_layer_adjustment metal{one}" for one in ("2 0.8", "3 0.7", "4 0.25")]
+    assert routing[len(kept_free) :][:4] == ["set_macro_extension", "pin_access", "global_route", "detailed_route"]
     assert plan["floorplan"]["die"][2:] == pytest.approx(pe_plan().die_um)
     free = floorplan("lnzd_node", 120.0, {}, PROCESS, utilisation=0.6)
     plan = layout_plan(
@@ -528,17 +532,20 @@ def test_what_is_judged(tmp_path: Path) -> None:
     assert [name for name, held in found.verdicts.items() if not held] == ["design rules"]
 
 
-def test_the_picture(tmp_path: Path) -> None:
-    """A PNG in the block's proportions, in which memories, cells and the ground have their colours."""
+def test_the_picture(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A PNG in the block's proportions, memories, cells and the ground in their colours; nothing is printed."""
     pytest.importorskip("klayout", reason="klayout is not installed: it is in the extra rtl")
     import klayout.lay as lay
 
     routed(tmp_path)
     (tmp_path / "block.def").write_text(
         "VERSION 5.8 ;\nDESIGN block ;\nUNITS DISTANCE MICRONS 2000 ;\n"
-        "DIEAREA ( 0 0 ) ( 200000 120000 ) ;\nEND DESIGN\n"
+        "DIEAREA ( 0 0 ) ( 200000 120000 ) ;\n"
+        "COMPONENTS 1 ;\n- memory sram_1024x16 + PLACED ( 0 0 ) N ;\nEND COMPONENTS\nEND DESIGN\n"
     )
+    (tmp_path / "memories.lef").write_text(write_lef([abstract((1024, 16), PROCESS)], PROCESS))
     draw(tmp_path, "block", PROCESS, tmp_path / "block.png")
+    assert capfd.readouterr() == ("", "")
     image = lay.PixelBuffer.read_png(str(tmp_path / "block.png"))
     assert image.width() == 1600
     assert image.height() == 960

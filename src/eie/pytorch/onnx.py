@@ -17,14 +17,13 @@ from torch.nn import functional as F
 
 from eie.errors import InputError
 from eie.pytorch.names import module_name
-from eie.pytorch.onnx_reference import require_same
+from eie.pytorch.onnx_reference import gathered, reference, require_same
 from eie.support.extras import needed_for
 from eie.support.output_files import existing_file
 
 with needed_for("reading ONNX"):
     import onnx
     import onnx.numpy_helper
-    import onnx.reference
 
 __all__ = ["read_onnx"]
 
@@ -65,7 +64,7 @@ class OnLayer:
     """What runs a node with the model's layer `key`, whatever that is by then: it may have been replaced."""
 
     key: str
-    run: Run = lambda layer, *given: layer(*given)
+    run: Run = lambda layer, *given: layer(*map(_tensor, given))
 
 
 class OnnxModel(nn.Module):
@@ -358,7 +357,7 @@ def _computed(node: Any, name: str, opset: int, arrays: dict[str, Any]) -> list[
         opset_imports=[onnx.helper.make_opsetid("", opset)],
     )
     with np.errstate(all="ignore"):
-        return list(onnx.reference.ReferenceEvaluator(model).run(None, arrays))
+        return list(reference(model).run(None, arrays))
 
 
 def _of_shapes(node: Any, name: str, opset: int, takes: list[str], run: Run) -> Run:
@@ -437,10 +436,14 @@ def _functions(name: str, kind: str, facts: Facts, batch: int) -> Run | None:
         )
     if kind == "Gather":
         return lambda x, index: _gather(x, np.asarray(index), axis or 0)
+    if kind == "GatherElements":
+        return lambda x, index: gathered(_tensor(x), _tensor(index), axis or 0)
     if kind == "Expand":
         return lambda x, shape: _expand(name, x, _whole(shape))
     if kind == "Pad":
         return lambda x, pads=known_pads, value=None, axes=None: _pad(name, x, facts, pads, value, axes)
+    if kind == "Resize":
+        return _resizing(name, facts, batch)
     if kind in _REDUCED:
         function = _REDUCED[kind]
         keep = bool(facts.get("keepdims", 1))
@@ -527,6 +530,41 @@ def _pad(name: str, x: torch.Tensor, facts: Facts, pads: Any, value: Any, axes: 
         found.pop(0)
     flat = [side for pair in reversed(found) for side in pair]
     return F.pad(x, flat, _PADDED[mode]) if flat else x
+
+
+def _resizing(name: str, facts: Facts, batch: int) -> Run:
+    """Return what repeats each number along each axis, as ONNX's nearest does for whole factors."""
+    mode, positions, rounding = (
+        facts.get(one, usual).decode()
+        for one, usual in (
+            ("mode", b"nearest"),
+            ("coordinate_transformation_mode", b"half_pixel"),
+            ("nearest_mode", b"round_prefer_floor"),
+        )
+    )
+    repeats = (positions, rounding) == ("asymmetric", "floor") or (
+        positions == "half_pixel" and rounding.startswith("round")
+    )
+    stretches = "axes" not in facts and facts.get("keep_aspect_ratio_policy", b"stretch") == b"stretch"
+    if mode != "nearest" or not repeats or not stretches:
+        how = f"{mode}, {positions}, {rounding}" if stretches else "some axes or an aspect ratio"
+        raise InputError(f"node {name} resizes by {how}, expected nearest as PyTorch writes it, of all axes")
+
+    def run(x: torch.Tensor, region: Any = None, scales: Any = None, sizes: Any = None) -> torch.Tensor:
+        if scales is not None and np.size(scales):
+            factors = [float(one) for one in np.ravel(scales)]
+        else:
+            factors = [side / before for side, before in zip(_whole(sizes), x.shape, strict=True)]
+            factors[0] = 1 if _whole(sizes)[0] == batch else factors[0]
+        if len(factors) != x.dim() or factors[0] != 1 or not all(one >= 1 and one % 1 == 0 for one in factors):
+            raise InputError(f"node {name} resizes by {factors}, expected whole factors, and 1 of the batch")
+        if math.prod(factors) * x.numel() > LARGEST * x.shape[0]:
+            raise InputError(f"node {name} resizes by {factors}, expected {LARGEST} numbers at most")
+        for axis, factor in enumerate(factors):
+            x = x if factor == 1 else x.repeat_interleave(int(factor), dim=axis)
+        return x
+
+    return run
 
 
 def _array(tensor: Any, what: str) -> np.ndarray[Any, Any]:

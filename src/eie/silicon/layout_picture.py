@@ -29,7 +29,7 @@ _PIXELS = 1600
 
 
 def draw(folder: Path, unit: str, process: Process, path: Path) -> None:
-    """Draw what a layout of `unit` left in `folder` as a PNG, `path`; of the wires only the upper ones.
+    """Draw what a layout of `unit` left in `folder` as a PNG, `path`; the upper wires alone, under the cells.
 
     Raises MissingExtra without KLayout.
     """
@@ -49,16 +49,16 @@ def draw(folder: Path, unit: str, process: Process, path: Path) -> None:
         return top.shapes(layout.layer(info))
 
     layer(0xFFFFFF, 0x808080).insert(db.DBox(0, 0, width, height))
-    memories, taps = layer(_MEMORY, _MEMORY_EDGE), layer(_TAP, _TAP)
+    memories, taps, wires = layer(_MEMORY, _MEMORY_EDGE), layer(_TAP, _TAP), layer(_WIRE, _WIRE)
     cells = {name: layer(colour, colour) for name, colour in COLOURS.items()}
-    wires = layer(_WIRE, _WIRE)
     names = db.LayerInfo(1 + len(layers), 0)
     for name, cell, kind, corners, _ in design["cells"]:
         box = db.DBox(*corners)
         size = cell_size(cell)
         if size is not None:
             memories.insert(box)
-            text = db.DText(f"{size[0]} x {size[1]}", box.left + 0.1 * box.width(), box.bottom + 0.45 * box.height())
+            text = db.DText(f"{size[0]} x {size[1]}", box.left + 0.07 * box.width(), box.bottom + 0.45 * box.height())
+            text.size = min(height / 40, box.width() / 13)
             top.shapes(layout.layer(names)).insert(text)
         elif kind == "CORE":
             own = name.replace("\\", "").partition("/")[0] if "/" in name else ""
@@ -78,7 +78,6 @@ def draw(folder: Path, unit: str, process: Process, path: Path) -> None:
         "background-color": "#ffffff",
         "grid-visible": "false",
         "text-visible": "true",
-        "default-text-size": str(height / 45),
         "text-font": "4",
         "apply-text-trans": "true",
     }.items():
@@ -91,7 +90,11 @@ def draw(folder: Path, unit: str, process: Process, path: Path) -> None:
 def _wires(db: Any, folder: Path, unit: str, process: Process) -> Iterator[Any]:
     """Give the wires of the layers above those that a memory blocks, in um."""
     options = db.LoadLayoutOptions()
-    options.lefdef_config.lef_files = [str(path) for path in sorted(folder.glob("cells*.lef"))]
+    options.lefdef_config.lef_files = [
+        str(path) for pattern in ("cells*.lef", "memories.lef") for path in sorted(folder.glob(pattern))
+    ]
+    options.lefdef_config.produce_obstructions = False
+    options.lefdef_config.produce_lef_pins = False
     options.lefdef_config.read_lef_with_def = False
     options.lefdef_config.dbu = 0.0005  # as the DEF has it
     routed = db.Layout()
