@@ -11,6 +11,9 @@ from hypothesis import HealthCheck, settings
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Tests run in several processes: threads of PyTorch and OpenMP beside them would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 pytest_plugins = ["data_sets", "skips"]
 
 # `make test` draws the same examples every time, `make fuzz` others and more; neither asks how fast the machine is.
