@@ -109,6 +109,8 @@ def test_numbers_are_gathered_by_their_place(tmp_path: Path) -> None:
     (expected,) = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x})
     found = eie.InferenceSession(network_of(read_onnx(path), (100,)), numerics="float32").run(x)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    with pytest.raises(InputError, match=r"indices of \(1, 100\) for numbers of \(3, 100\)"):
+        read_onnx(path)(torch.zeros(3, 100))
 
 
 def resized(path: Path, attributes: dict[str, str], scales: list[float] | None, sizes: list[int] | None) -> Path:

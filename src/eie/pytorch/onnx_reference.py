@@ -35,6 +35,8 @@ class Graph(Protocol):
 
 def gathered(x: torch.Tensor, index: torch.Tensor, axis: int) -> torch.Tensor:
     """Return what ONNX's GatherElements does: along `axis` the number that `index` names at each place."""
+    if len(index) != len(x) and axis % x.dim() != 0:  # a batch that the file was not made for
+        raise ValueError(f"indices of {tuple(index.shape)} for numbers of {tuple(x.shape)}")
     return torch.gather(x, axis, torch.where(index < 0, index + x.shape[axis], index).to(torch.int64))
 
 
