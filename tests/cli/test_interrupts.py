@@ -57,7 +57,7 @@ def test_in_a_sweep(tmp_path: Path, workers: int) -> None:
     (tmp_path / "space.toml").write_text(SPACE)
     command = [*MAIN, "explore", "space.toml", "--out", "out", "--workers", str(workers)]
     journal = tmp_path / "out" / "runs.jsonl"
-    code, out, err = interrupted(command, tmp_path, lambda _: journal.exists() and bool(journal.read_text()))
+    code, out, err = interrupted(command, tmp_path, lambda _: journal.exists() and journal.read_text().count("\n") > 1)
     assert code == 130
     assert out == ""
     assert re.fullmatch(

@@ -14,8 +14,8 @@ from eie.device import Bus, Device, MappedBus, SimulatedBus
 from eie.device.driver import packets
 from eie.errors import InputError, ToolError
 from eie.program.host import host_steps
-from eie.program.layer_table import layer_table
 from eie.program.lowering import as_rows, lower, lower_run
+from eie.program.table import layer_table
 from eie.silicon.host_words import step_words, word_type
 from eie.silicon.parameters import Parameters
 from eie.silicon.registers import MAP

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from eie.program.layer_table import StepKind
+from eie.program.table import StepKind
 from eie.silicon.parameters import Parameters
 from eie.silicon.registers import FILES, HEADER, MAP, RegisterMap
 

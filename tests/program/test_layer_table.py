@@ -12,8 +12,8 @@ from eie.chip.stepped import run_from_table
 from eie.errors import InputError
 from eie.program import layer_table
 from eie.program.host import HostWords
-from eie.program.layer_table import LayerTable, StepKind
 from eie.program.lowering import lower, lower_run
+from eie.program.table import LayerTable, StepKind
 from eie.silicon.host_words import counted, run_words, table_words
 from eie.silicon.parameters import Parameters
 from silicon.networks import random_network

@@ -11,8 +11,8 @@ import pytest
 import eie
 from eie.errors import InputError
 from eie.importers.eie_simulator import read_eie_simulator
-from eie.program.layer_table import layer_table
 from eie.program.lowering import lower, lower_run
+from eie.program.table import layer_table
 from eie.silicon import verify
 from eie.silicon.difference_waveform import write_waveform
 from eie.silicon.parameters import Parameters

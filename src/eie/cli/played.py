@@ -13,8 +13,8 @@ from eie.cost import Cost, ExternalMemory, Stream, Technology, cost_with_streams
 from eie.errors import InputError
 from eie.model.network import Network
 from eie.model.reference import calibrate
-from eie.program.layer_table import LayerTable, layer_table
 from eie.program.lowering import Program
+from eie.program.table import LayerTable, layer_table
 
 __all__ = ["Played", "document", "play", "spreads"]
 

@@ -18,8 +18,8 @@ from eie.errors import InputError, ToolError
 from eie.model.network import Layer, Network
 from eie.model.numerics import Integers
 from eie.program.hardware import Hardware
-from eie.program.layer_table import layer_table
 from eie.program.lowering import lower
+from eie.program.table import layer_table
 from eie.silicon.parameters import Parameters
 from eie.silicon.registers import MAP
 from eie.silicon.verilated import build

@@ -18,8 +18,8 @@ from eie.model.numerics import Integers, dequantise, quantise
 from eie.program.arithmetic import read_out
 from eie.program.hardware import Hardware
 from eie.program.host import ReadOutputs, host_steps
-from eie.program.layer_table import LayerTable, layer_table
 from eie.program.lowering import LoweredLayer, as_rows, lower, lower_run, one_input
+from eie.program.table import LayerTable, layer_table
 from eie.silicon.host_words import READ, RUN, SCAN, run_words, step_words, table_words
 from eie.silicon.parameters import Parameters
 from eie.silicon.registers import HEADER, MAP

@@ -5,9 +5,9 @@ from eie.program.constants import Constants, constants_of
 from eie.program.entries import AbsoluteIndex, Entries, EntryRule, RelativeIndex
 from eie.program.hardware import Hardware
 from eie.program.host import HostStep, HostWords, host_steps, host_words
-from eie.program.layer_table import LayerTable, layer_table
 from eie.program.lowering import Batch, LoweredLayer, Pass, Program, lower, lower_layer, passes_of
 from eie.program.rules import BalancedRows, InOrderScan, RoundRobin, RowAssignment, Scan, ScanRule
+from eie.program.table import LayerTable, layer_table
 
 __all__ = [
     "AbsoluteIndex",

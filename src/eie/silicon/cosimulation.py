@@ -23,8 +23,8 @@ from eie.model.numerics import wrap
 from eie.program.arithmetic import read_out
 from eie.program.hardware import Hardware
 from eie.program.host import HostWords
-from eie.program.layer_table import layer_table
 from eie.program.lowering import lower_run
+from eie.program.table import layer_table
 from eie.silicon.host_words import counted, host_words, run_words, table_words
 from eie.silicon.parameters import Parameters
 from eie.silicon.record import COMPARED, record_of, record_type, unit_of

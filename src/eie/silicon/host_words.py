@@ -19,8 +19,8 @@ from eie.program.host import (
     WriteSram,
     host_steps,
 )
-from eie.program.layer_table import LayerTable, StepKind, TableStep
 from eie.program.lowering import LoweredLayer, Pass, Program, as_rows
+from eie.program.table import LayerTable, StepKind, TableStep
 from eie.silicon.parameters import Parameters
 from eie.silicon.registers import MAP
 

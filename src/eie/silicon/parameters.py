@@ -8,8 +8,8 @@ from eie.chip.memories import require_capacity
 from eie.chip.stepped.signals import address_bits, bank_words, signal_sizes
 from eie.errors import InputError
 from eie.program.hardware import Hardware
-from eie.program.layer_table import TABLE_STEPS, LayerTable, TableNeeds
 from eie.program.lowering import Program
+from eie.program.table import TABLE_STEPS, LayerTable, TableNeeds
 
 __all__ = ["MAX_RTL_PES", "Parameters"]
 

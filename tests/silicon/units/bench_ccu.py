@@ -7,7 +7,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from eie.chip.stepped.ccu import Ccu
-from eie.program.layer_table import StepKind
+from eie.program.table import StepKind
 from eie.silicon.registers import MAP
 from silicon.units.lockstep import Lockstep
 

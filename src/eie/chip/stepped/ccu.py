@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from eie.chip.stepped.signals import CCU
 from eie.chip.stepped.unit import Unit, Wires
-from eie.program.layer_table import StepKind
+from eie.program.table import StepKind
 
 __all__ = ["Ccu"]
 

@@ -40,9 +40,9 @@ from eie.program.host import (
     WriteSram,
     host_steps,
 )
-from eie.program.layer_table import LayerTable, StepKind, TableStep, layer_table
 from eie.program.lowering import LoweredLayer, Program, as_rows, lower_run
 from eie.program.rules import PAPERS_SCAN
+from eie.program.table import LayerTable, StepKind, TableStep, layer_table
 
 __all__ = ["Chip", "Observer", "SteppedLayer", "SteppedRun", "run_from_table", "run_stepped"]
 
