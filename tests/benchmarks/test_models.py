@@ -98,7 +98,7 @@ def test_the_sentence_is_computed(models: Any) -> None:
         ("Convolutional autoencoder", 2, -0.5),
         ("LSTM, both", 3, 0.5),
         ("Language model", 1, 0.1),
-        ("Recommender", 3, 0.0),
+        ("Recommender", 8, 0.0),
         ("Two outputs", 3, 0.7),
     ],
 )
