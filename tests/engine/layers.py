@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from eie.encoding.csc import encode
+from eie.engine import InferenceSession
 from eie.model.network import Layer, Network
+from eie.model.reference import float_layer
 
 
 def random_layer(
@@ -47,3 +49,15 @@ def random_network(rng: np.random.Generator, sizes: tuple[int, ...]) -> Network:
             for i, (inputs, outputs) in enumerate(pairs)
         )
     )
+
+
+def layer_of(codes: npt.NDArray[np.integer], codebook: npt.NDArray[np.floating]) -> Layer:
+    """Return a layer without bias or ReLU."""
+    return Layer("layer", encode(codes, codebook.astype(np.float32), n_pe=min(4, len(codes))))
+
+
+def relative_error(layer: Layer, inputs: npt.NDArray[np.float32], numerics: str) -> float:
+    """Return a session's largest difference from real numbers, relative to the largest output."""
+    exact = float_layer(layer, inputs.astype(np.float64))
+    outputs = InferenceSession(Network((layer,)), numerics=numerics).run(inputs)
+    return float(np.abs(outputs - exact).max() / np.abs(exact).max())

@@ -7,20 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import eie
 from eie.engine import InferenceSession
 from eie.engine.int16 import int16_activations, int16_layer, int16_weights
-from eie.model.network import Layer, Network
-from eie.model.reference import float_layer
+from eie.model.network import Network
 from eie.workloads.layers import benchmarks, draw, generate
-from engine.layers import random_inputs, random_layer
+from engine.layers import layer_of, random_inputs, random_layer, relative_error
 
 BOUND = 1e-4  # of the largest output
-
-
-def layer_of(codes: np.ndarray, codebook: np.ndarray) -> Layer:
-    """Return a layer without bias or ReLU."""
-    return Layer("layer", eie.encode(codes, codebook.astype(np.float32), n_pe=min(4, len(codes))))
 
 
 def test_worked_example() -> None:
@@ -62,18 +55,11 @@ def test_sums_far_beyond_32_bits_are_exact(sign: int) -> None:
     np.testing.assert_array_equal(InferenceSession(Network((layer,))).run(inputs), expected.outputs)
 
 
-def relative_error(layer: Layer, inputs: np.ndarray) -> float:
-    """Return the largest difference from real numbers, relative to the largest output."""
-    exact = float_layer(layer, inputs.astype(np.float64))
-    outputs = InferenceSession(Network((layer,))).run(inputs)
-    return float(np.abs(outputs - exact).max() / np.abs(exact).max())
-
-
 @pytest.mark.parametrize("name", benchmarks())
 def test_accuracy_on_small_versions_of_the_papers_layers(name: str) -> None:
     """An eighth of the rows of each of the nine layers: within 1e-4 of the largest output."""
     data = draw(replace(benchmarks()[name], outputs=benchmarks()[name].outputs // 8))
-    assert relative_error(layer_of(data.codes, data.codebook), data.activations) < BOUND
+    assert relative_error(layer_of(data.codes, data.codebook), data.activations, "int16") < BOUND
 
 
 @pytest.mark.slow
@@ -81,7 +67,7 @@ def test_accuracy_on_small_versions_of_the_papers_layers(name: str) -> None:
 def test_accuracy_on_the_papers_layers(name: str) -> None:
     """Each of the nine layers, whole: within 1e-4 of the largest output."""
     data = generate(name)
-    assert relative_error(layer_of(data.codes, data.codebook), data.activations) < BOUND
+    assert relative_error(layer_of(data.codes, data.codebook), data.activations, "int16") < BOUND
 
 
 @pytest.mark.parametrize("active", [0.1, 1.0])
@@ -89,4 +75,4 @@ def test_accuracy_with_any_codebook_and_signed_inputs(active: float) -> None:
     """Normally distributed weights and inputs: within 2e-4 of the largest output."""
     rng = np.random.default_rng(6)
     layer = random_layer(rng, 500, 2000, density=0.1)
-    assert relative_error(layer, random_inputs(rng, 5, 2000, active)) < 2e-4
+    assert relative_error(layer, random_inputs(rng, 5, 2000, active), "int16") < 2e-4

@@ -7,21 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import eie
 from eie.engine import InferenceSession
 from eie.engine.int8 import MOST_ROW_WEIGHTS, int8_activations, int8_layer, int8_weights
 from eie.errors import InputError
-from eie.model.network import Layer, Network
-from eie.model.reference import float_layer
+from eie.model.network import Network
 from eie.workloads.layers import benchmarks, draw, generate
-from engine.layers import random_inputs, random_layer
+from engine.layers import layer_of, random_inputs, random_layer, relative_error
 
 BOUND = 6e-3  # of the largest output: what 8-bit libraries reach
-
-
-def layer_of(codes: np.ndarray, codebook: np.ndarray) -> Layer:
-    """Return a layer without bias or ReLU."""
-    return Layer("layer", eie.encode(codes, codebook.astype(np.float32), n_pe=min(4, len(codes))))
 
 
 def test_worked_example() -> None:
@@ -95,18 +88,11 @@ def test_every_code_width(code_bits: int) -> None:
         np.testing.assert_array_equal(session.run(inputs), [int8_layer(layer, vector).outputs for vector in inputs])
 
 
-def relative_error(layer: Layer, inputs: np.ndarray) -> float:
-    """Return the largest difference from real numbers, relative to the largest output."""
-    exact = float_layer(layer, inputs.astype(np.float64))
-    outputs = InferenceSession(Network((layer,)), numerics="int8").run(inputs)
-    return float(np.abs(outputs - exact).max() / np.abs(exact).max())
-
-
 @pytest.mark.parametrize("name", benchmarks())
 def test_accuracy_on_small_versions_of_the_papers_layers(name: str) -> None:
     """An eighth of the rows of each of the nine layers: within 6e-3 of the largest output."""
     data = draw(replace(benchmarks()[name], outputs=benchmarks()[name].outputs // 8))
-    assert relative_error(layer_of(data.codes, data.codebook), data.activations) < BOUND
+    assert relative_error(layer_of(data.codes, data.codebook), data.activations, "int8") < BOUND
 
 
 @pytest.mark.slow
@@ -114,7 +100,7 @@ def test_accuracy_on_small_versions_of_the_papers_layers(name: str) -> None:
 def test_accuracy_on_the_papers_layers(name: str) -> None:
     """Each of the nine layers, whole: within 6e-3 of the largest output."""
     data = generate(name)
-    assert relative_error(layer_of(data.codes, data.codebook), data.activations) < BOUND
+    assert relative_error(layer_of(data.codes, data.codebook), data.activations, "int8") < BOUND
 
 
 @pytest.mark.parametrize("active", [0.1, 1.0])
@@ -122,4 +108,4 @@ def test_accuracy_with_any_codebook_and_signed_inputs(active: float) -> None:
     """Normally distributed weights and inputs: 7 bits and a sign each leave an error of up to 1.5e-2."""
     rng = np.random.default_rng(6)
     layer = random_layer(rng, 500, 2000, density=0.1)
-    assert relative_error(layer, random_inputs(rng, 5, 2000, active)) < 1.5e-2
+    assert relative_error(layer, random_inputs(rng, 5, 2000, active), "int8") < 1.5e-2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy.typing as npt
 
@@ -19,13 +21,15 @@ from eie.program.table import LayerTable, layer_table
 __all__ = ["Played", "document", "play", "spreads"]
 
 
-class Played(NamedTuple):
-    """One input on the chip: each layer, and what its time and energy come from."""
+@dataclass(frozen=True)
+class Played:
+    """One input on the chip: each layer of `network`, and what its time and energy come from."""
 
+    network: Network
+    hardware: Hardware
     layers: tuple[LayerSimulation, ...]
     runs: list[Simulation | Stream]
     cost: Cost | None
-    table: LayerTable | None  # with which the chip runs it without the host; None where there can be none
 
     @property
     def streams(self) -> dict[str, Stream]:
@@ -42,6 +46,18 @@ class Played(NamedTuple):
     def cycles(self) -> int:
         """The chip's cycles for all layers, without waiting."""
         return sum(layer.simulation.cycles for layer in self.layers)
+
+    @cached_property
+    def table(self) -> LayerTable | None:
+        """The table of layers with which the chip runs the network by itself, or None where it cannot."""
+        longest = max(max(layer.layer.matrix.shape) for layer in self.layers)
+        too_long = not self.hardware.batched and longest > self.hardware.register_inputs
+        if len(self.layers) != len(self.network.steps) or too_long:
+            return None
+        try:
+            return layer_table(Program(self.network, self.hardware, tuple(layer.lowered for layer in self.layers)))
+        except InputError:
+            return None
 
     @property
     def missing(self) -> str:
@@ -87,18 +103,7 @@ def _play(
         for one, off in zip(layers, outside, strict=True)
     ]
     cost = None if technology is None else cost_with_streams(runs, technology)
-    return Played(layers, runs, cost, _table(network, layers, hardware))
-
-
-def _table(network: Network, layers: tuple[LayerSimulation, ...], hardware: Hardware) -> LayerTable | None:
-    """Return the table of layers with which the chip runs a network by itself, or None where it cannot."""
-    longest = max(max(layer.layer.matrix.shape) for layer in layers)
-    if len(layers) != len(network.steps) or (not hardware.batched and longest > hardware.register_inputs):
-        return None
-    try:
-        return layer_table(Program(network, hardware, tuple(layer.lowered for layer in layers)))
-    except InputError:
-        return None
+    return Played(network, hardware, layers, runs, cost)
 
 
 def spreads(played: list[Played]) -> dict[str, Spread]:

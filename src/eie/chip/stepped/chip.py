@@ -200,36 +200,39 @@ class Chip:
 
     def _clock(self, observe: Observer | None) -> Wires:
         """Clock the units once, and return the wires of the cycle."""
+        wires = self._propagate()
+        self._edge(wires, observe)
+        return wires
+
+    def _propagate(self) -> Wires:
+        """Return the wires of the cycle at hand."""
         wires: Wires = {}
         for unit in self.units:
             unit.propagate(wires)
+        return wires
+
+    def _edge(self, wires: Wires, observe: Observer | None) -> None:
+        """End the cycle of these wires."""
         if observe is not None:
             observe(self.cycle, wires)
         for unit in self.units:
             unit.update(wires)
         self.cycle += 1
-        return wires
 
     def _run_scan(self, observe: Observer | None) -> Counts:
         """Clock the units until the scan is complete; the completing cycle is cycle 0 of the next scan."""
         broadcasts = takes = entries = macs = reads = loads = 0
-        wires: Wires = {}
         while True:
-            for unit in self.units:
-                unit.propagate(wires)
+            wires = self._propagate()
             if wires["complete"]:
                 return Counts(0, 0, broadcasts, takes, entries, macs, reads, loads * self.hardware.n_pe)
-            if observe is not None:
-                observe(self.cycle, wires)
             broadcasts += wires["broadcast"]
             takes += int(np.count_nonzero(wires["take"]))
             entries += int(np.count_nonzero(wires["entry_valid"]))
             macs += int(np.count_nonzero(wires["weight_valid"] & (wires["weight_code"] != 0)))
             reads += int(np.sum(wires["row_read"]))
             loads += wires["load_enable"]
-            for unit in self.units:
-                unit.update(wires)
-            self.cycle += 1
+            self._edge(wires, observe)
 
 
 def run_stepped(
