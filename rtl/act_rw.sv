@@ -18,7 +18,8 @@ module act_rw #(
     input  logic                               clk,
     input  logic                               source,             // which file is the source
     input  logic                               relu,               // of the layer that wrote it
-    input  logic                               host_write_source,  // I/O mode
+    input  logic                               busy,               // computing mode: the host writes nothing
+    input  logic                               host_write_source,
     input  logic                               host_write_destination,
     input  logic                               host_write_sram,
     input  logic [PLACE_BITS-1:0]              host_address,
@@ -49,19 +50,20 @@ module act_rw #(
       .read(load_read),
       .write(host_write_sram || store_enable),
       .address(host_write_sram ? SRAM_ADDRESS_BITS'(host_address) : load_address),
-      .write_data(store_enable ? source_row : host_data[VALUE_BITS-1:0]),
+      .write_data(busy ? source_row : host_data[VALUE_BITS-1:0]),
       .read_data(loaded)
   );
 
-  // One write port per file: the host's in I/O mode; else the loader's for the source, the fourth stage's for the
-  // destination. One read port per file: the detector's for the source, the arithmetic unit's for the destination.
+  // One write port per file: the host's in I/O mode, whether it writes or not, as its decoded write comes late; else the
+  // loader's for the source, the fourth stage's for the destination. One read port per file: the
+  // detector's for the source, the arithmetic unit's for the destination.
   wire write_source = host_write_source || load_enable;
   wire write_destination = host_write_destination || write_valid;
   wire [ROW_BITS-1:0] host_place = ROW_BITS'(host_address);
-  wire [ROW_BITS-1:0] source_place = host_write_source ? host_place : load_row;
-  wire [ROW_BITS-1:0] destination_place = host_write_destination ? host_place : write_row;
-  wire [ACCUMULATOR_BITS-1:0] source_data = host_write_source ? host_data : ACCUMULATOR_BITS'($signed(loaded));
-  wire [ACCUMULATOR_BITS-1:0] destination_data = host_write_destination ? host_data : write_value;
+  wire [ROW_BITS-1:0] source_place = busy ? load_row : host_place;
+  wire [ROW_BITS-1:0] destination_place = busy ? write_row : host_place;
+  wire [ACCUMULATOR_BITS-1:0] source_data = busy ? ACCUMULATOR_BITS'($signed(loaded)) : host_data;
+  wire [ACCUMULATOR_BITS-1:0] destination_data = busy ? write_value : host_data;
 
   logic [1:0][ACCUMULATOR_BITS-1:0] file_data;
   for (genvar f = 0; f < 2; f++) begin : file
@@ -94,9 +96,11 @@ module act_rw #(
 
 `ifndef SYNTHESIS
   always @(posedge clk) begin
-    assert (!(host_write_source && load_enable)) else $fatal(1, "act_rw: two writes to the source file");
-    assert (!(host_write_destination && write_valid)) else $fatal(1, "act_rw: two writes to the destination file");
-    assert (!((host_write_sram || store_enable) && load_read) && !(host_write_sram && store_enable)) else $fatal(1, "act_rw: the SRAM is read and written");
+    assert ((busy ? !(host_write_source || host_write_destination || host_write_sram) :
+             !(load_enable || write_valid || store_enable)) !== 1'b0)
+    else $fatal(1, "act_rw: the host writes in computing mode, or the chip in I/O mode");
+    assert (((host_write_sram || store_enable) && load_read) !== 1'b1)
+    else $fatal(1, "act_rw: the SRAM is read and written");
   end
 `endif
 endmodule

@@ -123,7 +123,7 @@ module arithm_unit #(
   logic [REGISTER_ENTRIES-1:0] summed;
   /* verilator lint_off BLKSEQ */
   always @(posedge clk) begin
-    assert (!host_write || host_data != {1'b1, {(VALUE_BITS - 1) {1'b0}}})
+    assert ((host_write && host_data == {1'b1, {(VALUE_BITS - 1) {1'b0}}}) !== 1'b1)
     else $fatal(1, "arithm_unit: the codebook's value is -2^(B-1), whose product does not fit");
     if (reset || !pipeline_busy) summed = '0;
     else begin

@@ -76,7 +76,7 @@ module ccu #(
   assign codebook_enable = moves && fills && !reset;
   assign load_code       = CODE_BITS'(moved);
   assign load_read       = start ? (scans ? load : !stores) : moves && !stores;
-  assign load_address    = start ? first_word : next_word;
+  assign load_address    = busy ? next_word : first_word;
 
   assign computing        = busy && !moves && scans;
   assign broadcast        = found && !any_full;

@@ -12,8 +12,9 @@
 // counters to 0, and so does `run`. What is written while the chip is busy is lost: eie_axi.sv refuses it.
 //
 // Reset is synchronous, high for one clock edge or more, and does what `clear` does. It ends a step and a run, and empties
-// queues and stages; memories, register files, codebook and settings keep what they held, so the host writes them first. Every
-// register has an enable, from which synthesis makes clock gates; this source has none but those of latches.
+// queues and stages; memories, register files, codebook and settings keep what they held, so the host writes them first.
+// A word that the host writes at its edge is written; a step does not begin. Every register has an enable, from which
+// synthesis makes clock gates; this source has none but those of latches.
 module eie #(
     parameter int N_PE = 64,
     parameter int QUEUE_DEPTH = 8,
@@ -119,12 +120,13 @@ module eie #(
 
   // What fills the destination file, or stores it, sees the files' roles swapped. A new pass begins with empty buffers.
   wire presets = kind == eie_registers::KIND_PRESET;
-  wire swapped = stepping && (presets || kind == eie_registers::KIND_STORE);
+  wire stores = stepping && kind == eie_registers::KIND_STORE;
+  wire swapped = (stepping && presets) || stores;
   wire empties = clear || (start && presets);
   logic store_enable, codebook_enable;
   logic [CODE_BITS-1:0] load_code;
   // A codebook out of the SRAM is written as the host writes one.
-  wire [HOST_ADDRESS_BITS-1:0] place = codebook_enable ? HOST_ADDRESS_BITS'(load_code) : host_address;
+  wire [HOST_ADDRESS_BITS-1:0] place = busy ? HOST_ADDRESS_BITS'(load_code) : host_address;
 
   logic [ROW_BITS-1:0] found_row, row_address, load_row;
   logic [POSITION_BITS-1:0] found_position;
@@ -296,7 +298,7 @@ module eie #(
         .load_enable,
         .load_row,
         .store_enable,
-        .row_address(store_enable ? load_row : row_address),
+        .row_address(stores ? load_row : row_address),
         .broadcast(arrival),
         .broadcast_column(arrival_column),
         .broadcast_value(arrival_value),

@@ -373,7 +373,7 @@ module eie_axi #(
   ) chip (
       .clk(aclk),
       .reset(resetting),
-      .host_write(host_write && !resetting),
+      .host_write,
       .host_read(move && !busy),
       .host_space,
       .host_pe,

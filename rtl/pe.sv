@@ -114,6 +114,7 @@ module pe #(
   ) pointers (
       .clk,
       .reset,
+      .busy,
       .host_write(write_pointer),
       .host_address(host_address[COLUMN_BITS-1:0]),
       .host_data(host_data[POINTER_BITS-1:0]),
@@ -141,6 +142,7 @@ module pe #(
       .clk,
       .reset,
       .clear,
+      .busy,
       .host_write(write_weights),
       .host_address(host_address[SPMAT_ADDRESS_BITS-1:0]),
       .host_data(host_data[ENTRIES_PER_ROW*ENTRY_BITS-1:0]),
@@ -192,6 +194,7 @@ module pe #(
       .clk,
       .source,
       .relu,
+      .busy,
       .host_write_source(write_source),
       .host_write_destination(write_destination),
       .host_write_sram(write_sram),

@@ -8,6 +8,7 @@
 //
 // Block RAMs of an FPGA answer too late for that decision. With SLOW_MEMORIES the host writes the pointers in ascending
 // order, and the length of the column that ends at a pointer, 0, 1, 2 or more, is stored beside it.
+// In I/O mode the banks' address is the host's, whether it writes or not: then no decoded write is in its path.
 // Its rules: docs/hardware.md, M3, T1, T2, U4.
 module ptr_read #(
     parameter int POINTER_BITS = 16,     // P
@@ -19,6 +20,7 @@ module ptr_read #(
 ) (
     input  logic                    clk,
     input  logic                    reset,
+    input  logic                    busy,          // computing mode: the queue may have a head, and the host writes nothing
     input  logic                    host_write,
     input  logic [COLUMN_BITS-1:0]  host_address,  // the pointer's number
     input  logic [POINTER_BITS-1:0] host_data,
@@ -45,8 +47,11 @@ module ptr_read #(
   logic                    fetched;         // the banks show the pointers of the queue's head
   logic                    swapped;         // the column is odd: its own pointer is in the odd bank
 
-  wire [COLUMN_BITS-1:0] column = host_write ? host_address : head_column;
-  wire [COLUMN_BITS-1:0] upper  = column >> 1;
+  wire [COLUMN_BITS-1:0] column = busy ? head_column : host_address;
+  // Its lowest bit tells only whether the even bank's pointer is the column's own.
+  // verilator lint_off UNUSEDSIGNAL
+  wire [COLUMN_BITS-1:0] column_end = column + COLUMN_BITS'(busy);
+  // verilator lint_on UNUSEDSIGNAL
   wire read = queue_valid && !fetched;
 
   // The even bank has pointer j or j + 1, whichever is even; a host's pointer goes to its own place.
@@ -54,7 +59,7 @@ module ptr_read #(
       .clk,
       .read,
       .write(host_write && !host_address[0]),
-      .address(POINTER_ADDRESS_BITS'(host_write || !column[0] ? upper : upper + 1'b1)),
+      .address(POINTER_ADDRESS_BITS'(column_end >> 1)),
       .write_data(written_word),
       .read_data(even_word)
   );
@@ -62,7 +67,7 @@ module ptr_read #(
       .clk,
       .read,
       .write(host_write && host_address[0]),
-      .address(POINTER_ADDRESS_BITS'(upper)),
+      .address(POINTER_ADDRESS_BITS'(column >> 1)),
       .write_data(written_word),
       .read_data(odd_word)
   );
@@ -153,6 +158,8 @@ module ptr_read #(
       first_entry <= written[head_column];
       past_entry  <= written[head_column+1'b1];
     end
+    assert (reset || (busy ? !host_write : !queue_valid))
+    else $fatal(1, "ptr_read: a head in I/O mode, or a pointer written in computing mode");
     if (!reset) begin
       assert (!take || queue_valid) else $fatal(1, "ptr_read: taken from an empty queue");
       assert (!taken || (stage_valid && entry_activation === taken_value))

@@ -16,6 +16,7 @@ module spmat_read #(
     input  logic                                  clk,
     input  logic                                  reset,
     input  logic                                  clear,  // a layer or pass begins: the buffer holds nothing
+    input  logic                                  busy,   // computing mode: the host writes nothing
     input  logic                                  host_write,
     input  logic [SPMAT_ADDRESS_BITS-1:0]         host_address,
     input  logic [ENTRIES_PER_ROW*ENTRY_BITS-1:0] host_data,
@@ -53,7 +54,7 @@ module spmat_read #(
       .clk,
       .read(SLOW_MEMORIES != 0 ? entry_valid : missing),
       .write(host_write),
-      .address(host_write ? host_address : place),
+      .address(busy ? place : host_address),
       .write_data(host_data),
       .read_data(buffer)
   );
@@ -89,7 +90,8 @@ module spmat_read #(
   always @(posedge clk) begin
     if (host_write) written[host_address] <= host_data;
     if (entry_valid) issued <= place;
-    assert (reset || !(entry_valid && host_write)) else $fatal(1, "spmat_read: written while an entry is issued");
+    assert (reset || (busy ? !host_write : !entry_valid))
+    else $fatal(1, "spmat_read: an entry in I/O mode, or a row written in computing mode");
     assert (reset || !weight_valid || buffer === written[issued])
     else $fatal(1, "spmat_read: the buffer does not hold the entry's row");
   end

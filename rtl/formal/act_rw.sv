@@ -11,6 +11,7 @@ module act_rw_properties #(
     input logic clk,
     input logic source,
     input logic relu,
+    input logic busy,
     input logic host_write_source,
     input logic host_write_destination,
     input logic host_write_sram,
@@ -43,7 +44,8 @@ module act_rw_properties #(
   always_comb begin
     assume (!begun || its_row == its_row_before);
     assume (int'(its_row) < REGISTER_ENTRIES);
-    assume (!(host_write_source && load_enable) && !(host_write_destination && write_valid));
+    assume (busy ? !(host_write_source || host_write_destination || host_write_sram) :
+            !(load_enable || write_valid || store_enable));
     assume (32'(host_write_sram) + 32'(load_read) + 32'(store_enable) <= 1);
     assume (32'(host_write_source) + 32'(host_write_destination) + 32'(host_write_sram) <= 1);
     assume (!(host_write_source || host_write_destination) || int'(host_address) < REGISTER_ENTRIES);

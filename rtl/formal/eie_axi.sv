@@ -149,6 +149,6 @@ bind eie_axi eie_axi_properties #(
     .HOST_ADDRESS_BITS(HOST_ADDRESS_BITS),
     .STREAM_BITS(STREAM_BITS)
 ) properties (
-    .to_chip(host_write && !resetting),
+    .to_chip(host_write),
     .*
 );

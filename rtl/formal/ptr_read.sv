@@ -10,6 +10,7 @@ module ptr_read_properties #(
 ) (
     input logic clk,
     input logic reset,
+    input logic busy,
     input logic host_write,
     input logic [COLUMN_BITS-1:0] host_address,
     input logic [POINTER_BITS-1:0] host_data,
@@ -53,7 +54,7 @@ module ptr_read_properties #(
     assume (!begun || its == its_before);
     assume (int'(its) < 2 * POINTER_WORDS - 1 && int'(head_column) < 2 * POINTER_WORDS - 1);
     assume (int'(host_address) < 2 * POINTER_WORDS);
-    assume (!(host_write && (queue_valid || stage_valid || reset)));  // I/O mode
+    assume (busy ? !host_write : !(queue_valid || stage_valid));
     assume (SLOW_MEMORIES == 0 || !host_write || host_address == '0 || host_address == last_written + 1'b1);
     assume (!(queue_valid && head_column == its) || (from_written && to_written && from <= to));
     assume (!waiting || (queue_valid && head_column == waiting_column && head_value == waiting_value));

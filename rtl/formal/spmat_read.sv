@@ -13,6 +13,7 @@ module spmat_read_properties #(
     input logic clk,
     input logic reset,
     input logic clear,
+    input logic busy,
     input logic host_write,
     input logic [SPMAT_ADDRESS_BITS-1:0] host_address,
     input logic [ENTRIES_PER_ROW*ENTRY_BITS-1:0] host_data,
@@ -40,7 +41,8 @@ module spmat_read_properties #(
   wire [POINTER_BITS-1:0] row = entry_address / POINTER_BITS'(ENTRIES_PER_ROW);
   always_comb begin
     assume (begun || reset);
-    assume (!entry_valid || (!stale && !host_write && !clear && int'(row) < SPMAT_ROWS));
+    assume (!entry_valid || (!stale && !clear && int'(row) < SPMAT_ROWS));
+    assume (busy ? !host_write : !entry_valid);
     assume (!(entry_valid && reset));
     assume (!entry_valid || entry_first || (started && entry_activation == of_column));  // one activation a column
   end

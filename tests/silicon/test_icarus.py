@@ -108,7 +108,13 @@ FAULTS = [
         "buffer_valid",
         "spmat_read: the buffer does not hold the entry's row",
     ),
-    ("pe", ".host_write(write_weights)", ".host_write(busy)", "spmat_read: written while an entry is issued"),
+    (
+        "pe",
+        ".busy,\n      .host_write(write_pointer)",
+        ".busy(1'b0),\n      .host_write(write_pointer)",
+        "ptr_read: a head in I/O mode",
+    ),
+    ("pe", ".host_write(write_weights)", ".host_write(busy)", "spmat_read: an entry in I/O mode"),
     ("arithm_unit", "if (valid3 && row3 == read_row)", "if (1'b0)", STALE),
     ("arithm_unit", "if (write_valid && write_row == read_row)", "if (1'b0)", STALE),
     (
@@ -117,9 +123,15 @@ FAULTS = [
         "{1'b1, {(VALUE_BITS - 1) {1'b0}}}",
         "arithm_unit: the codebook's value is -2^(B-1)",
     ),
-    ("pe", ".host_write_source(write_source)", ".host_write_source(busy)", "act_rw: two writes to the source file"),
-    ("pe", "_destination(write_destination)", "_destination(busy)", "act_rw: two writes to the destination file"),
-    ("pe", ".host_write_sram(write_sram)", ".host_write_sram(busy)", "act_rw: the SRAM is read and written"),
+    ("pe", ".host_write_source(write_source)", ".host_write_source(busy)", "act_rw: the host writes in computing mode"),
+    ("pe", "_destination(write_destination)", "_destination(busy)", "act_rw: the host writes in computing mode"),
+    ("pe", ".host_write_sram(write_sram)", ".host_write_sram(busy)", "act_rw: the host writes in computing mode"),
+    (
+        "pe",
+        ".host_write_sram(write_sram)",
+        ".host_write_sram(load_read && !busy)",
+        "act_rw: the SRAM is read and written",
+    ),
     ("lnzd", "left & (left - 1'b1);", "left;", "lnzd: what is found is zero or has been broadcast"),
     (
         "lnzd_node",
