@@ -130,9 +130,9 @@ def main() -> None:
             "No ARM64 processor has run them. "
             f"{command_output(COMPILER, '--version')} compiles the kernels as the build does; "
             f"{mca.version(model)} counts the cycles of their loops on its models of two cores, all data in the L1 "
-            "cache. Steps and stragglers are those of the real layouts, made under an emulator. The dense loops hold the "
-            "sums of eight rows in registers, their instructions in the order that suits each core best. The A55's model "
-            "takes a lookup in four registers to be as quick as one in a single one. "
+            "cache. Steps and stragglers are those of the real layouts, made under an emulator. The dense loops hold "
+            "the sums of eight rows in registers, their instructions in the order that suits each core best. The "
+            "A55's model takes a lookup in four registers to be as quick as one in a single one. "
             f"Commit {command_output('git', 'rev-parse', '--short', 'HEAD')}.",
             "",
             "The models have no caches and no memory. A layer that does not fit the caches takes as long as its bytes "
