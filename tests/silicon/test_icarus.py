@@ -123,6 +123,7 @@ FAULTS = [
         "{1'b1, {(VALUE_BITS - 1) {1'b0}}}",
         "arithm_unit: the codebook's value is -2^(B-1)",
     ),
+    ("pe", "host_data[VALUE_BITS-1:0]", "VALUE_BITS'(1)", "arithm_unit: the codebook's entry 0 is not 0"),
     ("pe", ".host_write_source(write_source)", ".host_write_source(busy)", "act_rw: the host writes in computing mode"),
     ("pe", "_destination(write_destination)", "_destination(busy)", "act_rw: the host writes in computing mode"),
     ("pe", ".host_write_sram(write_sram)", ".host_write_sram(busy)", "act_rw: the host writes in computing mode"),
