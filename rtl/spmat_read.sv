@@ -52,7 +52,7 @@ module spmat_read #(
 
   sram #(.WORD_BITS(ENTRIES_PER_ROW * ENTRY_BITS), .WORDS(SPMAT_ROWS)) memory (
       .clk,
-      .read(SLOW_MEMORIES != 0 ? entry_valid : missing),
+      .read(SLOW_MEMORIES != 0 || missing),
       .write(host_write),
       .address(busy ? place : host_address),
       .write_data(host_data),

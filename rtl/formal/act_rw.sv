@@ -93,7 +93,7 @@ module act_rw_properties #(
       keeps_sums : assert (!(known[!source] && read_row == its_row) || read_value == rows[!source]);
       shows_the_word : assert (!loaded_known || loaded == kept_loaded);
       reads_out : assert (!(known[source] && row_address == its_row) || source_row == shown);
-      knows_zero : assert (source_nonzero == (source_row != '0));
+      knows_zero : assert (!(known[source] && row_address == its_row) || source_nonzero == (source_row != '0));
     end
   end
 endmodule
