@@ -22,6 +22,7 @@ module act_rw #(
     input  logic                               host_write_source,
     input  logic                               host_write_destination,
     input  logic                               host_write_sram,
+    input  logic                               host_read_sram,
     input  logic [PLACE_BITS-1:0]              host_address,
     input  logic [ACCUMULATOR_BITS-1:0]        host_data,
     input  logic                               load_read,          // of the SRAM's row that is loaded a cycle later
@@ -37,6 +38,7 @@ module act_rw #(
     output logic [VALUE_BITS-1:0]              loaded,             // the word of the SRAM that was read
     output logic [VALUE_BITS-1:0]              source_row,
     output logic                               source_nonzero,     // it is not 0; known before it
+    output logic signed [ACCUMULATOR_BITS-1:0] source_value,       // the source row as it is kept
     output logic signed [ACCUMULATOR_BITS-1:0] read_value
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
@@ -47,9 +49,9 @@ module act_rw #(
 
   sram #(.WORD_BITS(VALUE_BITS), .WORDS(SRAM_WORDS)) activations (
       .clk,
-      .read(load_read),
+      .read(load_read || host_read_sram),
       .write(host_write_sram || store_enable),
-      .address(host_write_sram ? SRAM_ADDRESS_BITS'(host_address) : load_address),
+      .address(host_write_sram || host_read_sram ? SRAM_ADDRESS_BITS'(host_address) : load_address),
       .write_data(busy ? source_row : host_data[VALUE_BITS-1:0]),
       .read_data(loaded)
   );
@@ -92,15 +94,16 @@ module act_rw #(
       too_low ? {1'b1, {(VALUE_BITS - 1) {1'b0}}} : kept[VALUE_BITS-1:0];
   assign source_nonzero = kept != '0 && !(relu && kept[ACCUMULATOR_BITS-1]);
 
+  assign source_value = kept;
   assign read_value = file_data[!source];
 
 `ifndef SYNTHESIS
   always @(posedge clk) begin
-    assert ((busy ? !(host_write_source || host_write_destination || host_write_sram) :
+    assert ((busy ? !(host_write_source || host_write_destination || host_write_sram || host_read_sram) :
              !(load_enable || write_valid || store_enable)) !== 1'b0)
-    else $fatal(1, "act_rw: the host writes in computing mode, or the chip in I/O mode");
-    assert (((host_write_sram || store_enable) && load_read) !== 1'b1)
-    else $fatal(1, "act_rw: the SRAM is read and written");
+    else $fatal(1, "act_rw: the host writes or reads in computing mode, or the chip writes in I/O mode");
+    assert (((host_write_sram || host_read_sram || store_enable) && load_read) !== 1'b1)
+    else $fatal(1, "act_rw: the SRAM has two accesses");
   end
 `endif
 endmodule

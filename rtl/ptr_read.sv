@@ -8,7 +8,8 @@
 //
 // Block RAMs of an FPGA answer too late for that decision. With SLOW_MEMORIES the host writes the pointers in ascending
 // order, and the length of the column that ends at a pointer, 0, 1, 2 or more, is stored beside it.
-// In I/O mode the banks' address is the host's, whether it writes or not: then no decoded write is in its path.
+// In I/O mode the banks' address is the host's, whether it writes or not: then no decoded write is in its path. A pointer
+// that it reads is shown after the next edge.
 // Its rules: docs/hardware.md, M3, T1, T2, U4.
 module ptr_read #(
     parameter int POINTER_BITS = 16,     // P
@@ -22,8 +23,10 @@ module ptr_read #(
     input  logic                    reset,
     input  logic                    busy,          // computing mode: the queue may have a head, and the host writes nothing
     input  logic                    host_write,
+    input  logic                    host_read,
     input  logic [COLUMN_BITS-1:0]  host_address,  // the pointer's number
     input  logic [POINTER_BITS-1:0] host_data,
+    input  logic                    shown_odd,     // the pointer that the host has read is in the odd bank
     input  logic                    queue_valid,
     input  logic [COLUMN_BITS-1:0]  head_column,
     input  logic [VALUE_BITS-1:0]   head_value,
@@ -32,7 +35,8 @@ module ptr_read #(
     output logic                    entry_valid,
     output logic [POINTER_BITS-1:0] entry_address,
     output logic [VALUE_BITS-1:0]   entry_activation,
-    output logic                    entry_first
+    output logic                    entry_first,
+    output logic [POINTER_BITS-1:0] shown_pointer
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
   if (2 * POINTER_WORDS > 1 << COLUMN_BITS) begin : refuses1
@@ -52,7 +56,7 @@ module ptr_read #(
   // verilator lint_off UNUSEDSIGNAL
   wire [COLUMN_BITS-1:0] column_end = column + COLUMN_BITS'(busy);
   // verilator lint_on UNUSEDSIGNAL
-  wire read = queue_valid && !fetched;
+  wire read = (queue_valid && !fetched) || host_read;
 
   // The even bank has pointer j or j + 1, whichever is even; a host's pointer goes to its own place.
   sram #(.WORD_BITS(WORD_BITS), .WORDS(POINTER_WORDS)) even_bank (
@@ -89,6 +93,7 @@ module ptr_read #(
   wire [POINTER_BITS-1:0] odd    = odd_word[POINTER_BITS-1:0];
   wire [POINTER_BITS-1:0] begins = swapped ? odd : even;
   wire [POINTER_BITS-1:0] ends   = swapped ? even : odd;
+  assign shown_pointer = shown_odd ? odd : even;
   logic empty, several, following;  // of the column: no entry, two or more; of the entry: the next is not the last
   wire stays = stage_valid && (entry_first ? several : more);
 
@@ -158,8 +163,8 @@ module ptr_read #(
       first_entry <= written[head_column];
       past_entry  <= written[head_column+1'b1];
     end
-    assert (reset || (busy ? !host_write : !queue_valid))
-    else $fatal(1, "ptr_read: a head in I/O mode, or a pointer written in computing mode");
+    assert (reset || (busy ? !host_write && !host_read : !queue_valid))
+    else $fatal(1, "ptr_read: a head in I/O mode, or a pointer written or read by the host in computing mode");
     if (!reset) begin
       assert (!take || queue_valid) else $fatal(1, "ptr_read: taken from an empty queue");
       assert (!taken || (stage_valid && entry_activation === taken_value))
