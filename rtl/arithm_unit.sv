@@ -13,9 +13,11 @@ module arithm_unit #(
 ) (
     input  logic                               clk,
     input  logic                               reset,
+    input  logic                               busy,        // computing mode; else the codebook shows what the host reads
     input  logic                               host_write,  // of a codebook entry
     input  logic [CODE_BITS-1:0]               host_address,
     input  logic [VALUE_BITS-1:0]              host_data,
+    input  logic [CODE_BITS-1:0]               read_place,
     input  logic                               weight_valid,
     input  logic [CODE_BITS-1:0]               weight_code,
     input  logic [INDEX_BITS-1:0]              weight_index,
@@ -26,7 +28,8 @@ module arithm_unit #(
     output logic [ROW_BITS-1:0]                read_row,
     output logic                               write_valid,
     output logic [ROW_BITS-1:0]                write_row,
-    output logic signed [ACCUMULATOR_BITS-1:0] write_value
+    output logic signed [ACCUMULATOR_BITS-1:0] write_value,
+    output logic signed [VALUE_BITS-1:0]       shown_weight
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
   if (VALUE_BITS < 2 || ACCUMULATOR_BITS < VALUE_BITS) begin : refuses1
@@ -63,6 +66,7 @@ module arithm_unit #(
   // verilator lint_on UNUSEDSIGNAL
   wire signed [ACCUMULATOR_BITS-1:0] sum3 = carried[ACCUMULATOR_BITS:1];
 
+  assign shown_weight = weight1;
   assign pipeline_busy = valid1 || valid2 || valid3 || write_valid;
 
   // Written in I/O mode and read in computing mode. Entry 0 is the value 0.
@@ -76,7 +80,7 @@ module arithm_unit #(
       .write(host_write),
       .write_place(host_address),
       .write_data(host_data),
-      .read_place(code1),
+      .read_place(busy ? code1 : read_place),
       .read_data(weight1)
   );
 
