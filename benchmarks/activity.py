@@ -23,11 +23,15 @@ from timing import interleaved
 
 RESULTS = Path(__file__).parent / "results"
 OTHER = {"int8": "int16", "int16": "int8"}  # set beside those that are measured
-# Layers as a pruned language model has them: half the weights kept.
+# Layers as a pruned language model has them: half the weights kept; all inputs active, or, behind a ReLU, few.
 HALF_KEPT = {
-    name: Benchmark(name, inputs, outputs, 0.5, 0.05, "half of the weights kept", seed)
-    for seed, (name, inputs, outputs) in enumerate(
-        [("half 2048 x 2048", 2048, 2048), ("half 4096 x 16384", 16384, 4096)]
+    name: Benchmark(name, inputs, outputs, 0.5, active, "half of the weights kept", seed)
+    for seed, (name, inputs, outputs, active) in enumerate(
+        [
+            ("half 2048 x 2048", 2048, 2048, 1.0),
+            ("half 4096 x 16384", 16384, 4096, 0.05),
+            ("half 4096 x 4096", 4096, 4096, 1.0),
+        ]
     )
 }
 SHARES = (0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0)

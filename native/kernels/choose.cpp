@@ -54,6 +54,7 @@ std::vector<Candidate<A>> candidates() {
          [](const Rows& rows, const Codebook& book, std::size_t) { return make_wide_window_avx512(rows, book); }});
     all.push_back({"dense-avx512", InstructionSet::avx512, false,
                    [](const Rows& rows, const Codebook& book, std::size_t) { return make_dense_avx512(rows, book); }});
+    all.push_back({"dense-columns-avx512", InstructionSet::avx512, false, make_dense_columns_avx512});
 #endif
   }
   if constexpr (two_ways<A>) {
@@ -170,16 +171,20 @@ class Stopwatch {
 // slower at the same design. Column by column is 8 to 12 times slower than a window when all is active, so for layers
 // of more weights than this it is tried only for few active columns, and not where bitmasks do that better: these take
 // a bit for every position, so the layer must not be all but empty. Wide windows are for layers with few weights in a
-// narrow one, dense layouts for those that keep much.
+// narrow one, dense layouts for those that keep much: dense columns are quicker than bitmasks with less, too, but would
+// then take more than three times the memory.
 template <class A>
 bool worth_trying(const Candidate<A>& candidate, const std::vector<Tried<A>>& before, const Rows& rows) {
   constexpr std::size_t most_weights = 100000, most_positions = 64;  // for every weight
+  constexpr double most_of_bitmasks = 3;
   const std::string name = candidate.name;
   const double density = static_cast<double>(rows.weights()) / static_cast<double>(rows.outputs * rows.inputs);
+  const double code_bytes = rows.code_bits <= 4 ? 0.5 : 1;
   const bool bitmasks = rows.weights() * most_positions >= rows.outputs * rows.inputs;
   if (before.empty()) return true;
   if (name == "wide-window-avx512") return density <= 0.25;
   if (name == "dense-avx512") return density >= (rows.code_bits <= 4 ? 0.25 : 0.1);
+  if (name == "dense-columns-avx512") return code_bytes <= most_of_bitmasks * (1 / 8. + code_bytes * density);
   if (name == "bitmask") return false;  // smaller than `columns`, never quicker
   if (name == "bitmask-avx512") return bitmasks;
   if (name == "columns")

@@ -48,7 +48,7 @@ def test_both_ways_are_kept_where_each_is_quicker_somewhere(numerics: str) -> No
         pytest.skip("this processor has no window kernel, so there is one way only")
     (plan,) = InferenceSession(NETWORK, numerics=numerics).plan
     assert "window" in plan.kernel
-    assert plan.few_kernel in ("bitmask-avx512", "columns")
+    assert plan.few_kernel in ("bitmask-avx512", "dense-columns-avx512", "columns")
     assert 0 < plan.few_below < 1500
     assert plan.memory_bytes == plan.bytes + plan.few_bytes
     assert plan.few_bytes > plan.weights / 2
@@ -90,6 +90,13 @@ def test_wrong_limits_are_named(arguments: dict, message: str) -> None:
     with pytest.raises(InputError) as caught:
         InferenceSession(NETWORK, numerics="int8", **arguments)
     assert str(caught.value) == message
+
+
+def test_layer_with_few_weights_is_not_laid_out_in_dense_columns() -> None:
+    """At a twentieth of the weights, 4 bits for each position would be more than three times what bitmasks take."""
+    layer = random_layer(np.random.default_rng(33), 300, 700, density=0.05)
+    (plan,) = InferenceSession(Network((layer,)), numerics="int8").plan
+    assert not any(kernel.startswith("dense-columns") for kernel in plan.measured_us)
 
 
 @EACH

@@ -135,8 +135,12 @@ def _ours(data: LayerData, settings: Settings) -> Contender:
 
     first = load(settings.kernel)
     plan = first.plan[0]
-    few = np.count_nonzero(data.activations) < plan.few_below
-    kernel, bytes_read = (plan.few_kernel, plan.few_bytes) if few else (plan.kernel, plan.bytes)
+    active = int(np.count_nonzero(data.activations))
+    few = active < plan.few_below
+    # The second kernel reads the columns of active inputs.
+    kernel, bytes_read = (
+        (plan.few_kernel, plan.few_bytes * active // network.inputs) if few else (plan.kernel, plan.bytes)
+    )
     sessions = [first, *(load(kernel) for _ in range(_copies(bytes_read) - 1))]
     out = np.zeros(network.outputs, np.float32)
     calls = tuple(lambda one=one: one.run(data.activations, out=out) for one in sessions)
