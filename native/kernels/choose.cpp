@@ -215,6 +215,29 @@ Tried<A>& quickest(std::vector<Tried<A>>& tried, double active, double inputs) {
                            [&](const auto& a, const auto& b) { return a.at(active, inputs) < b.at(active, inputs); });
 }
 
+// The kernel that saves most time beside `all` with `least` to `most` of `inputs` columns active, or none: a second layout
+// has to save a tenth somewhere, and to fit with the first into `most_bytes`.
+template <class A>
+Tried<A>* best_beside(std::vector<Tried<A>>& tried, const Tried<A>& all, double least, double most, double inputs,
+                      std::size_t most_bytes) {
+  constexpr int steps = 256;
+  const double all_us = all.at(most, inputs);
+  Tried<A>* best = nullptr;
+  double best_us = std::numeric_limits<double>::infinity();
+  for (Tried<A>& one : tried) {
+    if (all.kernel->skips() || !one.kernel->skips() || one.bytes + all.bytes > most_bytes ||
+        one.at(least, inputs) >= 0.9 * all_us)
+      continue;
+    double us = 0;
+    for (int k = 0; k <= steps; ++k) us += std::min(one.at(least + (most - least) * k / steps, inputs), all_us);
+    if (us < best_us) {
+      best = &one;
+      best_us = us;
+    }
+  }
+  return best;
+}
+
 // The line of `few` where it takes as long as `all`, or nearest to that.
 template <class A>
 Line line_at_crossing(const Tried<A>& few, double all_us, double inputs) {
@@ -291,23 +314,20 @@ Ways<A> choose_kernels(const Rows& rows, const Codebook& codebook, std::size_t t
   const double least = limits.least_active * inputs, most = limits.most_active * inputs, middle = (least + most) / 2;
   for (const Tried<A>& one : tried) report.measured.emplace_back(one.name, one.at(middle, inputs));
 
-  Tried<A>& few = quickest(tried, least, inputs);
   Tried<A>& all = quickest(tried, most, inputs);
-  const double all_us = all.at(most, inputs);
   Ways<A> ways;
-  // A second layout has to save a tenth somewhere.
-  if (few.kernel->skips() && !all.kernel->skips() && few.at(least, inputs) < 0.9 * all_us &&
-      few.bytes + all.bytes <= limits.most_bytes) {
+  if (Tried<A>* const few = best_beside(tried, all, least, most, inputs, limits.most_bytes)) {
+    const double all_us = all.at(most, inputs);
     report.kernel = all.name;
     report.bytes = all.bytes;
-    report.few_kernel = few.name;
-    report.few_bytes = few.bytes;
+    report.few_kernel = few->name;
+    report.few_bytes = few->bytes;
     const double batch_us = stopwatch.measure_batch(*all.kernel);
-    ways.few_us = line_at_crossing(few, all_us, inputs);
+    ways.few_us = line_at_crossing(*few, all_us, inputs);
     ways.all_us = all_us;
     ways.all_more_us = std::max(0.0, (batch_us - all_us) / (Stopwatch<A>::most_inputs - 1));
     ways.all = std::move(all.kernel);
-    ways.few = std::move(few.kernel);
+    ways.few = std::move(few->kernel);
     while (report.few_below < rows.inputs && ways.choose(1, report.few_below)) ++report.few_below;
   } else {
     Tried<A>& one = quickest(tried, middle, inputs);
