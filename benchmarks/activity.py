@@ -45,6 +45,12 @@ def command_output(*command: str) -> str:
         return "unknown"
 
 
+def origin() -> str:
+    """Return what figures are of: processor, compiler and commit."""
+    commit = command_output("git", "rev-parse", "--short", "HEAD")
+    return f"Measured on {processor()}; {command_output('c++', '--version')}; commit {commit}"
+
+
 def curve(layer: Benchmark, rounds: int, numerics: str) -> list[str]:
     """Return the layer's section: a table with a row for each share of active inputs."""
     data = draw(layer)
@@ -92,8 +98,7 @@ def main() -> None:
     lines = [
         f"# Time over the share of active inputs, numerics {arguments.numerics}",
         "",
-        f"Measured on {processor()}; {command_output('c++', '--version')}; commit "
-        f"{command_output('git', 'rev-parse', '--short', 'HEAD')}; one thread, batch 1, warm. The ways take turns; "
+        f"{origin()}; one thread, batch 1, warm. The ways take turns; "
         f"medians of {arguments.rounds} calls. *Chosen* is a session that keeps both layouts and picks one per call.",
         "",
     ]

@@ -16,14 +16,13 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
-from activity import HALF_KEPT
+from activity import HALF_KEPT, origin
 from eie.engine import NUMERICS
 from eie.paper.study import real_layer
 from eie.peers.libraries import available, set_threads
 from eie.peers.measure import Measurement, Settings, bandwidth_gb_per_s, measure_layer
 from eie.peers.report import STACKS, StackMeasurement, chart, geometric_means, limits, measure_stack
 from eie.support.output_files import atomic_write
-from eie.support.processor import build, processor
 from eie.workloads.layers import benchmarks, draw
 
 RESULTS = Path(__file__).parent / "results"
@@ -44,7 +43,7 @@ def report(
     lines = [
         f"# M x V on compressed layers, batch 1, {threads} thread{'s' if threads > 1 else ''}",
         "",
-        f"Measured on {processor()}; {build()}; ours in {settings.numerics}. Contenders take turns; "
+        f"{origin()}; ours in {settings.numerics}. Contenders take turns; "
         "medians, quartiles in brackets. Warm: the same weights again and again; rotated: copies in turn, so that they "
         "come from memory. "
         "*Wrong*: an error that the peer's number format does not explain; such a time counts in no mean.",
@@ -124,7 +123,7 @@ def main() -> None:
 
 def _stack_lines(stacks: Sequence[StackMeasurement]) -> list[str]:
     return [
-        "| fully connected layers, one call, warm | us | bytes read | load, ms |",
+        "| fully connected layers, inputs active as in Table III, one call, warm | us | bytes read | load, ms |",
         "| --- | ---: | ---: | ---: |",
         *(
             f"| {s.name}, {s.threads} thread{'s' if s.threads > 1 else ''} | {s.warm_us:.1f} "
