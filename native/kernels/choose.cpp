@@ -96,7 +96,8 @@ struct Tried {
 // Where two ways may share a layer, a kernel's time is a curve; elsewhere all are timed as behind a ReLU.
 template <class A>
 std::vector<double> shares() {
-  return two_ways<A> ? std::vector<double>{0, 1 / 64., 1 / 16., 1 / 8., 1 / 4., 1 / 2.} : std::vector<double>{1 / 3.};
+  return two_ways<A> ? std::vector<double>{0, 1 / 64., 1 / 16., 1 / 8., 1 / 4., 1 / 2., 1}
+                     : std::vector<double>{1 / 3.};
 }
 
 template <class A>

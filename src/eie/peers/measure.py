@@ -137,10 +137,9 @@ def _ours(data: LayerData, settings: Settings) -> Contender:
     plan = first.plan[0]
     active = int(np.count_nonzero(data.activations))
     few = active < plan.few_below
-    # The second kernel reads the columns of active inputs.
-    kernel, bytes_read = (
-        (plan.few_kernel, plan.few_bytes * active // network.inputs) if few else (plan.kernel, plan.bytes)
-    )
+    kernel, bytes_read = (plan.few_kernel, plan.few_bytes) if few else (plan.kernel, plan.bytes)
+    if "columns" in kernel or "bitmask" in kernel:  # which read those of active inputs
+        bytes_read = bytes_read * active // network.inputs
     sessions = [first, *(load(kernel) for _ in range(_copies(bytes_read) - 1))]
     out = np.zeros(network.outputs, np.float32)
     calls = tuple(lambda one=one: one.run(data.activations, out=out) for one in sessions)
