@@ -71,13 +71,24 @@ def test_memory_can_be_capped(numerics: str) -> None:
     (capped,) = InferenceSession(NETWORK, numerics=numerics, weight_bytes=plan.bytes).plan
     assert capped.few_kernel == ""
     assert capped.memory_bytes <= plan.bytes
-    if plan.few_kernel.startswith("dense-columns"):  # the layout for few inputs that is smaller
-        (smaller,) = InferenceSession(NETWORK, numerics=numerics, weight_bytes=plan.memory_bytes - 1).plan
-        assert (smaller.kernel, smaller.few_kernel) == (plan.kernel, "bitmask-avx512")
     with pytest.raises(InputError, match=r"^layer layer: the weights take \d+ bytes at least, but their share of"):
         InferenceSession(NETWORK, numerics=numerics, weight_bytes=1000)
     with pytest.raises(InputError, match=r"^layer layer: the kernel columns takes \d+ bytes, but its share of the"):
         InferenceSession(NETWORK, numerics=numerics, kernel="columns", weight_bytes=1000)
+
+
+def test_a_cap_leaves_the_smaller_layout_for_few_inputs() -> None:
+    """Where dense columns would be too much beside the windows, bitmasks are kept in their place."""
+    names = ("window-avx512", "wide-window-avx512", "bitmask-avx512", "dense-columns-avx512")
+    try:
+        sessions = [InferenceSession(NETWORK, numerics="int8", kernel=name) for name in names]
+    except InputError as error:
+        pytest.skip(str(error))
+    narrow, wide, bitmask, dense = (session.plan[0].bytes for session in sessions)
+    cap = max(narrow, wide) + bitmask
+    assert cap < min(narrow, wide) + dense
+    (plan,) = InferenceSession(NETWORK, numerics="int8", weight_bytes=cap).plan
+    assert plan.few_kernel == "bitmask-avx512"
 
 
 @pytest.mark.parametrize(
