@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import eie
+from convolutions import busy
 from eie.support.output_files import atomic_write
 from eie.support.processor import processor
 from eie.workloads.layers import Benchmark, benchmarks, draw
@@ -99,7 +100,8 @@ def main() -> None:
         f"# Time over the share of active inputs, numerics {arguments.numerics}",
         "",
         f"{origin()}; one thread, batch 1, warm. The ways take turns; "
-        f"medians of {arguments.rounds} calls. *Chosen* is a session that keeps both layouts and picks one per call.",
+        f"medians of {arguments.rounds} calls. *Chosen* is a session that keeps both layouts and picks one per call."
+        + busy(),
         "",
     ]
     for name, layer in layers.items():

@@ -17,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 
 from activity import HALF_KEPT, origin
+from convolutions import busy
 from eie.engine import NUMERICS
 from eie.paper.study import real_layer
 from eie.peers.libraries import available, set_threads
@@ -46,7 +47,7 @@ def report(
         f"{origin()}; ours in {settings.numerics}. Contenders take turns; "
         "medians, quartiles in brackets. Warm: the same weights again and again; rotated: copies in turn, so that they "
         "come from memory. "
-        "*Wrong*: an error that the peer's number format does not explain; such a time counts in no mean.",
+        "*Wrong*: an error that the peer's number format does not explain; such a time counts in no mean." + busy(),
         "",
         "| geometric mean of its time over ours | warm | rotated |",
         "| --- | ---: | ---: |",
