@@ -12,6 +12,7 @@ module arithm_unit #(
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1
 ) (
     input  logic                               clk,
+    input  logic                               scan_enable,
     input  logic                               reset,
     input  logic                               busy,        // computing mode; else the codebook shows what the host reads
     input  logic                               host_write,  // of a codebook entry
@@ -76,6 +77,7 @@ module arithm_unit #(
       .LATCHES(LATCHES)
   ) codebook (
       .clk,
+      .scan_enable,
       .write(host_write),
       .write_place(host_address),
       .write_data(host_data),

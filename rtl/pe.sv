@@ -26,6 +26,7 @@ module pe #(
     localparam int SPMAT_ADDRESS_BITS = SPMAT_ROWS > 1 ? $clog2(SPMAT_ROWS) : 1
 ) (
     input  logic                               clk,
+    input  logic                               scan_enable,
     input  logic                               reset,
     input  logic                               clear,
     input  logic                               busy,
@@ -118,6 +119,7 @@ module pe #(
       .LATCHES(LATCHES)
   ) queue (
       .clk,
+      .scan_enable,
       .reset,
       .broadcast,
       .broadcast_column,
@@ -138,6 +140,7 @@ module pe #(
       .SLOW_MEMORIES(SLOW_MEMORIES)
   ) pointers (
       .clk,
+      .scan_enable,
       .reset,
       .busy,
       .host_write(write_pointer),
@@ -168,6 +171,7 @@ module pe #(
       .SLOW_MEMORIES(SLOW_MEMORIES)
   ) weights (
       .clk,
+      .scan_enable,
       .reset,
       .clear,
       .busy,
@@ -197,6 +201,7 @@ module pe #(
       .LATCHES(LATCHES)
   ) arithmetic (
       .clk,
+      .scan_enable,
       .reset,
       .busy,
       .host_write(write_codebook),
@@ -225,6 +230,7 @@ module pe #(
       .LATCHES(LATCHES)
   ) activations (
       .clk,
+      .scan_enable,
       .source,
       .relu,
       .busy,

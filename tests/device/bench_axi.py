@@ -99,7 +99,7 @@ class Registers:
 
 async def begin(dut: HierarchyObject) -> CocotbBus:
     """Start the clock and reset."""
-    dut.aclk.value = dut.aresetn.value = 0
+    dut.aclk.value = dut.aresetn.value = dut.scan_enable.value = 0
     bus = CocotbBus(dut)
     await Timer(2, "ns")  # until the masters drive their signals
     Clock(dut.aclk, 2, "ns").start()

@@ -50,7 +50,7 @@ async def reads_what_was_written(dut: HierarchyObject) -> None:
         for address in range(last) if space == "POINTERS" else random.sample(range(kinds[space].words), last):
             await write(space, pe, address)
 
-    await clock(reset=1, host_write=0, host_read=0)
+    await clock(reset=1, scan_enable=0, host_write=0, host_read=0)
     await clock(reset=0)
     reads = 0
     for source, share in enumerate((1.0, 0.5, 0.2)):
