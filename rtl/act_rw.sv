@@ -10,6 +10,7 @@ module act_rw #(
     parameter int REGISTER_ENTRIES = 64,
     parameter int SRAM_WORDS = 1024,
     parameter int LATCHES = 0,  // in the files
+    parameter int SLOW_MEMORIES = 0,  // 1: what is known of a value is stored beside it
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
     // of a row of a file or a word of the SRAM
@@ -48,13 +49,23 @@ module act_rw #(
   end
 `endif
 
-  sram #(.WORD_BITS(VALUE_BITS), .WORDS(SRAM_WORDS)) activations (
+  // Whether a sum is beyond the range of B bits, and whether it is not 0.
+  function automatic logic [1:0] described(input logic [ACCUMULATOR_BITS-1:0] sum);
+    described = {sum[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '0 && sum[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '1, sum != '0};
+  endfunction
+
+  localparam int NOTE_BITS = SLOW_MEMORIES != 0 ? 2 : 0;  // beside a sum
+  localparam int WORD_BITS = VALUE_BITS + (SLOW_MEMORIES != 0 ? 1 : 0);
+  localparam int KEPT_BITS = ACCUMULATOR_BITS + NOTE_BITS;
+  logic [WORD_BITS-1:0] stored_word, loaded_word;
+  assign loaded = loaded_word[VALUE_BITS-1:0];
+  sram #(.WORD_BITS(WORD_BITS), .WORDS(SRAM_WORDS)) activations (
       .clk,
       .read(load_read || host_read_sram),
       .write(host_write_sram || store_enable),
       .address(host_write_sram || host_read_sram ? SRAM_ADDRESS_BITS'(host_address) : load_address),
-      .write_data(busy ? source_row : host_data[VALUE_BITS-1:0]),
-      .read_data(loaded)
+      .write_data(stored_word),
+      .read_data(loaded_word)
   );
 
   // One write port per file: the host's in I/O mode, whether it writes or not, as its decoded write comes late; else the
@@ -65,15 +76,17 @@ module act_rw #(
   wire [ROW_BITS-1:0] host_place = ROW_BITS'(host_address);
   wire [ROW_BITS-1:0] source_place = busy ? load_row : host_place;
   wire [ROW_BITS-1:0] destination_place = busy ? write_row : host_place;
-  wire [ACCUMULATOR_BITS-1:0] source_data = busy ? ACCUMULATOR_BITS'($signed(loaded)) : host_data;
-  wire [ACCUMULATOR_BITS-1:0] destination_data = busy ? write_value : host_data;
+  logic [KEPT_BITS-1:0] source_data, destination_data;
+  assign source_data[ACCUMULATOR_BITS-1:0] = busy ? ACCUMULATOR_BITS'($signed(loaded)) : host_data;
+  assign destination_data[ACCUMULATOR_BITS-1:0] = busy ? write_value : host_data;
+  assign stored_word[VALUE_BITS-1:0] = busy ? source_row : host_data[VALUE_BITS-1:0];
 
-  logic [1:0][ACCUMULATOR_BITS-1:0] file_data;
+  logic [1:0][KEPT_BITS-1:0] file_data;
   for (genvar f = 0; f < 2; f++) begin : file
     wire is_source = source == 1'(f);
     register_file #(
         .ENTRIES(REGISTER_ENTRIES),
-        .WORD_BITS(ACCUMULATOR_BITS),
+        .WORD_BITS(KEPT_BITS),
         .LATCHES(LATCHES),
         .GROUP(8)
     ) registers (
@@ -87,17 +100,28 @@ module act_rw #(
     );
   end
 
-  wire [ACCUMULATOR_BITS-1:0] kept = file_data[source];
-  wire too_high = !kept[ACCUMULATOR_BITS-1] && kept[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '0;
-  wire too_low  = kept[ACCUMULATOR_BITS-1] && kept[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '1;
+  wire [KEPT_BITS-1:0] source_word = file_data[source];
+  // What is known of a sum is of use in the source file alone.
+  // verilator lint_off UNUSEDSIGNAL
+  wire [KEPT_BITS-1:0] destination_word = file_data[!source];
+  // verilator lint_on UNUSEDSIGNAL
+  wire [ACCUMULATOR_BITS-1:0] kept = source_word[ACCUMULATOR_BITS-1:0];
+  wire below = kept[ACCUMULATOR_BITS-1];
+  logic beyond, nonzero;
+  if (SLOW_MEMORIES != 0) begin : described_when_written
+    assign source_data[ACCUMULATOR_BITS+:2] = busy ? {1'b0, loaded_word[VALUE_BITS]} : described(host_data);
+    assign destination_data[ACCUMULATOR_BITS+:2] = described(destination_data[ACCUMULATOR_BITS-1:0]);
+    assign stored_word[VALUE_BITS] = busy ? source_nonzero : host_data[VALUE_BITS-1:0] != '0;
+    assign {beyond, nonzero} = source_word[ACCUMULATOR_BITS+:2];
+  end else begin : described_when_read
+    assign {beyond, nonzero} = described(kept);
+  end
 
-  assign source_row = relu && kept[ACCUMULATOR_BITS-1] ? '0 :
-      too_high ? {1'b0, {(VALUE_BITS - 1) {1'b1}}} :
-      too_low ? {1'b1, {(VALUE_BITS - 1) {1'b0}}} : kept[VALUE_BITS-1:0];
-  assign source_nonzero = kept != '0 && !(relu && kept[ACCUMULATOR_BITS-1]);
+  assign source_row = relu && below ? '0 : beyond ? {below, {(VALUE_BITS - 1) {!below}}} : kept[VALUE_BITS-1:0];
+  assign source_nonzero = nonzero && !(relu && below);
 
   assign source_value = kept;
-  assign read_value = file_data[!source];
+  assign read_value = destination_word[ACCUMULATOR_BITS-1:0];
 
 `ifndef SYNTHESIS
   always @(posedge clk) begin

@@ -70,11 +70,12 @@ module arithm_unit #(
   assign shown_weight = weight1;
   assign pipeline_busy = valid1 || valid2 || valid3 || write_valid;
 
-  // Written in I/O mode and read in computing mode.
+  // Written in I/O mode and read in computing mode. Entry 0 is the value 0.
   register_file #(
       .ENTRIES(1 << CODE_BITS),
       .WORD_BITS(VALUE_BITS),
-      .LATCHES(LATCHES)
+      .LATCHES(LATCHES),
+      .ZEROS(1)
   ) codebook (
       .clk,
       .scan_enable,
@@ -131,6 +132,8 @@ module arithm_unit #(
   always @(posedge clk) begin
     assert ((host_write && host_data == {1'b1, {(VALUE_BITS - 1) {1'b0}}}) !== 1'b1)
     else $fatal(1, "arithm_unit: the codebook's value is -2^(B-1), whose product does not fit");
+    assert ((host_write && host_address == '0 && host_data != '0) !== 1'b1)
+    else $fatal(1, "arithm_unit: the codebook's entry 0 is not 0");
     if (reset || !pipeline_busy) summed = '0;
     else begin
       if (valid3) begin

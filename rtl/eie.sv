@@ -90,10 +90,9 @@ module eie #(
   logic [COLUMN_BITS-1:0] first_input;
   logic [SRAM_ADDRESS_BITS-1:0] first_word;
   logic [1:0] kind;
-  logic relu, source, load, start, clear, running, last_step, stepping;
+  logic relu, source, load, start, clear, run, running, last_step, stepping;
 
   wire setting = host_write && host_space == eie_registers::SPACE_SETTINGS && !busy;
-  assign busy = stepping || running;
   assign finished = complete && (!running || last_step);
 
   step_table #(
@@ -112,6 +111,7 @@ module eie #(
       .complete,
       .start,
       .clear,
+      .run,
       .running,
       .last(last_step),
       .kind,
@@ -125,9 +125,13 @@ module eie #(
 
   // What fills the destination file, or stores it, sees the files' roles swapped. A new pass begins with empty buffers.
   wire presets = kind == eie_registers::KIND_PRESET;
-  wire stores = stepping && kind == eie_registers::KIND_STORE;
-  wire swapped = (stepping && presets) || stores;
   wire empties = clear || (start && presets);
+  // They lead to every processing element, so they are registers: a step or a run goes on, and one that swaps the roles.
+  logic swapped;
+  always_ff @(posedge clk) begin
+    busy    <= !reset && (start || run || (busy && !finished));
+    swapped <= !reset && (start ? presets || kind == eie_registers::KIND_STORE : swapped && !complete);
+  end
   logic store_enable, codebook_enable;
   logic [CODE_BITS-1:0] load_code;
   // A codebook out of the SRAM is written as the host writes one.
@@ -262,6 +266,7 @@ module eie #(
       .start,
       .rows,
       .computing,
+      .storing(store_enable),
       .broadcast,
       .source_row,
       .source_nonzero,
@@ -275,7 +280,6 @@ module eie #(
 
   // Nothing is shown in computing mode, so that nothing toggles. The source row is the detector's while a scan runs.
   wire [2:0] shown = busy ? eie_registers::SPACE_SETTINGS : read_space;
-  wire [ROW_BITS-1:0] other_row = busy ? load_row : ROW_BITS'(read_place);
   for (genvar i = 0; i < N_PE; i++) begin : element
     wire here = !busy && host_pe == POSITION_BITS'(i);
     wire io = host_write && here;
@@ -324,7 +328,7 @@ module eie #(
         .load_enable,
         .load_row,
         .store_enable,
-        .row_address(stores || !busy ? other_row : row_address),
+        .row_address(busy ? row_address : ROW_BITS'(read_place)),
         .broadcast(arrival),
         .broadcast_column(arrival_column),
         .broadcast_value(arrival_value),
@@ -344,4 +348,12 @@ module eie #(
         .write_valid(write_valid[i])
     );
   end
+
+`ifndef SYNTHESIS
+  always @(posedge clk) begin
+    assert (reset !== 1'b0 || busy === (stepping || running)) else $fatal(1, "eie: busy while no step and no run goes on");
+    assert (reset !== 1'b0 || !store_enable || row_address === load_row)
+    else $fatal(1, "eie: another row is stored than is shown");
+  end
+`endif
 endmodule

@@ -85,7 +85,7 @@ module pe #(
   end
 `endif
 
-  logic [COLUMN_BITS-1:0] head_column;
+  logic [COLUMN_BITS-1:0] head_column, coming_column;
   logic [VALUE_BITS-1:0] head_value, entry_activation, weight_activation, loaded;
   logic [POINTER_BITS-1:0] entry_address;
   logic entry_first, weight_first;
@@ -116,7 +116,8 @@ module pe #(
       .QUEUE_DEPTH(QUEUE_DEPTH),
       .COLUMN_BITS(COLUMN_BITS),
       .VALUE_BITS(VALUE_BITS),
-      .LATCHES(LATCHES)
+      .LATCHES(LATCHES),
+      .SLOW_MEMORIES(SLOW_MEMORIES)
   ) queue (
       .clk,
       .scan_enable,
@@ -129,7 +130,8 @@ module pe #(
       .queue_valid,
       .queue_count,
       .head_column,
-      .head_value
+      .head_value,
+      .coming_column
   );
 
   ptr_read #(
@@ -151,6 +153,7 @@ module pe #(
       .queue_valid,
       .head_column,
       .head_value,
+      .coming_column,
       .take,
       .stage_valid,
       .entry_valid,
@@ -227,7 +230,8 @@ module pe #(
       .ACCUMULATOR_BITS(ACCUMULATOR_BITS),
       .REGISTER_ENTRIES(REGISTER_ENTRIES),
       .SRAM_WORDS(SRAM_WORDS),
-      .LATCHES(LATCHES)
+      .LATCHES(LATCHES),
+      .SLOW_MEMORIES(SLOW_MEMORIES)
   ) activations (
       .clk,
       .scan_enable,

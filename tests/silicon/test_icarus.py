@@ -41,7 +41,7 @@ def on_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     """Make `verify` build its chip for Icarus, of the sources given."""
     require("icarus")
 
-    def use(sources: tuple[Path, ...] = source_files()) -> None:
+    def use(sources: tuple[Path, ...] = source_files(), **more: int) -> None:
         def build(parameters: Parameters, cache: Path | None) -> Path:
             program = tmp_path / "chip"
             program.write_text(
@@ -49,7 +49,7 @@ def on_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
                     python=sys.executable,
                     path=sys.path,
                     sources=json.dumps([str(path) for path in sources]),
-                    parameters=parameters.verilog(),
+                    parameters=parameters.verilog() | more,
                     folder=str(tmp_path / "build"),
                 )
             )
@@ -74,6 +74,19 @@ def test_every_cycle_is_the_stepped_simulators(on_icarus: Callable[..., None]) -
     assert found.equal, found.difference
     assert found.rtl_cycles == found.cycles > 100
     assert found.outputs == 22
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("broadcast_stages", [0, 2])
+def test_slow_memories_change_no_cycle(on_icarus: Callable[..., None], broadcast_stages: int) -> None:
+    """The chip as an FPGA has it, as a run of the table and as steps of the host: equal in every cycle."""
+    on_icarus(SLOW_MEMORIES=1)
+    network = random_network(2, [30, 15, 7], n_pe=3)
+    hardware = replace(HARDWARE, broadcast_stages=broadcast_stages)
+    for table in (False, True):
+        found = verify(network, np.random.default_rng(0).normal(size=30), hardware, table=table)
+        assert found.equal, found.difference
+        assert found.rtl_cycles == found.cycles > 100
 
 
 STALE = "arithm_unit: added to a sum that is not its row's newest"
@@ -123,6 +136,7 @@ FAULTS = [
         "{1'b1, {(VALUE_BITS - 1) {1'b0}}}",
         "arithm_unit: the codebook's value is -2^(B-1)",
     ),
+    ("pe", "host_data[VALUE_BITS-1:0]", "VALUE_BITS'(1)", "arithm_unit: the codebook's entry 0 is not 0"),
     (
         "pe",
         ".host_write_source(write_source)",
