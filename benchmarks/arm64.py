@@ -8,13 +8,9 @@ Needs a cross compiler (Debian's g++-aarch64-linux-gnu), an emulator (qemu-user)
 
 from __future__ import annotations
 
-import json
-import re
-import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import eie
+import mca
 from activity import command_output
 from eie.support.output_files import atomic_write
 from eie.workloads.layers import benchmarks, generate
@@ -30,8 +27,8 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "arm64.md"
 COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
 CORES = {"neoverse-n2": "Neoverse N2, out of order", "cortex-a55": "Cortex-A55, in order"}
-MODELS = [f"llvm-mca-{version}" for version in range(16, 22)]
-ITERATIONS = 100
+CROSS = ["-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64", f"-DCMAKE_CXX_COMPILER={COMPILER}"]
+TARGET = ["-mtriple=aarch64", "-mattr=+dotprod"]
 
 
 @dataclass(frozen=True)
@@ -63,52 +60,6 @@ class Dense:
 DENSE = {"int8": Dense("sdot", 8 * 16, 1), "float32": Dense("fmla", 8 * 4, 4)}
 
 
-def cross_commands(folder: Path) -> dict[str, list[str]]:
-    """Return by file name how the build would compile each native source for ARM64, without source and output."""
-    nanobind = subprocess.run([sys.executable, "-m", "nanobind", "--cmake_dir"], capture_output=True, text=True)
-    configure = [
-        *("cmake", "-S", str(ROOT), "-B", str(folder), "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"),
-        *("-DCMAKE_SYSTEM_NAME=Linux", "-DCMAKE_SYSTEM_PROCESSOR=aarch64", f"-DCMAKE_CXX_COMPILER={COMPILER}"),
-        *(f"-DPython_EXECUTABLE={sys.executable}", f"-DPython_INCLUDE_DIR={sysconfig.get_path('include')}"),
-        *("-DCMAKE_BUILD_TYPE=Release", f"-Dnanobind_DIR={nanobind.stdout.strip()}"),
-    ]
-    subprocess.run(configure, check=True, capture_output=True)
-    commands = json.loads((folder / "compile_commands.json").read_text())
-    options = {Path(one["file"]).name: shlex.split(one["command"]) for one in commands}
-    return {name: command[: command.index("-o")] for name, command in options.items()}
-
-
-def loop(command: list[str], source: Path, instruction: str) -> str:
-    """Compile `source` and return the basic block with most of `instruction`, from a label to its branch."""
-    done = subprocess.run([*command, "-S", str(source), "-o", "-"], capture_output=True, text=True, check=True)
-    blocks: list[list[str]] = [[]]
-    for line in done.stdout.splitlines():
-        if re.match(r"\S+:", line):
-            blocks.append([])
-        elif not line.startswith("\t."):
-            blocks[-1].append(line)
-            if re.match(r"\t(b|cbn?z|tbn?z)\b", line) or re.match(r"\tb(eq|ne|cs|cc|hi|ls|ge|lt|gt|le|pl|mi)\b", line):
-                blocks.append([])
-    # gcc writes a byte as a negative 64-bit number, which LLVM's assembler refuses.
-    text = "\n".join(max(blocks, key=lambda block: sum(line.startswith(f"\t{instruction}\t") for line in block)))
-    return re.sub(r"0xffffffffffffff([0-9a-f]{2})", r"0x\1", text) + "\n"
-
-
-def cycles(assembly: str, core: str, mca: str) -> float:
-    """Return the cycles of one turn of a loop on `core`, all data in the L1 cache."""
-    command = [mca, "-mtriple=aarch64", f"-mcpu={core}", "-mattr=+dotprod", f"-iterations={ITERATIONS}"]
-    done = subprocess.run(command, input=assembly, capture_output=True, text=True, check=True)
-    found = re.search(r"Total Cycles:\s+(\d+)", done.stdout)
-    assert found is not None
-    return int(found[1]) / ITERATIONS
-
-
-def version(mca: str) -> str:
-    """Return the line of llvm-mca's --version that has the number."""
-    done = subprocess.run([mca, "--version"], capture_output=True, text=True, check=True)
-    return next(line.strip() for line in done.stdout.splitlines() if "version" in line)
-
-
 def geometric_mean(values: list[float]) -> float:
     """Return the geometric mean."""
     return float(np.exp(np.mean(np.log(values))))
@@ -125,17 +76,17 @@ def laid_out(program: Path, matrix: eie.InterleavedCSC) -> tuple[int, int, int, 
 
 def main() -> None:
     """Model and write benchmarks/results/arm64.md."""
-    mca = next((name for name in MODELS if shutil.which(name)), None)
-    if mca is None or not shutil.which(COMPILER) or not shutil.which(EMULATOR):
+    model = mca.installed()
+    if model is None or not shutil.which(COMPILER) or not shutil.which(EMULATOR):
         sys.exit("needs Debian's g++-aarch64-linux-gnu, qemu-user and llvm-16")
     native, here = ROOT / "native" / "kernels", ROOT / "benchmarks"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        commands = cross_commands(folder)
+        commands = mca.build_commands(folder, *CROSS)
 
         def modelled(command: list[str], source: Path, instruction: str, items: int = 1) -> dict[str, float]:
-            body = loop(command, source, instruction)
-            return {core: cycles(body, core, mca) / items for core in CORES}
+            body = mca.loop(command, source, instruction)
+            return {core: mca.cycles(body, core, model, TARGET) / items for core in CORES}
 
         loops, beside = commands["window_int8_neon.cpp"], here / "arm64_loops.cpp"
         # In whichever order of instructions suits the core: in order, that of the source costs twice the cycles.
@@ -178,10 +129,10 @@ def main() -> None:
             "",
             "No ARM64 processor has run them. "
             f"{command_output(COMPILER, '--version')} compiles the kernels as the build does; "
-            f"{version(mca)} counts the cycles of their loops on its models of two cores, all data in the L1 cache. "
-            "Steps and stragglers are those of the real layouts, made under an emulator. The dense loops hold the sums "
-            "of eight rows in registers, their instructions in the order that suits each core best. The A55's model "
-            "takes a lookup in four registers to be as quick as one in a single one. "
+            f"{mca.version(model)} counts the cycles of their loops on its models of two cores, all data in the L1 "
+            "cache. Steps and stragglers are those of the real layouts, made under an emulator. The dense loops hold "
+            "the sums of eight rows in registers, their instructions in the order that suits each core best. The "
+            "A55's model takes a lookup in four registers to be as quick as one in a single one. "
             f"Commit {command_output('git', 'rev-parse', '--short', 'HEAD')}.",
             "",
             "The models have no caches and no memory. A layer that does not fit the caches takes as long as its bytes "

@@ -7,6 +7,7 @@ module act_queue #(
     parameter int COLUMN_BITS = 14,  // X: bits of an input's number
     parameter int VALUE_BITS = 16,
     parameter int LATCHES = 0,  // in the slots
+    parameter int SLOW_MEMORIES = 0,  // 1: tells which column comes to the head, so that its pointers are read early
     localparam int SLOTS = QUEUE_DEPTH - 1,
     localparam int PLACE_BITS = SLOTS > 1 ? $clog2(SLOTS) : 1,
     localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
@@ -21,7 +22,8 @@ module act_queue #(
     output logic                   queue_valid,
     output logic [COUNT_BITS-1:0]  queue_count,
     output logic [COLUMN_BITS-1:0] head_column,
-    output logic [VALUE_BITS-1:0]  head_value
+    output logic [VALUE_BITS-1:0]  head_value,
+    output logic [COLUMN_BITS-1:0] coming_column  // with slow memories: the head's in the next cycle, if there is one
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
   if (QUEUE_DEPTH < 2) begin : refuses1
@@ -51,6 +53,28 @@ module act_queue #(
       .read_data({head_column, head_value})
   );
 
+  if (SLOW_MEMORIES != 0) begin : looks_ahead
+    logic [COLUMN_BITS-1:0] second_column;
+    register_file #(
+        .ENTRIES(SLOTS),
+        .WORD_BITS(COLUMN_BITS),
+        .LATCHES(LATCHES)
+    ) columns (
+        .clk,
+        .write(LATCHES != 0 ? !full : broadcast),
+        .write_place,
+        .write_data(broadcast_column),
+        .read_place(after_read),
+        .read_data(second_column)
+    );
+    // As if taken and as if not: whether it is comes last.
+    wire [COLUMN_BITS-1:0] if_taken = queue_count == COUNT_BITS'(1) ? broadcast_column : second_column;
+    wire [COLUMN_BITS-1:0] if_not   = queue_valid ? head_column : broadcast_column;
+    assign coming_column = take ? if_taken : if_not;
+  end else begin : at_hand
+    assign coming_column = '0;
+  end
+
   always_ff @(posedge clk) begin
     if (reset) begin
       write_place <= '0;
@@ -68,6 +92,7 @@ module act_queue #(
   // The entries written and not yet taken, in order: the queue must not lose, double or change any.
   logic [COLUMN_BITS+VALUE_BITS-1:0] held[$];
   logic [COLUMN_BITS+VALUE_BITS-1:0] oldest;
+  logic [COLUMN_BITS-1:0] foretold;
   /* verilator lint_off BLKSEQ */
   always @(posedge clk) begin
     if (reset) held = {};
@@ -76,12 +101,15 @@ module act_queue #(
       assert (!(broadcast && held.size() == QUEUE_DEPTH - 1))
       else $fatal(1, "act_queue: a broadcast into a full queue");
       assert (!(take && held.size() == 0)) else $fatal(1, "act_queue: taken from an empty queue");
+      assert (SLOW_MEMORIES == 0 || !queue_valid || head_column === foretold)
+      else $fatal(1, "act_queue: another column is at the head than was foretold");
       if (take) begin
         oldest = held.pop_front();
         assert ({head_column, head_value} === oldest) else $fatal(1, "act_queue: not the oldest entry is taken");
       end
       if (broadcast) held.push_back({broadcast_column, broadcast_value});
     end
+    foretold = coming_column;
   end
   /* verilator lint_on BLKSEQ */
 `endif

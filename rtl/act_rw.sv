@@ -10,6 +10,7 @@ module act_rw #(
     parameter int REGISTER_ENTRIES = 64,
     parameter int SRAM_WORDS = 1024,
     parameter int LATCHES = 0,  // in the files
+    parameter int SLOW_MEMORIES = 0,  // 1: what is known of a value is stored beside it
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
     // of a row of a file or a word of the SRAM
@@ -18,9 +19,11 @@ module act_rw #(
     input  logic                               clk,
     input  logic                               source,             // which file is the source
     input  logic                               relu,               // of the layer that wrote it
-    input  logic                               host_write_source,  // I/O mode
+    input  logic                               busy,               // computing mode: the host writes nothing
+    input  logic                               host_write_source,
     input  logic                               host_write_destination,
     input  logic                               host_write_sram,
+    input  logic                               host_read_sram,
     input  logic [PLACE_BITS-1:0]              host_address,
     input  logic [ACCUMULATOR_BITS-1:0]        host_data,
     input  logic                               load_read,          // of the SRAM's row that is loaded a cycle later
@@ -36,6 +39,7 @@ module act_rw #(
     output logic [VALUE_BITS-1:0]              loaded,             // the word of the SRAM that was read
     output logic [VALUE_BITS-1:0]              source_row,
     output logic                               source_nonzero,     // it is not 0; known before it
+    output logic signed [ACCUMULATOR_BITS-1:0] source_value,       // the source row as it is kept
     output logic signed [ACCUMULATOR_BITS-1:0] read_value
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
@@ -44,31 +48,44 @@ module act_rw #(
   end
 `endif
 
-  sram #(.WORD_BITS(VALUE_BITS), .WORDS(SRAM_WORDS)) activations (
+  // Whether a sum is beyond the range of B bits, and whether it is not 0.
+  function automatic logic [1:0] described(input logic [ACCUMULATOR_BITS-1:0] sum);
+    described = {sum[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '0 && sum[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '1, sum != '0};
+  endfunction
+
+  localparam int NOTE_BITS = SLOW_MEMORIES != 0 ? 2 : 0;  // beside a sum
+  localparam int WORD_BITS = VALUE_BITS + (SLOW_MEMORIES != 0 ? 1 : 0);
+  localparam int KEPT_BITS = ACCUMULATOR_BITS + NOTE_BITS;
+  logic [WORD_BITS-1:0] stored_word, loaded_word;
+  assign loaded = loaded_word[VALUE_BITS-1:0];
+  sram #(.WORD_BITS(WORD_BITS), .WORDS(SRAM_WORDS)) activations (
       .clk,
-      .read(load_read),
+      .read(load_read || host_read_sram),
       .write(host_write_sram || store_enable),
-      .address(host_write_sram ? SRAM_ADDRESS_BITS'(host_address) : load_address),
-      .write_data(store_enable ? source_row : host_data[VALUE_BITS-1:0]),
-      .read_data(loaded)
+      .address(host_write_sram || host_read_sram ? SRAM_ADDRESS_BITS'(host_address) : load_address),
+      .write_data(stored_word),
+      .read_data(loaded_word)
   );
 
-  // One write port per file: the host's in I/O mode; else the loader's for the source, the fourth stage's for the
-  // destination. One read port per file: the detector's for the source, the arithmetic unit's for the destination.
+  // One write port per file: the host's in I/O mode, whether it writes or not, as its decoded write comes late; else the
+  // loader's for the source, the fourth stage's for the destination. One read port per file: the
+  // detector's for the source, the arithmetic unit's for the destination.
   wire write_source = host_write_source || load_enable;
   wire write_destination = host_write_destination || write_valid;
   wire [ROW_BITS-1:0] host_place = ROW_BITS'(host_address);
-  wire [ROW_BITS-1:0] source_place = host_write_source ? host_place : load_row;
-  wire [ROW_BITS-1:0] destination_place = host_write_destination ? host_place : write_row;
-  wire [ACCUMULATOR_BITS-1:0] source_data = host_write_source ? host_data : ACCUMULATOR_BITS'($signed(loaded));
-  wire [ACCUMULATOR_BITS-1:0] destination_data = host_write_destination ? host_data : write_value;
+  wire [ROW_BITS-1:0] source_place = busy ? load_row : host_place;
+  wire [ROW_BITS-1:0] destination_place = busy ? write_row : host_place;
+  logic [KEPT_BITS-1:0] source_data, destination_data;
+  assign source_data[ACCUMULATOR_BITS-1:0] = busy ? ACCUMULATOR_BITS'($signed(loaded)) : host_data;
+  assign destination_data[ACCUMULATOR_BITS-1:0] = busy ? write_value : host_data;
+  assign stored_word[VALUE_BITS-1:0] = busy ? source_row : host_data[VALUE_BITS-1:0];
 
-  logic [1:0][ACCUMULATOR_BITS-1:0] file_data;
+  logic [1:0][KEPT_BITS-1:0] file_data;
   for (genvar f = 0; f < 2; f++) begin : file
     wire is_source = source == 1'(f);
     register_file #(
         .ENTRIES(REGISTER_ENTRIES),
-        .WORD_BITS(ACCUMULATOR_BITS),
+        .WORD_BITS(KEPT_BITS),
         .LATCHES(LATCHES),
         .GROUP(8)
     ) registers (
@@ -81,22 +98,36 @@ module act_rw #(
     );
   end
 
-  wire [ACCUMULATOR_BITS-1:0] kept = file_data[source];
-  wire too_high = !kept[ACCUMULATOR_BITS-1] && kept[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '0;
-  wire too_low  = kept[ACCUMULATOR_BITS-1] && kept[ACCUMULATOR_BITS-1:VALUE_BITS-1] != '1;
+  wire [KEPT_BITS-1:0] source_word = file_data[source];
+  // What is known of a sum is of use in the source file alone.
+  // verilator lint_off UNUSEDSIGNAL
+  wire [KEPT_BITS-1:0] destination_word = file_data[!source];
+  // verilator lint_on UNUSEDSIGNAL
+  wire [ACCUMULATOR_BITS-1:0] kept = source_word[ACCUMULATOR_BITS-1:0];
+  wire below = kept[ACCUMULATOR_BITS-1];
+  logic beyond, nonzero;
+  if (SLOW_MEMORIES != 0) begin : described_when_written
+    assign source_data[ACCUMULATOR_BITS+:2] = busy ? {1'b0, loaded_word[VALUE_BITS]} : described(host_data);
+    assign destination_data[ACCUMULATOR_BITS+:2] = described(destination_data[ACCUMULATOR_BITS-1:0]);
+    assign stored_word[VALUE_BITS] = busy ? source_nonzero : host_data[VALUE_BITS-1:0] != '0;
+    assign {beyond, nonzero} = source_word[ACCUMULATOR_BITS+:2];
+  end else begin : described_when_read
+    assign {beyond, nonzero} = described(kept);
+  end
 
-  assign source_row = relu && kept[ACCUMULATOR_BITS-1] ? '0 :
-      too_high ? {1'b0, {(VALUE_BITS - 1) {1'b1}}} :
-      too_low ? {1'b1, {(VALUE_BITS - 1) {1'b0}}} : kept[VALUE_BITS-1:0];
-  assign source_nonzero = kept != '0 && !(relu && kept[ACCUMULATOR_BITS-1]);
+  assign source_row = relu && below ? '0 : beyond ? {below, {(VALUE_BITS - 1) {!below}}} : kept[VALUE_BITS-1:0];
+  assign source_nonzero = nonzero && !(relu && below);
 
-  assign read_value = file_data[!source];
+  assign source_value = kept;
+  assign read_value = destination_word[ACCUMULATOR_BITS-1:0];
 
 `ifndef SYNTHESIS
   always @(posedge clk) begin
-    assert (!(host_write_source && load_enable)) else $fatal(1, "act_rw: two writes to the source file");
-    assert (!(host_write_destination && write_valid)) else $fatal(1, "act_rw: two writes to the destination file");
-    assert (!((host_write_sram || store_enable) && load_read) && !(host_write_sram && store_enable)) else $fatal(1, "act_rw: the SRAM is read and written");
+    assert ((busy ? !(host_write_source || host_write_destination || host_write_sram || host_read_sram) :
+             !(load_enable || write_valid || store_enable)) !== 1'b0)
+    else $fatal(1, "act_rw: the host writes or reads in computing mode, or the chip writes in I/O mode");
+    assert (((host_write_sram || host_read_sram || store_enable) && load_read) !== 1'b1)
+    else $fatal(1, "act_rw: the SRAM has two accesses");
   end
 `endif
 endmodule

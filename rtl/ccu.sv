@@ -55,17 +55,17 @@ module ccu #(
   localparam int MOVE_BITS = $clog2(MOST_ROWS + 1);
 
   logic [COLUMN_BITS-1:0] batch_first;
-  logic [MOVE_BITS-1:0] rows_to_move, batch_rows;
+  logic [MOVE_BITS-1:0] rows_to_move;
+  // A row and a code have fewer bits.
+  // verilator lint_off UNUSEDSIGNAL
+  logic [MOVE_BITS-1:0] moved;  // rows of the batch
+  // verilator lint_on UNUSEDSIGNAL
   logic [SRAM_ADDRESS_BITS-1:0] next_word;
 
   wire scans = kind == eie_registers::KIND_SCAN;
   wire stores = kind == eie_registers::KIND_STORE;
   wire fills = kind == eie_registers::KIND_CODEBOOK;
   wire moves = busy && rows_to_move != '0;
-  // A row and a code have fewer bits.
-  // verilator lint_off UNUSEDSIGNAL
-  wire [MOVE_BITS-1:0] moved = batch_rows - rows_to_move;
-  // verilator lint_on UNUSEDSIGNAL
   wire [MOVE_BITS-1:0] all_rows = fills ? MOVE_BITS'(CODES) : scans && !load ? '0 : MOVE_BITS'(rows);
 
   // A row is read from the SRAM in the cycle before it is written: the first at the start's edge. One that is stored is
@@ -76,7 +76,7 @@ module ccu #(
   assign codebook_enable = moves && fills && !reset;
   assign load_code       = CODE_BITS'(moved);
   assign load_read       = start ? (scans ? load : !stores) : moves && !stores;
-  assign load_address    = start ? first_word : next_word;
+  assign load_address    = busy ? next_word : first_word;
 
   assign computing        = busy && !moves && scans;
   assign broadcast        = found && !any_full;
@@ -97,12 +97,13 @@ module ccu #(
     end else if (start) begin
       busy         <= 1'b1;
       batch_first  <= first_input;
-      batch_rows   <= all_rows;
+      moved        <= '0;
       rows_to_move <= all_rows;
       next_word    <= stores ? first_word : first_word + 1'b1;
     end else if (busy) begin
       if (complete) busy <= 1'b0;
       if (moves) begin
+        moved        <= moved + 1'b1;
         rows_to_move <= rows_to_move - 1'b1;
         next_word    <= next_word + 1'b1;
       end

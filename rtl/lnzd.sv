@@ -14,6 +14,7 @@ module lnzd #(
     input  logic                            start,  // a scan of `rows` rows begins in the next cycle
     input  logic [ROW_COUNT_BITS-1:0]       rows,
     input  logic                            computing,
+    input  logic                            storing,  // the row at row_address is stored: the next one follows
     input  logic                            broadcast,
     input  logic [N_PE-1:0][VALUE_BITS-1:0] source_row,
     input  logic [N_PE-1:0]                 source_nonzero,  // which of its values are not 0
@@ -21,7 +22,7 @@ module lnzd #(
     output logic [ROW_BITS-1:0]             found_row,
     output logic [POSITION_BITS-1:0]        found_position,
     output logic [VALUE_BITS-1:0]           found_value,
-    output logic [ROW_BITS-1:0]             row_address,
+    output logic [ROW_BITS-1:0]             row_address,  // a register: it leads to every processing element
     output logic                            scan_finished
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
@@ -78,11 +79,12 @@ module lnzd #(
   assign found_position = node_position[POSITION_BITS-1:0];
   assign found_value    = node_value[VALUE_BITS-1:0];
   assign found_row      = row_valid ? ROW_BITS'(next_row - 1'b1) : '0;
-  assign row_address    = ROW_BITS'(next_row);
   assign scan_finished  = !row_valid && next_row == rows;
 
   // The first non-zero left is that of the last position, or there is none.
   wire at_end = N_PE'(left << 1) == '0;
+  wire ends = computing && at_end && (broadcast || !left[N_PE-1]);  // the row; the next one is loaded, or there is none
+  wire loads = ends && next_row != rows;
 
   always_ff @(posedge clk) begin
     if (reset || start) begin
@@ -90,10 +92,10 @@ module lnzd #(
       row_valid <= 1'b0;
       left      <= '0;
     end else if (computing) begin
-      if (at_end && (broadcast || !left[N_PE-1])) begin  // the next row is loaded, or there is none
-        row_valid <= next_row != rows;
-        left      <= next_row != rows ? source_nonzero : '0;
-        if (next_row != rows) begin
+      if (ends) begin
+        row_valid <= loads;
+        left      <= loads ? source_nonzero : '0;
+        if (loads) begin
           row      <= source_row;
           next_row <= next_row + 1'b1;
         end
@@ -101,6 +103,8 @@ module lnzd #(
         left <= left & (left - 1'b1);  // without its first
       end
     end
+    if (reset || start) row_address <= '0;
+    else if (loads || storing) row_address <= row_address + 1'b1;
   end
 
 `ifndef SYNTHESIS

@@ -5,9 +5,13 @@
 // once, and the read enable depends on registers alone, not on the pointers read. In a column's first cycle the
 // pointers decide whether it has 0, 1, 2 or more entries; in later cycles a register, set in the cycle before, tells
 // whether the entry is the last. Reset empties the stage; pointers and the current activation keep their value.
+// In I/O mode the banks' address is the host's, whether it writes or not: then no decoded write is in its path. A pointer
+// that it reads is shown after the next edge.
 //
-// Block RAMs of an FPGA answer too late for that decision. With SLOW_MEMORIES the host writes the pointers in ascending
-// order, and the length of the column that ends at a pointer, 0, 1, 2 or more, is stored beside it.
+// Block RAMs of an FPGA answer too late for that decision. With SLOW_MEMORIES the banks are read a cycle earlier, when
+// the queue tells which column comes to its head, and what they show is in registers when the column is in the stage. The
+// host writes the pointers in ascending order, and whether the column that ends at a pointer has 0, 1 or more entries is
+// stored beside it.
 // Its rules: docs/hardware.md, M3, T1, T2, U4.
 module ptr_read #(
     parameter int POINTER_BITS = 16,     // P
@@ -19,18 +23,26 @@ module ptr_read #(
 ) (
     input  logic                    clk,
     input  logic                    reset,
+    input  logic                    busy,          // computing mode: the queue may have a head, and the host writes nothing
     input  logic                    host_write,
+    input  logic                    host_read,
     input  logic [COLUMN_BITS-1:0]  host_address,  // the pointer's number
     input  logic [POINTER_BITS-1:0] host_data,
+    input  logic                    shown_odd,     // the pointer that the host has read is in the odd bank
     input  logic                    queue_valid,
     input  logic [COLUMN_BITS-1:0]  head_column,
     input  logic [VALUE_BITS-1:0]   head_value,
+    // Of slow memories alone.
+    // verilator lint_off UNUSEDSIGNAL
+    input  logic [COLUMN_BITS-1:0]  coming_column,  // the head's in the next cycle, if there is one
+    // verilator lint_on UNUSEDSIGNAL
     output logic                    take,
     output logic                    stage_valid,
     output logic                    entry_valid,
     output logic [POINTER_BITS-1:0] entry_address,
     output logic [VALUE_BITS-1:0]   entry_activation,
-    output logic                    entry_first
+    output logic                    entry_first,
+    output logic [POINTER_BITS-1:0] shown_pointer
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
   if (2 * POINTER_WORDS > 1 << COLUMN_BITS) begin : refuses1
@@ -40,21 +52,23 @@ module ptr_read #(
 
   localparam int WORD_BITS = POINTER_BITS + (SLOW_MEMORIES != 0 ? 2 : 0);
   logic [WORD_BITS-1:0] even_word, odd_word, written_word;
-  logic [POINTER_BITS-1:0] next, held_end;  // after the column's first entry: the next one, and the column's end
-  logic                    more;            // after the first entry: the next one is not the last
-  logic                    fetched;         // the banks show the pointers of the queue's head
-  logic                    swapped;         // the column is odd: its own pointer is in the odd bank
-
-  wire [COLUMN_BITS-1:0] column = host_write ? host_address : head_column;
-  wire [COLUMN_BITS-1:0] upper  = column >> 1;
-  wire read = queue_valid && !fetched;
+  logic [POINTER_BITS-1:0] held_end;  // after the column's first entry: the column's end
+  logic                    read;      // the banks
+  logic                    stays;     // the entry is not the column's last
+  logic                    more;      // the next entry is not the last
+  logic                    swapped;   // the column in the stage is odd: its own pointer is in the odd bank
+  wire [COLUMN_BITS-1:0] column = !busy ? host_address : SLOW_MEMORIES != 0 ? coming_column : head_column;
+  // Its lowest bit tells only whether the even bank's pointer is the column's own.
+  // verilator lint_off UNUSEDSIGNAL
+  wire [COLUMN_BITS-1:0] column_end = column + COLUMN_BITS'(busy);
+  // verilator lint_on UNUSEDSIGNAL
 
   // The even bank has pointer j or j + 1, whichever is even; a host's pointer goes to its own place.
   sram #(.WORD_BITS(WORD_BITS), .WORDS(POINTER_WORDS)) even_bank (
       .clk,
       .read,
       .write(host_write && !host_address[0]),
-      .address(POINTER_ADDRESS_BITS'(host_write || !column[0] ? upper : upper + 1'b1)),
+      .address(POINTER_ADDRESS_BITS'(column_end >> 1)),
       .write_data(written_word),
       .read_data(even_word)
   );
@@ -62,7 +76,7 @@ module ptr_read #(
       .clk,
       .read,
       .write(host_write && host_address[0]),
-      .address(POINTER_ADDRESS_BITS'(upper)),
+      .address(POINTER_ADDRESS_BITS'(column >> 1)),
       .write_data(written_word),
       .read_data(odd_word)
   );
@@ -80,55 +94,64 @@ module ptr_read #(
     is_ahead = wanted == given;
   endfunction
 
-  wire [POINTER_BITS-1:0] even   = even_word[POINTER_BITS-1:0];
-  wire [POINTER_BITS-1:0] odd    = odd_word[POINTER_BITS-1:0];
-  wire [POINTER_BITS-1:0] begins = swapped ? odd : even;
-  wire [POINTER_BITS-1:0] ends   = swapped ? even : odd;
-  logic empty, several, following;  // of the column: no entry, two or more; of the entry: the next is not the last
-  wire stays = stage_valid && (entry_first ? several : more);
+  wire [POINTER_BITS-1:0] even = even_word[POINTER_BITS-1:0];
+  wire [POINTER_BITS-1:0] odd  = odd_word[POINTER_BITS-1:0];
+  wire own_odd = SLOW_MEMORIES != 0 ? head_column[0] : swapped;
+  wire [POINTER_BITS-1:0] begins = own_odd ? odd : even;
+  wire [POINTER_BITS-1:0] ends   = own_odd ? even : odd;
+  assign shown_pointer = shown_odd ? odd : even;
 
-  if (SLOW_MEMORIES != 0) begin : stored_lengths
-    logic [POINTER_BITS-1:0] previous, latest;  // the pointer written last, and the entry issued last
-    wire [POINTER_BITS-1:0] length = host_data - previous;
-    wire [1:0] ends_length = swapped ? even_word[POINTER_BITS+:2] : odd_word[POINTER_BITS+:2];
-    assign written_word = {int'(length) > 2 ? 2'd3 : 2'(length), host_data};
-    assign empty        = ends_length == 2'd0;
-    assign several      = ends_length[1];
-    assign next         = latest + 1'b1;
-    assign following    = entry_first ? ends_length == 2'd3 : !is_ahead(next, held_end, 1'b1);
+  assign take = !stays && queue_valid;
+
+  if (SLOW_MEMORIES != 0) begin : read_early
+    logic [POINTER_BITS-1:0] previous;  // the pointer written last
+    wire [1:0] lengths = own_odd ? even_word[POINTER_BITS+:2] : odd_word[POINTER_BITS+:2];
+    wire some = host_data != previous;
+    assign written_word = {some && !is_ahead(previous, host_data, 1'b0), some, host_data};
+    assign read = busy || host_read;
+    assign stays = stage_valid && more;
+    assign swapped = 1'b0;
     always_ff @(posedge clk) begin
       if (host_write) previous <= host_data;
-      if (stage_valid) latest <= entry_address;
+      entry_valid <= !reset && (take ? lengths[0] : stays);
+      if (take) begin
+        more          <= lengths[1];
+        entry_address <= begins;
+        held_end      <= ends;
+      end else begin
+        more          <= !is_ahead(entry_address, held_end, 1'b1);
+        entry_address <= entry_address + 1'b1;
+      end
     end
-  end else begin : compared
-    assign written_word = host_data;
-    assign empty        = even == odd;
-    assign several      = !empty && !is_ahead(begins, ends, 1'b0);
-    assign following    = !is_ahead(entry_address, entry_first ? ends : held_end, 1'b1);
-    always_ff @(posedge clk) if (stage_valid) next <= entry_address + 1'b1;
+  end else begin : read_at_the_head
+    logic [POINTER_BITS-1:0] next;     // after the column's first entry
+    logic                    fetched;  // the banks show the pointers of the queue's head
+    wire empty     = even == odd;
+    wire several   = !empty && !is_ahead(begins, ends, 1'b0);
+    assign written_word  = host_data;
+    assign read          = (queue_valid && !fetched) || host_read;
+    assign stays         = stage_valid && (entry_first ? several : more);
+    assign entry_address = entry_first ? begins : next;
+    assign entry_valid   = stage_valid && !(entry_first && empty);
+    always_ff @(posedge clk) begin
+      fetched <= !reset && queue_valid && !take;
+      if (stage_valid && !reset) begin
+        more <= !is_ahead(entry_address, entry_first ? ends : held_end, 1'b1);
+        next <= entry_address + 1'b1;
+        if (entry_first) held_end <= ends;
+      end
+      if (take && !reset) swapped <= head_column[0];
+    end
   end
-
-  assign entry_address = entry_first ? begins : next;
-  assign entry_valid   = stage_valid && !(entry_first && empty);
-  assign take          = !stays && queue_valid;
 
   always_ff @(posedge clk) begin
     if (reset) begin
       stage_valid <= 1'b0;
       entry_first <= 1'b0;
-      fetched     <= 1'b0;
     end else begin
       stage_valid <= take || stays;
       entry_first <= take;
-      fetched     <= queue_valid && !take;
-      if (stage_valid) begin
-        more <= following;
-        if (entry_first) held_end <= ends;
-      end
-      if (take) begin
-        swapped          <= head_column[0];
-        entry_activation <= head_value;
-      end
+      if (take) entry_activation <= head_value;
     end
   end
 
@@ -153,6 +176,8 @@ module ptr_read #(
       first_entry <= written[head_column];
       past_entry  <= written[head_column+1'b1];
     end
+    assert (reset || (busy ? !host_write && !host_read : !queue_valid))
+    else $fatal(1, "ptr_read: a head in I/O mode, or a pointer written or read by the host in computing mode");
     if (!reset) begin
       assert (!take || queue_valid) else $fatal(1, "ptr_read: taken from an empty queue");
       assert (!taken || (stage_valid && entry_activation === taken_value))

@@ -10,6 +10,7 @@ module register_file #(
     parameter int WORD_BITS = 64,
     parameter int LATCHES = 0,
     parameter int GROUP = ENTRIES,  // words that share a clock and the wires to them
+    parameter int ZEROS = 0,        // the first so many words are only ever 0: they need no latches
     localparam int PLACE_BITS = ENTRIES > 1 ? $clog2(ENTRIES) : 1
 ) (
     input  logic                  clk,
@@ -34,7 +35,7 @@ module register_file #(
 
     for (genvar g = 0; g * GROUP < ENTRIES; g++) begin : group
       localparam int WORDS = ENTRIES - g * GROUP < GROUP ? ENTRIES - g * GROUP : GROUP;
-      wire here = int'(write_place) / GROUP == g;
+      wire here = WORDS == ENTRIES || int'(write_place) / GROUP == g;
       wire closed = !(write && here);
       logic opened;
       wire group_clk = !opened;
@@ -45,24 +46,32 @@ module register_file #(
           .open(opened)
       );
       // The data go to the group that is written.
-      data_gate #(
-          .BITS(WORD_BITS)
-      ) data_gate (
-          .enable(here),
-          .data  (write_data),
-          .gated (entering)
-      );
+      if (WORDS < ENTRIES) begin : of_several
+        data_gate #(
+            .BITS(WORD_BITS)
+        ) data_gate (
+            .enable(here),
+            .data  (write_data),
+            .gated (entering)
+        );
+      end else begin : the_only
+        assign entering = write_data;
+      end
       for (genvar k = 0; k < WORDS; k++) begin : word
         localparam int PLACE = g * GROUP + k;
-        wire hold = int'(write_place) % GROUP != PLACE % GROUP;
-        logic open;
         logic [WORD_BITS-1:0] stored;
-        low_gate word_gate (
-            .clk(group_clk),
-            .hold,
-            .open
-        );
-        always_latch if (open) stored = entering;
+        if (PLACE < ZEROS) begin : zero
+          assign stored = '0;
+        end else begin : kept
+          wire hold = int'(write_place) % GROUP != PLACE % GROUP;
+          logic open;
+          low_gate word_gate (
+              .clk(group_clk),
+              .hold,
+              .open
+          );
+          always_latch if (open) stored = entering;
+        end
         for (genvar b = 0; b < WORD_BITS; b++) begin : places
           assign words[b*ENTRIES+PLACE] = stored[b];
         end

@@ -24,6 +24,7 @@ module step_table #(
     input  logic                         complete,     // the step at hand
     output logic                         start,        // the step of the settings
     output logic                         clear,
+    output logic                         run,          // a run begins
     output logic                         running,      // a run: more than one step, or the last
     output logic                         last,         // no step follows the one at hand
     output logic [1:0]                   kind,
@@ -53,7 +54,7 @@ module step_table #(
   logic [LEFT_BITS-1:0] left;  // steps of the run that are not taken yet
   logic begins;                // the step that was taken starts
 
-  wire run  = setting && number == eie_registers::SETTING_RUN;
+  assign run = setting && number == eie_registers::SETTING_RUN;
   wire ends = running && complete && last;
   wire take = run || (running && complete && !last);
 

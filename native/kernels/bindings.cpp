@@ -279,7 +279,7 @@ void bind_kernels(nb::module_& m) {
   m.attr("PLAN_DONE") = Plan::done;
   m.attr("PLAN_BAD_INPUT") = Plan::bad_input;
   m.def("make_network", &kernels::make_network, "numerics"_a, "threads"_a);
-  m.def("kernel_names", &kernels::kernel_names<kernels::Int8>);  // which has all that others have
+  m.def("kernel_names", &kernels::kernel_names);
 }
 
 }  // namespace eie

@@ -57,6 +57,12 @@ std::vector<Candidate<A>> candidates() {
     all.push_back({"dense-columns-avx512", InstructionSet::avx512, false, make_dense_columns_avx512});
 #endif
   }
+#if defined(__x86_64__)
+  if constexpr (std::is_same_v<A, Int16>)
+    all.push_back(
+        {"window-bytes-avx512", InstructionSet::avx512, true,
+         [](const Rows& rows, const Codebook& book, std::size_t) { return make_window_bytes_avx512(rows, book); }});
+#endif
   if constexpr (two_ways<A>) {
 #if defined(__x86_64__)
     all.push_back({"bitmask-avx512", InstructionSet::avx512, false, make_bitmask_avx512<A>});
@@ -66,11 +72,27 @@ std::vector<Candidate<A>> candidates() {
   return all;
 }
 
-std::string list(const std::vector<std::string>& names) {
+std::string list(const std::vector<std::string>& names, const std::string& last) {
   std::string text;
   for (std::size_t i = 0; i < names.size(); ++i)
-    text += (i == 0 ? "" : i + 1 < names.size() ? ", " : " or ") + names[i];
+    text += (i == 0 ? "" : i + 1 < names.size() ? ", " : " " + last + " ") + names[i];
   return text;
+}
+
+template <class A>
+bool has_kernel(const std::string& name) {
+  const std::vector<Candidate<A>> all = candidates<A>();
+  return std::any_of(all.begin(), all.end(), [&](const Candidate<A>& one) { return name == one.name; });
+}
+
+// Which numerics have a kernel.
+std::vector<std::string> numerics_with(const std::string& kernel) {
+  std::vector<std::string> names;
+  if (has_kernel<Int8>(kernel)) names.emplace_back("int8");
+  if (has_kernel<Int16>(kernel)) names.emplace_back("int16");
+  if (has_kernel<Chip>(kernel)) names.emplace_back("chip");
+  if (has_kernel<Float32>(kernel)) names.emplace_back("float32");
+  return names;
 }
 
 template <class A>
@@ -168,6 +190,15 @@ class Stopwatch {
   Aligned<typename A::Sum> sums_[most_inputs];
 };
 
+// Processors other than AMD's take two to three times as long for a permute of words as for one of bytes.
+bool slow_words() {
+#if defined(__x86_64__)
+  return !__builtin_cpu_is("amd");
+#else
+  return false;
+#endif
+}
+
 // Whether to spend load time on `candidate` when there are kernels already. A lesser instruction set is 1.5 to 4 times
 // slower at the same design. Column by column is 8 to 12 times slower than a window when all is active, so for layers
 // of more weights than this it is tried only for few active columns, and not where bitmasks do that better: these take
@@ -185,6 +216,7 @@ bool worth_trying(const Candidate<A>& candidate, const std::vector<Tried<A>>& be
   if (before.empty()) return true;
   if (name == "wide-window-avx512") return density <= 0.25;
   if (name == "dense-avx512") return density >= (rows.code_bits <= 4 ? 0.25 : 0.1);
+  if (name == "window-bytes-avx512") return slow_words();
   if (name == "dense-columns-avx512") return code_bytes <= most_of_bitmasks * (1 / 8. + code_bytes * density);
   if (name == "bitmask") return false;  // smaller than `columns`, never quicker
   if (name == "bitmask-avx512") return bitmasks;
@@ -272,20 +304,19 @@ Ways<A> forced(const Rows& rows, const Codebook& codebook, std::size_t threads, 
                                   std::to_string(limits.most_bytes));
     return ways;
   }
-  const std::vector<std::string> all = kernel_names<Int8>(), some = kernel_names<Int16>();  // which have the others'
-  if (std::find(some.begin(), some.end(), name) != some.end())
-    throw std::invalid_argument("the kernel " + name + " has no numerics but int8 and int16");
-  if (std::find(all.begin(), all.end(), name) != all.end())
-    throw std::invalid_argument("the kernel " + name + " has no numerics but int8");
-  throw std::invalid_argument("the kernel must be " + list(all) + ", not " + name);
+  const std::vector<std::string> others = numerics_with(name);
+  if (!others.empty())
+    throw std::invalid_argument("the kernel " + name + " has no numerics but " + list(others, "and"));
+  throw std::invalid_argument("the kernel must be " + list(kernel_names(), "or") + ", not " + name);
 }
 
 }  // namespace
 
-template <class A>
 std::vector<std::string> kernel_names() {
   std::vector<std::string> names;
-  for (const auto& candidate : candidates<A>()) names.emplace_back(candidate.name);
+  for (const auto& candidate : candidates<Int8>()) names.emplace_back(candidate.name);
+  for (const auto& candidate : candidates<Int16>())  // which has what else there is
+    if (!has_kernel<Int8>(candidate.name)) names.emplace_back(candidate.name);
   return names;
 }
 
@@ -339,16 +370,12 @@ Ways<A> choose_kernels(const Rows& rows, const Codebook& codebook, std::size_t t
   return ways;
 }
 
-template std::vector<std::string> kernel_names<Float32>();
 template Ways<Float32> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
                                       LayerReport&);
-template std::vector<std::string> kernel_names<Int8>();
 template Ways<Int8> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
                                    LayerReport&);
-template std::vector<std::string> kernel_names<Int16>();
 template Ways<Int16> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
                                     LayerReport&);
-template std::vector<std::string> kernel_names<Chip>();
 template Ways<Chip> choose_kernels(const Rows&, const Codebook&, std::size_t, const std::string&, const Limits&,
                                    LayerReport&);
 

@@ -38,8 +38,7 @@ struct Ways {
 template <class A>
 constexpr bool two_ways = std::is_same_v<A, Int8> || std::is_same_v<A, Int16>;
 
-// All kernels for `A`, whatever this processor has.
-template <class A>
+// All kernels, whatever this processor has.
 std::vector<std::string> kernel_names();
 
 // Throws std::invalid_argument, one sentence, where `name` is no kernel, or one that this processor or layer cannot

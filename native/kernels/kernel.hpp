@@ -115,6 +115,9 @@ template <>
 KernelPtr<Int8> make_window_avx512<Int8>(const Rows& rows, const Codebook& codebook);  // window_int8_avx512.cpp
 KernelPtr<Int8> make_wide_window_avx512(const Rows& rows, const Codebook& codebook);   // the same
 
+// window_bytes_avx512.cpp, which needs what window_avx512.cpp needs: the same sums, without permutes of words.
+KernelPtr<Int16> make_window_bytes_avx512(const Rows& rows, const Codebook& codebook);
+
 // window_neon.cpp. The processor must have NEON, for Int8 its dot product too, and fits_window(rows) hold.
 template <class A>
 KernelPtr<A> make_window_neon(const Rows& rows, const Codebook& codebook);

@@ -126,8 +126,9 @@ struct Window {
   }
 
   // What each lane's weights add up to.
-  std::vector<std::int32_t> weight_sums(const Rows& rows, const std::vector<std::int8_t>& weights) const {
-    std::vector<std::int32_t> sums(row.size(), 0);
+  template <class Sum, class Weight>
+  std::vector<Sum> weight_sums(const Rows& rows, const std::vector<Weight>& weights) const {
+    std::vector<Sum> sums(row.size(), 0);
     for (std::size_t lane = 0; lane < row.size(); ++lane) {
       if (row[lane] == absent) continue;
       for (std::int64_t k = rows.starts[row[lane]]; k < rows.starts[row[lane] + 1]; ++k)
@@ -143,38 +144,46 @@ struct Window {
   }
 };
 
-// What the window kernels share: they differ in a step's layout and in the loop over steps. `subtracted` (Int8) is what
-// that loop takes off every activation, to have a byte that its multiply instruction takes.
+// What the window kernels share: they differ in a step's layout and in the loop over steps. `subtracted` is what that
+// loop takes off every activation, to have bytes that its multiply instruction takes.
 template <class A, class Layout, std::int32_t subtracted = 0>
 class WindowKernel : public Kernel<A> {
  public:
-  WindowKernel(const Rows& rows, const Codebook& codebook) : window_(rows, magnitudes(codebook), most_in_run<A>) {
-    weights_ = weights_of<A>(codebook, 16, this->weight_unit_);
-    if constexpr (std::is_same_v<A, Int8>) weight_sums_ = window_.weight_sums(rows, weights_);
+  WindowKernel(const Rows& rows, const Codebook& codebook)
+      : window_(rows, magnitudes(codebook), most_of_run()), weights_(weights_of<A>(codebook, 16, this->weight_unit_)) {
+    if constexpr (shifted) weight_sums_ = window_.template weight_sums<typename A::Sum>(rows, weights_);
   }
 
   std::size_t parts() const override { return window_.tiles.size(); }
   std::size_t bytes(std::size_t part) const override {
-    const std::size_t sums = std::is_same_v<A, Int8> ? Layout::geometry.rows * sizeof weight_sums_[0] : 0;
+    const std::size_t sums = shifted ? Layout::geometry.rows * sizeof weight_sums_[0] : 0;
     return window_.bytes(window_.tiles[part]) + sums;
   }
 
  private:
+  static constexpr bool shifted = std::is_same_v<A, Int8> || subtracted != 0;
+  static constexpr bool counted = requires { Layout::products_of_run; };
+
+  // What bounds a run: the |weights|, or where the layout says so, the number of products.
+  static constexpr std::int64_t most_of_run() {
+    if constexpr (counted) return Layout::products_of_run;
+    return most_in_run<A>;
+  }
   // Numbers that no sum carries on have none: all steps are one run.
   static std::vector<std::int64_t> magnitudes(const Codebook& codebook) {
-    std::vector<std::int64_t> found(codebook.values.size(), 0);
-    if constexpr (std::is_same_v<typename A::Sum, std::int64_t>)
+    std::vector<std::int64_t> found(codebook.values.size(), counted ? 1 : 0);
+    if constexpr (!counted && std::is_same_v<typename A::Sum, std::int64_t>)
       for (std::size_t code = 0; code < found.size(); ++code) found[code] = std::abs(int{codebook.integers[code]});
     return found;
   }
 
  protected:
-  // Hands on `lanes`, the sums of the tile's steps, after adding its stragglers and, in Int8, setting right what
-  // activations are counted from: `subtracted` in the steps, x.zero in truth.
+  // Hands on `lanes`, the sums of the tile's steps, after adding its stragglers and setting right what activations are
+  // counted from: `subtracted` in the steps, x.zero in truth.
   void finish(const Tile& tile, const Input<A>& x, typename A::Sum* lanes, typename A::Sum* sums) const {
     window_.template add_stragglers<A>(tile, x.values, weights_.data(), lanes, subtracted);
-    if constexpr (std::is_same_v<A, Int8>) {
-      const std::int32_t* weight_sums = weight_sums_.data() + tile.first_lane;
+    if constexpr (shifted) {
+      const typename A::Sum* weight_sums = weight_sums_.data() + tile.first_lane;
       if (const std::int32_t off = subtracted - x.zero)
         for (std::size_t lane = 0; lane < Layout::geometry.rows; ++lane) lanes[lane] += off * weight_sums[lane];
     }
@@ -183,7 +192,7 @@ class WindowKernel : public Kernel<A> {
 
   Window<Layout> window_;
   std::vector<typename A::Weight> weights_;  // by code
-  std::vector<std::int32_t> weight_sums_;    // by lane, Int8 only
+  std::vector<typename A::Sum> weight_sums_;  // by lane, where activations are shifted
 };
 
 // A window kernel that takes inputs one by one: from the second on, a tile is in the cache. `multiply_steps` adds what

@@ -1,43 +1,25 @@
 // The sliding window for Int8 with AVX-512 (VBMI, VNNI): four slots per row and step, 64 activations in a register.
-//
-// A lane of 32 bits is a row, a byte of it a slot. A step's slots lie in blocks of some groups of 16 rows: a vector of
-// codes, or parts of them, for all groups, then a vector for each group. They lie, and are read, in the order of their
-// addresses, without which the processor does not see in time what it will have to fetch from memory.
 #include <immintrin.h>
 
 #include <bit>
 #include <utility>
 
 #include "kernels/avx512.hpp"
+#include "kernels/byte_slots.hpp"
 #include "kernels/window.hpp"
 
 namespace eie::kernels {
 namespace {
 
-constexpr std::size_t group_rows = 16;
-
-// The permutes ignore the bits of a byte above those of their index, so an offset is ready as it is.
 [[gnu::always_inline]] inline __m512i look_up(__m512i low, __m512i index, __m512i high) {
   asm("vpermi2b %2, %1, %0" : "+v"(index) : "v"(low), "v"(high));  // gcc 12 copies the index before the intrinsic
   return index;
 }
 
-// 64 columns and 10 bits a slot. Blocks are of four groups: first the codes' lower halves, 2 bits for each group; then
-// for each group, in every byte,
-//     bits 0-5 the offset, 6-7 the upper half of the code
-struct Narrow {
+struct Narrow : NarrowSlots {
   static constexpr Geometry geometry{64, 4, 128, 0.06};
-  static constexpr std::size_t groups_of_block = 4, window_vectors = 1;
+  static constexpr std::size_t window_vectors = 1;
 
-  static void put(std::uint8_t* block, std::size_t group, std::size_t place, std::uint32_t offset, std::uint32_t code) {
-    block[place] = static_cast<std::uint8_t>(block[place] | (code & 3) << 2 * group);
-    block[64 + 64 * group + place] = static_cast<std::uint8_t>(offset | code >> 2 << 6);
-  }
-  // A code is ready when its halves stand next to each other.
-  [[gnu::always_inline]] static __m512i code(__m512i codes, __m512i slots, std::size_t group) {
-    return _mm512_ternarylogic_epi32(_mm512_set1_epi8(0x0c), _mm512_srli_epi16(slots, 4),
-                                     _mm512_srli_epi16(codes, static_cast<unsigned>(2 * group)), 0xca);
-  }
   [[gnu::always_inline]] static __m512i activations(const __m512i (&window)[1], __m512i slots) {
     return _mm512_permutexvar_epi8(slots, window[0]);
   }
@@ -64,22 +46,6 @@ struct Wide {
   }
 };
 
-// What `Window` asks of a layout.
-template <class L>
-struct Layout : L {
-  static constexpr std::size_t groups = L::geometry.rows / group_rows;
-  static constexpr std::size_t block_bytes = 64 * (1 + L::groups_of_block);
-  static constexpr std::size_t step_bytes = groups / L::groups_of_block * block_bytes;
-
-  static void put(std::uint8_t* step, std::size_t lane, int slot, std::uint32_t offset, std::uint32_t code) {
-    const std::size_t group = lane / group_rows, place = lane % group_rows * 4 + static_cast<std::size_t>(slot);
-    L::put(step + group / L::groups_of_block * block_bytes, group % L::groups_of_block, place, offset, code);
-  }
-};
-
-// Far enough ahead that DRAM answers in time, and near enough that the line is still in the L1 cache.
-constexpr std::size_t prefetch_bytes = 4096;
-
 // The tile's groups from `first_group` on, for `batch` inputs, whose sums fit the registers. A slot is decoded once for
 // all inputs. Sums go to lanes[input], which is the tile's first lane.
 template <class L, bool prefetch, std::size_t batch, std::size_t groups, std::size_t first_group>
@@ -100,10 +66,7 @@ void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::
 #pragma GCC unroll 16
     for (std::size_t k = 0; k < groups; k += L::groups_of_block) {
       const std::uint8_t* block = slots + k / L::groups_of_block * L::block_bytes;
-      if constexpr (prefetch)
-#pragma GCC unroll 8
-        for (std::size_t at = 0; at < L::block_bytes; at += 64)
-          _mm_prefetch(reinterpret_cast<const char*>(block + at + prefetch_bytes), _MM_HINT_T0);
+      if constexpr (prefetch) prefetch_block<L>(block);
       const __m512i codes = load_in_order(block);
 #pragma GCC unroll 4
       for (std::size_t group = 0; group < L::groups_of_block; ++group) {
@@ -158,12 +121,12 @@ class WindowInt8Avx512 final : public WindowKernel<Int8, L> {
 
 template <>
 KernelPtr<Int8> make_window_avx512<Int8>(const Rows& rows, const Codebook& codebook) {
-  return std::make_unique<WindowInt8Avx512<Layout<Narrow>>>(rows, codebook);
+  return std::make_unique<WindowInt8Avx512<ByteLayout<Narrow>>>(rows, codebook);
 }
 
 KernelPtr<Int8> make_wide_window_avx512(const Rows& rows, const Codebook& codebook) {
-  if (rows.outputs < 4096) return std::make_unique<WindowInt8Avx512<Layout<Wide<128>>>>(rows, codebook);
-  return std::make_unique<WindowInt8Avx512<Layout<Wide<256>>>>(rows, codebook);
+  if (rows.outputs < 4096) return std::make_unique<WindowInt8Avx512<ByteLayout<Wide<128>>>>(rows, codebook);
+  return std::make_unique<WindowInt8Avx512<ByteLayout<Wide<256>>>>(rows, codebook);
 }
 
 }  // namespace eie::kernels

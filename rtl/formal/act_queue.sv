@@ -3,6 +3,8 @@
 module act_queue_properties #(
     parameter int QUEUE_DEPTH = 8,
     parameter int ITEM_BITS = 30,
+    parameter int COLUMN_BITS = 14,
+    parameter int SLOW_MEMORIES = 0,
     localparam int SLOTS = QUEUE_DEPTH - 1,
     localparam int PLACE_BITS = SLOTS > 1 ? $clog2(SLOTS) : 1,
     localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
@@ -18,10 +20,16 @@ module act_queue_properties #(
     input logic [PLACE_BITS-1:0] write_place,
     input logic [ITEM_BITS-1:0] given,
     input logic [ITEM_BITS-1:0] head,
+    input logic [COLUMN_BITS-1:0] head_column,
+    input logic [COLUMN_BITS-1:0] coming_column,
     input logic [ITEM_BITS-1:0] words[SLOTS]
 );
   logic begun = 1'b0;
-  always_ff @(posedge clk) begun <= 1'b1;
+  logic [COLUMN_BITS-1:0] coming;  // what was told a cycle ago
+  always_ff @(posedge clk) begin
+    begun  <= 1'b1;
+    coming <= coming_column;
+  end
   always_comb begin
     assume (begun || reset);
     assume (!(broadcast && full));
@@ -59,6 +67,7 @@ module act_queue_properties #(
       one_slot_free : assert (full == (int'(entries) == QUEUE_DEPTH - 1));
       in_order : assert (!(following && ahead == '0) || head == item);
       free_slot : assert (full || !queue_valid || write_place != read_place);
+      foretold : assert (SLOW_MEMORIES == 0 || !queue_valid || head_column == coming);
       still_there : assert (!following || ahead < queue_count);
 `ifdef INVARIANTS
       in_the_ring : assert (int'(entries) < QUEUE_DEPTH && int'(read_place) < SLOTS);
@@ -71,7 +80,9 @@ endmodule
 
 bind act_queue act_queue_properties #(
     .QUEUE_DEPTH(QUEUE_DEPTH),
-    .ITEM_BITS  (COLUMN_BITS + VALUE_BITS)
+    .ITEM_BITS  (COLUMN_BITS + VALUE_BITS),
+    .COLUMN_BITS(COLUMN_BITS),
+    .SLOW_MEMORIES(SLOW_MEMORIES)
 ) properties (
     .given({broadcast_column, broadcast_value}),
     .head ({head_column, head_value}),

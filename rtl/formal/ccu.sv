@@ -49,7 +49,7 @@ module ccu_properties #(
     input logic [31:0] stalls,
     input logic [COLUMN_BITS-1:0] batch_first,
     input logic [MOVE_BITS-1:0] rows_to_move,
-    input logic [MOVE_BITS-1:0] batch_rows,
+    input logic [MOVE_BITS-1:0] moved,
     input logic [SRAM_ADDRESS_BITS-1:0] next_word
 );
   logic begun = 1'b0;
@@ -68,11 +68,11 @@ module ccu_properties #(
   // What has happened since the start, and since the counters were cleared.
   logic at_work;
   logic [1:0] kind_before;
-  logic [MOVE_BITS-1:0] moved, to_move;
+  logic [MOVE_BITS-1:0] so_far, to_move;
   logic [COLUMN_BITS-1:0] first;
   logic [SRAM_ADDRESS_BITS-1:0] word;
   logic [31:0] scan_cycles, sent, held_back;
-  wire moving = at_work && moved != to_move;
+  wire moving = at_work && so_far != to_move;
   logic was_busy, was_sent;  // an activation or an entry was somewhere a cycle ago, or was broadcast
   always_comb begin
     assume (!busy || kind == kind_before);
@@ -88,12 +88,12 @@ module ccu_properties #(
     else if (start) at_work <= 1'b1;
     else if (complete) at_work <= 1'b0;
     if (start) begin
-      moved   <= '0;
+      so_far   <= '0;
       to_move <= fills ? MOVE_BITS'(1 << CODE_BITS) : scans && !load ? '0 : MOVE_BITS'(rows);
       first   <= first_input;
       word    <= first_word;
     end else if (moving) begin
-      moved <= moved + 1'b1;
+      so_far <= so_far + 1'b1;
     end
     if (clear) begin
       {scan_cycles, sent, held_back} <= '0;
@@ -105,7 +105,7 @@ module ccu_properties #(
   end
 
   // Stored as it is read; else read a cycle before.
-  wire [SRAM_ADDRESS_BITS-1:0] next = word + SRAM_ADDRESS_BITS'(moved) + SRAM_ADDRESS_BITS'(!stores);
+  wire [SRAM_ADDRESS_BITS-1:0] next = word + SRAM_ADDRESS_BITS'(so_far) + SRAM_ADDRESS_BITS'(!stores);
   wire [COLUMN_BITS-1:0] column = first + COLUMN_BITS'(int'(found_row) * N_PE + int'(found_position));
 
   always_comb begin
@@ -115,7 +115,7 @@ module ccu_properties #(
       its_way :
       assert (store_enable == (moving && stores) && codebook_enable == (moving && fills) &&
           load_enable == (moving && !stores && !fills));
-      rows_in_order : assert (!moving || (load_row == ROW_BITS'(moved) && load_code == CODE_BITS'(moved)));
+      rows_in_order : assert (!moving || (load_row == ROW_BITS'(so_far) && load_code == CODE_BITS'(so_far)));
       words_in_order :
       assert (load_read == (start ? (scans ? load : !stores) : moving && !stores) &&
           (!(load_read || store_enable) || load_address == (start ? first_word : next)));
@@ -125,9 +125,9 @@ module ccu_properties #(
       codebook_unread : assert (!(any_busy && (!busy || codebook_enable)));
       counts : assert (cycles == scan_cycles && broadcasts == sent && stalls == held_back);
 `ifdef INVARIANTS
-      left_to_move : assert (!busy || (moved <= to_move && rows_to_move == to_move - moved));
+      left_to_move : assert (!busy || (so_far <= to_move && rows_to_move == to_move - so_far));
       of_a_scan : assert (!(any_busy || was_sent) || computing);
-      of_the_batch : assert (!busy || (batch_first == first && next_word == next && batch_rows == to_move));
+      of_the_batch : assert (!busy || (batch_first == first && next_word == next && moved == so_far));
 `endif
     end
   end

@@ -10,6 +10,7 @@ module lnzd_properties #(
     input logic reset,
     input logic start,
     input logic computing,
+    input logic storing,
     input logic broadcast,
     input logic found,
     input logic scan_finished,
@@ -53,6 +54,7 @@ module lnzd_properties #(
     for (int i = 0; i < N_PE; i++) assume (source_nonzero[i] == (source_row[i] != '0));
     assume (!broadcast || (found && computing));
     assume (!computing || (running && !start));
+    assume (!storing);  // in a scan
   end
 
   always_ff @(posedge clk) begin
@@ -74,6 +76,7 @@ module lnzd_properties #(
       its_own_value : assert (!(broadcast && it) || found_value == its_value);
       none_left_out : assert (!scan_finished || seen == (its_value != '0));
 `ifdef INVARIANTS
+      shown : assert (row_address == ROW_BITS'(next_row));
       in_range : assert (next_row <= rows && (!row_valid || next_row != '0));
       held : assert (!row_valid || next_row - 1'b1 != ROW_COUNT_BITS'(its_row) ||
                      (row[its_position] == its_value && left[its_position] == (its_value != '0 && !seen)));

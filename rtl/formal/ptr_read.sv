@@ -10,12 +10,17 @@ module ptr_read_properties #(
 ) (
     input logic clk,
     input logic reset,
+    input logic busy,
     input logic host_write,
+    input logic host_read,
     input logic [COLUMN_BITS-1:0] host_address,
     input logic [POINTER_BITS-1:0] host_data,
+    input logic shown_odd,
+    input logic [POINTER_BITS-1:0] shown_pointer,
     input logic queue_valid,
     input logic [COLUMN_BITS-1:0] head_column,
     input logic [VALUE_BITS-1:0] head_value,
+    input logic [COLUMN_BITS-1:0] coming_column,
     input logic take,
     input logic stays,
     input logic stage_valid,
@@ -24,9 +29,7 @@ module ptr_read_properties #(
     input logic [VALUE_BITS-1:0] entry_activation,
     input logic entry_first,
     input logic swapped,
-    input logic fetched,
     input logic more,
-    input logic [POINTER_BITS-1:0] next,
     input logic [POINTER_BITS-1:0] held_end,
     input logic [WORD_BITS-1:0] even_word,
     input logic [WORD_BITS-1:0] odd_word,
@@ -43,8 +46,10 @@ module ptr_read_properties #(
 
   logic begun = 1'b0;
   logic mine;  // it is in the stage
+  logic read_back;  // the host has read its first pointer
   logic waiting;  // there was a head, and it was not taken
-  logic [COLUMN_BITS-1:0] waiting_column, last_written;
+  logic foretold;  // a cycle ago the queue could tell which column would be at its head
+  logic [COLUMN_BITS-1:0] waiting_column, last_written, coming;
   logic [VALUE_BITS-1:0] waiting_value, its_value;
   logic [POINTER_BITS-1:0] issued;
 
@@ -53,10 +58,12 @@ module ptr_read_properties #(
     assume (!begun || its == its_before);
     assume (int'(its) < 2 * POINTER_WORDS - 1 && int'(head_column) < 2 * POINTER_WORDS - 1);
     assume (int'(host_address) < 2 * POINTER_WORDS);
-    assume (!(host_write && (queue_valid || stage_valid || reset)));  // I/O mode
+    assume (busy ? !(host_write || host_read) : !(queue_valid || stage_valid));
+    assume (!(host_write && host_read));
     assume (SLOW_MEMORIES == 0 || !host_write || host_address == '0 || host_address == last_written + 1'b1);
     assume (!(queue_valid && head_column == its) || (from_written && to_written && from <= to));
     assume (!waiting || (queue_valid && head_column == waiting_column && head_value == waiting_value));
+    assume (SLOW_MEMORIES == 0 || !queue_valid || (foretold && head_column == coming));
     assume (even_address == POINTER_ADDRESS_BITS'(its_end >> 1));
     assume (odd_address == POINTER_ADDRESS_BITS'(its >> 1));
   end
@@ -64,6 +71,9 @@ module ptr_read_properties #(
   always_ff @(posedge clk) begin
     begun          <= 1'b1;
     its_before     <= its;
+    foretold       <= !reset && busy;
+    coming         <= coming_column;
+    read_back      <= begun && host_read && host_address == its && from_written;
     waiting        <= !reset && queue_valid && !take;
     waiting_column <= head_column;
     waiting_value  <= head_value;
@@ -95,7 +105,7 @@ module ptr_read_properties #(
   end
 
   wire [POINTER_BITS-1:0] count = to - from;
-  wire [1:0] length = count > POINTER_BITS'(2) ? 2'd3 : count[1:0];
+  wire [1:0] length = {count > POINTER_BITS'(1), count != '0};
   wire [WORD_BITS-1:0] from_word = its[0] ? odd_word : even_word;
   wire [WORD_BITS-1:0] to_word = its[0] ? even_word : odd_word;
   wire [WORD_BITS-1:0] kept_from = its[0] ? kept_odd : kept_even;
@@ -108,15 +118,10 @@ module ptr_read_properties #(
       in_order : assert (!(mine && entry_valid) || (entry_address == from + issued && entry_address < to));
       whole : assert (!mine || stays || issued + POINTER_BITS'(entry_valid) == count);
       every_cycle : assert (!mine || entry_valid == (from != to));
+      reads_back : assert (!read_back || shown_odd != its[0] || shown_pointer == from);
       marked : assert (!mine || entry_first == (issued == '0));
 `ifdef INVARIANTS
-      known : assert (!mine || (from_written && to_written && from <= to && swapped == its[0]));
-      first_shown : assert (!(mine && entry_first) || (from_word[POINTER_BITS-1:0] == from &&
-                            to_word[POINTER_BITS-1:0] == to));
-      later : assert (!(mine && !entry_first) || (next == from + issued && issued < count && issued != '0 &&
-                      held_end == to && more == (issued + 1'b1 != count)));
-      head_shown : assert (!fetched || (waiting && (waiting_column != its ||
-                           (from_word[POINTER_BITS-1:0] == from && to_word[POINTER_BITS-1:0] == to))));
+      known : assert (!mine || (from_written && to_written && from <= to));
       a_head_is_written : assert (!(waiting && waiting_column == its) || (from_written && to_written && from <= to));
 `endif
     end
@@ -129,15 +134,29 @@ module ptr_read_properties #(
   end
 
 `ifdef INVARIANTS
-  if (SLOW_MEMORIES != 0) begin : stored
+  wire shown = from_word[POINTER_BITS-1:0] == from && to_word[POINTER_BITS-1:0] == to;
+  if (SLOW_MEMORIES != 0) begin : early
     always_comb begin
       if (begun && !reset) begin
-        length_shown : assert (!(mine && entry_first) || to_word[WORD_BITS-1-:2] == length);
-        head_length_shown : assert (!(fetched && waiting_column == its) || to_word[WORD_BITS-1-:2] == length);
+        at_hand : assert (!mine || (entry_address == from + issued && held_end == to));
+        an_entry_left : assert (!mine || (entry_first ? issued == '0 : issued < count && issued != '0));
+        last_marked : assert (!mine || more == (count != '0 && issued + 1'b1 != count));
       end
       if (begun) begin
         kept_length : assert (!to_written || kept_to[WORD_BITS-1-:2] == length);
-        written_last : assert (!(from_written && last_written == its) || stored_lengths.previous == from);
+        written_last : assert (!(from_written && last_written == its) || read_early.previous == from);
+        head_shown : assert (!(foretold && coming == its && from_written && to_written) ||
+                             (shown && to_word[WORD_BITS-1-:2] == length));
+      end
+    end
+  end else begin : at_the_head
+    always_comb begin
+      if (begun && !reset) begin
+        in_its_bank : assert (!mine || swapped == its[0]);
+        first_shown : assert (!(mine && entry_first) || shown);
+        later : assert (!(mine && !entry_first) || (read_at_the_head.next == from + issued && issued < count &&
+                        issued != '0 && held_end == to && more == (issued + 1'b1 != count)));
+        head_shown : assert (!read_at_the_head.fetched || (waiting && (waiting_column != its || shown)));
       end
     end
   end

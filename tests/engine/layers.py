@@ -6,9 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
+from eie import InputError
 from eie.encoding.csc import encode
-from eie.engine import InferenceSession
+from eie.engine import NUMERICS, InferenceSession
 from eie.model.network import Layer, Network
 from eie.model.reference import float_layer
 
@@ -61,3 +63,22 @@ def relative_error(layer: Layer, inputs: npt.NDArray[np.float32], numerics: str)
     exact = float_layer(layer, inputs.astype(np.float64))
     outputs = InferenceSession(Network((layer,)), numerics=numerics).run(inputs)
     return float(np.abs(outputs - exact).max() / np.abs(exact).max())
+
+
+def numerics_of(kernel: str) -> tuple[str, ...]:
+    """Return the numerics that a kernel has: bitmasks are int8's and int16's, some kernels one's alone."""
+    if kernel.startswith("bitmask"):
+        return ("int8", "int16")
+    if kernel.startswith("window-bytes"):
+        return ("int16",)
+    return ("int8",) if kernel.startswith(("wide-window", "window-vnni", "dense")) else NUMERICS
+
+
+def session_or_skip(network: Network, numerics: str, kernel: str, threads: int = 1) -> InferenceSession:
+    """Return a session with the kernel forced; skip the test where this processor does not have what it needs."""
+    try:
+        return InferenceSession(network, numerics=numerics, kernel=kernel, threads=threads)
+    except InputError as error:
+        if "allows" in str(error):
+            pytest.skip(str(error))
+        raise

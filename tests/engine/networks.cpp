@@ -202,7 +202,7 @@ int disturbed(const char* numerics, std::size_t threads, int runs) {
 int main(int count, char** arguments) {
   const std::size_t sizes[][3] = {{1, 1, 1}, {64, 128, 3}, {63, 257, 130}, {500, 300, 65}, {1500, 70, 20}};
   int ran = 0;
-  for (const std::string& kernel : kernel_names<Int8>())
+  for (const std::string& kernel : kernel_names())
     for (const std::string numerics : {"int16", "int8", "chip", "float32"})
       for (int code_bits : {4, 8}) {
         std::mt19937 draw(1);

@@ -15,27 +15,10 @@ from eie.model.network import Layer, Network
 from eie.model.numerics import dequantise, quantise
 from eie.model.reference import float_layer, formats_of
 from eie.program.arithmetic import chip_layer
-from engine.layers import random_inputs, random_layer
+from engine.layers import numerics_of, random_inputs, random_layer, session_or_skip
 from strategies import examples
 
 EXACT = {"int8": int8_layer, "int16": int16_layer}  # their references
-
-
-def numerics_of(kernel: str) -> tuple[str, ...]:
-    """Return the numerics that a kernel has: bitmasks are int8's and int16's, some kernels int8's alone."""
-    if kernel.startswith("bitmask"):
-        return ("int8", "int16")
-    return ("int8",) if kernel.startswith(("wide-window", "window-vnni", "dense")) else NUMERICS
-
-
-def session_or_skip(network: Network, numerics: str, kernel: str, threads: int = 1) -> InferenceSession:
-    """Return a session with the kernel forced; skip the test where this processor does not have what it needs."""
-    try:
-        return InferenceSession(network, numerics=numerics, kernel=kernel, threads=threads)
-    except InputError as error:
-        if "allows" in str(error):
-            pytest.skip(str(error))
-        raise
 
 
 def assert_equals_reference(layer: Layer, inputs: np.ndarray, numerics: str, kernel: str, threads: int = 1) -> None:
@@ -199,9 +182,10 @@ def test_accuracy_on_layers_as_they_are_in_use(kernel: str, skew: float) -> None
 def test_forced_kernel_that_cannot_take_the_layer_is_named(kernel: str) -> None:
     """Forcing a window kernel on wide codes is an error, never another kernel in silence."""
     network = Network((random_layer(np.random.default_rng(22), 30, 40, code_bits=8),))
-    session_or_skip(Network((random_layer(np.random.default_rng(22), 30, 40),)), "int8", kernel)
+    numerics = numerics_of(kernel)[0]
+    session_or_skip(Network((random_layer(np.random.default_rng(22), 30, 40),)), numerics, kernel)
     with pytest.raises(InputError) as caught:
-        InferenceSession(network, numerics="int8", kernel=kernel)
+        InferenceSession(network, numerics=numerics, kernel=kernel)
     assert str(caught.value) == (
         f"layer layer: the kernel {kernel} takes codes of at most 4 bits and at most 1048575 inputs, "
         "not 8 bits and 40 inputs"
@@ -216,7 +200,7 @@ def test_instruction_set_can_be_held_down(monkeypatch: pytest.MonkeyPatch) -> No
     for kernel in KERNELS:
         if kernel not in ("columns", "bitmask"):
             with pytest.raises(InputError, match=r"or EIE_INSTRUCTION_SET, allows portable$"):
-                InferenceSession(network, numerics="int8", kernel=kernel)
+                InferenceSession(network, numerics=numerics_of(kernel)[0], kernel=kernel)
 
 
 def test_the_byte_dot_product_is_an_instruction_set_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,6 +229,8 @@ def test_kernels_are_refused_for_other_numerics() -> None:
     if "dense-avx512" in KERNELS:
         with pytest.raises(InputError, match=r"^layer layer: the kernel dense-avx512 has no numerics but int8$"):
             InferenceSession(network, kernel="dense-avx512")
+        with pytest.raises(InputError, match=r"the kernel window-bytes-avx512 has no numerics but int16$"):
+            InferenceSession(network, numerics="int8", kernel="window-bytes-avx512")
 
 
 def test_fastest_kernel_measured_is_the_one_used() -> None:

@@ -41,7 +41,7 @@ def on_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     """Make `verify` build its chip for Icarus, of the sources given."""
     require("icarus")
 
-    def use(sources: tuple[Path, ...] = source_files()) -> None:
+    def use(sources: tuple[Path, ...] = source_files(), **more: int) -> None:
         def build(parameters: Parameters, cache: Path | None) -> Path:
             program = tmp_path / "chip"
             program.write_text(
@@ -49,7 +49,7 @@ def on_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
                     python=sys.executable,
                     path=sys.path,
                     sources=json.dumps([str(path) for path in sources]),
-                    parameters=parameters.verilog(),
+                    parameters=parameters.verilog() | more,
                     folder=str(tmp_path / "build"),
                 )
             )
@@ -74,6 +74,19 @@ def test_every_cycle_is_the_stepped_simulators(on_icarus: Callable[..., None]) -
     assert found.equal, found.difference
     assert found.rtl_cycles == found.cycles > 100
     assert found.outputs == 22
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("broadcast_stages", [0, 2])
+def test_slow_memories_change_no_cycle(on_icarus: Callable[..., None], broadcast_stages: int) -> None:
+    """The chip as an FPGA has it, as a run of the table and as steps of the host: equal in every cycle."""
+    on_icarus(SLOW_MEMORIES=1)
+    network = random_network(2, [30, 15, 7], n_pe=3)
+    hardware = replace(HARDWARE, broadcast_stages=broadcast_stages)
+    for table in (False, True):
+        found = verify(network, np.random.default_rng(0).normal(size=30), hardware, table=table)
+        assert found.equal, found.difference
+        assert found.rtl_cycles == found.cycles > 100
 
 
 STALE = "arithm_unit: added to a sum that is not its row's newest"
@@ -108,7 +121,13 @@ FAULTS = [
         "buffer_valid",
         "spmat_read: the buffer does not hold the entry's row",
     ),
-    ("pe", ".host_write(write_weights)", ".host_write(busy)", "spmat_read: written while an entry is issued"),
+    (
+        "pe",
+        ".busy,\n      .host_write(write_pointer)",
+        ".busy(1'b0),\n      .host_write(write_pointer)",
+        "ptr_read: a head in I/O mode",
+    ),
+    ("pe", ".host_write(write_weights)", ".host_write(busy)", "spmat_read: an entry in I/O mode"),
     ("arithm_unit", "if (valid3 && row3 == read_row)", "if (1'b0)", STALE),
     ("arithm_unit", "if (write_valid && write_row == read_row)", "if (1'b0)", STALE),
     (
@@ -117,9 +136,31 @@ FAULTS = [
         "{1'b1, {(VALUE_BITS - 1) {1'b0}}}",
         "arithm_unit: the codebook's value is -2^(B-1)",
     ),
-    ("pe", ".host_write_source(write_source)", ".host_write_source(busy)", "act_rw: two writes to the source file"),
-    ("pe", "_destination(write_destination)", "_destination(busy)", "act_rw: two writes to the destination file"),
-    ("pe", ".host_write_sram(write_sram)", ".host_write_sram(busy)", "act_rw: the SRAM is read and written"),
+    ("pe", "host_data[VALUE_BITS-1:0]", "VALUE_BITS'(1)", "arithm_unit: the codebook's entry 0 is not 0"),
+    (
+        "pe",
+        ".host_write_source(write_source)",
+        ".host_write_source(busy)",
+        "act_rw: the host writes or reads in computing mode",
+    ),
+    (
+        "pe",
+        "_destination(write_destination)",
+        "_destination(busy)",
+        "act_rw: the host writes or reads in computing mode",
+    ),
+    (
+        "pe",
+        ".host_write_sram(write_sram)",
+        ".host_write_sram(busy)",
+        "act_rw: the host writes or reads in computing mode",
+    ),
+    (
+        "pe",
+        ".host_write_sram(write_sram)",
+        ".host_write_sram(load_read && !busy)",
+        "act_rw: the SRAM has two accesses",
+    ),
     ("lnzd", "left & (left - 1'b1);", "left;", "lnzd: what is found is zero or has been broadcast"),
     (
         "lnzd_node",

@@ -25,7 +25,14 @@ async def equals_twin(dut: HierarchyObject) -> None:
 
     async def write(port: str, rows: np.ndarray, first: int = 0) -> None:
         for place, value in enumerate(rows[:, 0].tolist()):
-            await both.drive(**{port: 1}, host_address=first + place, host_data=value % 2**accumulator_bits)
+            await both.drive(
+                **{port: 1},
+                busy=0,
+                load_enable=0,
+                write_valid=0,
+                host_address=first + place,
+                host_data=value % 2**accumulator_bits,
+            )
         await both.drive(**{port: 0})
 
     async def scan(rows: int) -> None:
@@ -38,7 +45,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
             writes, write_row = not loads and random.random() < 0.7, random.randrange(registers)
             written = {"source_row": loads and row_address == load_row, "read_value": writes and read_row == write_row}
             await both.step(
-                ports={"load_read": cycle + 1 < rows, "load_address": (first_word + cycle + 1) % words},
+                ports={"busy": 1, "load_read": cycle + 1 < rows, "load_address": (first_word + cycle + 1) % words},
                 meaningless=[name for name, in_this_cycle in written.items() if in_this_cycle],
                 write_valid=writes,
                 write_row=write_row,
@@ -53,7 +60,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
         for row in range(rows):
             both.propagate(row_address=row, read_row=0)
             await both.step(
-                ports={"load_address": first + row, "load_read": 0},
+                ports={"busy": 1, "load_address": first + row, "load_read": 0},
                 **{"write_valid": False, "write_row": 0, "write_value": 0},
                 **{"load_enable": False, "load_row": row, "store_enable": True},
             )
@@ -63,12 +70,13 @@ async def equals_twin(dut: HierarchyObject) -> None:
         "host_write_source",
         "host_write_destination",
         "host_write_sram",
+        "host_read_sram",
         "load_read",
         "load_enable",
         "store_enable",
         "write_valid",
     )
-    await both.drive(source=0, relu=0, **dict.fromkeys(ports, 0))
+    await both.drive(busy=0, source=0, relu=0, **dict.fromkeys(ports, 0))
     first_word, source = 0, 0
     for layer in range(20):
         whole = sums(registers)
@@ -88,7 +96,9 @@ async def equals_twin(dut: HierarchyObject) -> None:
             twin.start(first_word, source, relu=False)
             dut.relu.value = 0
             await write("host_write_sram", batch, first_word)
-            await both.drive(load_read=1, load_address=first_word)  # the start's edge reads the first row's word
+            await both.drive(
+                busy=0, load_read=1, load_address=first_word
+            )  # the start's edge reads the first row's word
             await scan(registers)
             # Its rows, or what they become through ReLU, go to other words, from which a third batch is loaded.
             first_word = random.randrange(words - registers + 1)

@@ -22,7 +22,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
         ports = {"source_nonzero": packed(row != 0, n_pe)}
         await both.step(ports, computing=computing, broadcast=broadcast, source_row=row)
 
-    await both.drive(reset=1, start=0, computing=0, broadcast=0)
+    await both.drive(reset=1, start=0, computing=0, storing=0, broadcast=0)
     dut.reset.value = 0
     for _scan in range(30):
         rows = random.randrange(1, 12)

@@ -17,15 +17,17 @@ async def equals_twin(dut: HierarchyObject) -> None:
     both = Lockstep(dut, twin)
     per_row = int(dut.ENTRIES_PER_ROW.value)
     memory = per_row * int(dut.SPMAT_ROWS.value)
-    await both.drive(reset=1, host_write=0, entry_valid=0, clear=0)
+    await both.drive(reset=1, busy=0, host_write=0, host_read=0, entry_valid=0, clear=0)
     dut.reset.value = 0
     reads, column = 0, None
     for _layer in range(4):
         part = random_slice(30, 60, most=memory)
         count = part.matrix.n_entries
         for row, entries in enumerate(part.weight_rows(0, per_row)):
-            await both.drive(host_write=1, host_address=row, host_data=int.from_bytes(entries.tobytes(), "little"))
-        await both.drive(host_write=0, clear=1)
+            await both.drive(
+                busy=0, host_write=1, host_address=row, host_data=int.from_bytes(entries.tobytes(), "little")
+            )
+        await both.drive(busy=1, host_write=0, clear=1)
         dut.clear.value = 0
         twin.write_memory(part, per_row)
         address = 0

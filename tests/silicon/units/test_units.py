@@ -13,7 +13,12 @@ from silicon.units.simulators import require, run_bench
 
 # The first of a unit's sizes runs on both simulators; the others, which cost Verilator a build each, on Icarus.
 SIZES: dict[str, tuple[dict[str, int], ...]] = {
-    "act_queue": ({"QUEUE_DEPTH": 3}, {"QUEUE_DEPTH": 2}, {"QUEUE_DEPTH": 8}, {"QUEUE_DEPTH": 8, "LATCHES": 1}),
+    "act_queue": (
+        {"QUEUE_DEPTH": 3},
+        {"QUEUE_DEPTH": 2, "SLOW_MEMORIES": 1},
+        {"QUEUE_DEPTH": 8, "SLOW_MEMORIES": 1},
+        {"QUEUE_DEPTH": 8, "LATCHES": 1},
+    ),
     "ptr_read": (
         {"POINTER_BITS": 8, "POINTER_WORDS": 32, "COLUMN_BITS": 6},
         {"POINTER_BITS": 16, "POINTER_WORDS": 100, "COLUMN_BITS": 9},
@@ -32,6 +37,7 @@ SIZES: dict[str, tuple[dict[str, int], ...]] = {
         {"REGISTER_ENTRIES": 5, "SRAM_WORDS": 16},
         {"REGISTER_ENTRIES": 1, "SRAM_WORDS": 4},
         {"REGISTER_ENTRIES": 21, "SRAM_WORDS": 32, "LATCHES": 1},
+        {"REGISTER_ENTRIES": 21, "SRAM_WORDS": 32, "SLOW_MEMORIES": 1},
     ),
     "lnzd_node": ({},),
     "lnzd": (
