@@ -12,6 +12,8 @@ NATIVE = Path(__file__).parents[2] / "native"
 def sources() -> dict[Path, list[str]]:
     """Return the engine's sources as CMakeLists.txt lists them, but for the bindings, each with its own flags."""
     cmake = (NATIVE.parent / "CMakeLists.txt").read_text()
+    for name, value in re.findall(r"\bset\((\w+)\s+([^)]*)\)", cmake):
+        cmake = cmake.replace(f"${{{name}}}", value)
     named = dict.fromkeys(re.findall(r"native/(?:kernels/\w+|cpu|fork)\.cpp", cmake))
     properties = re.findall(
         r"set_source_files_properties\(([^)]*?)\s+PROPERTIES\s+COMPILE_OPTIONS\s+\"([^\"]*)\"", cmake

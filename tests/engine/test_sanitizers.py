@@ -18,6 +18,7 @@ def test_sources_are_those_of_the_build() -> None:
     kernels = {path for path in (NATIVE / "kernels").glob("*.cpp") if path.stem != "bindings"}
     assert set(found) == kernels | {NATIVE / "cpu.cpp", NATIVE / "fork.cpp"}
     assert found[NATIVE / "kernels" / "window_avx2.cpp"] == ["-mavx2", "-mfma"]
+    assert all("-mavx512vl" in flags for path, flags in found.items() if "avx512" in path.stem)
 
 
 @pytest.mark.slow
