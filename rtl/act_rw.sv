@@ -17,12 +17,14 @@ module act_rw #(
     localparam int PLACE_BITS = ROW_BITS > SRAM_ADDRESS_BITS ? ROW_BITS : SRAM_ADDRESS_BITS
 ) (
     input  logic                               clk,
+    input  logic                               scan_enable,
     input  logic                               source,             // which file is the source
     input  logic                               relu,               // of the layer that wrote it
     input  logic                               busy,               // computing mode: the host writes nothing
     input  logic                               host_write_source,
     input  logic                               host_write_destination,
     input  logic                               host_write_sram,
+    input  logic                               host_read_sram,
     input  logic [PLACE_BITS-1:0]              host_address,
     input  logic [ACCUMULATOR_BITS-1:0]        host_data,
     input  logic                               load_read,          // of the SRAM's row that is loaded a cycle later
@@ -38,6 +40,7 @@ module act_rw #(
     output logic [VALUE_BITS-1:0]              loaded,             // the word of the SRAM that was read
     output logic [VALUE_BITS-1:0]              source_row,
     output logic                               source_nonzero,     // it is not 0; known before it
+    output logic signed [ACCUMULATOR_BITS-1:0] source_value,       // the source row as it is kept
     output logic signed [ACCUMULATOR_BITS-1:0] read_value
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
@@ -58,9 +61,9 @@ module act_rw #(
   assign loaded = loaded_word[VALUE_BITS-1:0];
   sram #(.WORD_BITS(WORD_BITS), .WORDS(SRAM_WORDS)) activations (
       .clk,
-      .read(load_read),
+      .read(load_read || host_read_sram),
       .write(host_write_sram || store_enable),
-      .address(host_write_sram ? SRAM_ADDRESS_BITS'(host_address) : load_address),
+      .address(host_write_sram || host_read_sram ? SRAM_ADDRESS_BITS'(host_address) : load_address),
       .write_data(stored_word),
       .read_data(loaded_word)
   );
@@ -88,6 +91,7 @@ module act_rw #(
         .GROUP(8)
     ) registers (
         .clk,
+        .scan_enable,
         .write(is_source ? write_source : write_destination),
         .write_place(is_source ? source_place : destination_place),
         .write_data(is_source ? source_data : destination_data),
@@ -116,15 +120,16 @@ module act_rw #(
   assign source_row = relu && below ? '0 : beyond ? {below, {(VALUE_BITS - 1) {!below}}} : kept[VALUE_BITS-1:0];
   assign source_nonzero = nonzero && !(relu && below);
 
+  assign source_value = kept;
   assign read_value = destination_word[ACCUMULATOR_BITS-1:0];
 
 `ifndef SYNTHESIS
   always @(posedge clk) begin
-    assert ((busy ? !(host_write_source || host_write_destination || host_write_sram) :
+    assert ((busy ? !(host_write_source || host_write_destination || host_write_sram || host_read_sram) :
              !(load_enable || write_valid || store_enable)) !== 1'b0)
-    else $fatal(1, "act_rw: the host writes in computing mode, or the chip in I/O mode");
-    assert (((host_write_sram || store_enable) && load_read) !== 1'b1)
-    else $fatal(1, "act_rw: the SRAM is read and written");
+    else $fatal(1, "act_rw: the host writes or reads in computing mode, or the chip writes in I/O mode");
+    assert (((host_write_sram || host_read_sram || store_enable) && load_read) !== 1'b1)
+    else $fatal(1, "act_rw: the SRAM has two accesses");
   end
 `endif
 endmodule

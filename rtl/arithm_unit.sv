@@ -12,10 +12,13 @@ module arithm_unit #(
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1
 ) (
     input  logic                               clk,
+    input  logic                               scan_enable,
     input  logic                               reset,
+    input  logic                               busy,        // computing mode; else the codebook shows what the host reads
     input  logic                               host_write,  // of a codebook entry
     input  logic [CODE_BITS-1:0]               host_address,
     input  logic [VALUE_BITS-1:0]              host_data,
+    input  logic [CODE_BITS-1:0]               read_place,
     input  logic                               weight_valid,
     input  logic [CODE_BITS-1:0]               weight_code,
     input  logic [INDEX_BITS-1:0]              weight_index,
@@ -26,7 +29,8 @@ module arithm_unit #(
     output logic [ROW_BITS-1:0]                read_row,
     output logic                               write_valid,
     output logic [ROW_BITS-1:0]                write_row,
-    output logic signed [ACCUMULATOR_BITS-1:0] write_value
+    output logic signed [ACCUMULATOR_BITS-1:0] write_value,
+    output logic signed [VALUE_BITS-1:0]       shown_weight
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
   if (VALUE_BITS < 2 || ACCUMULATOR_BITS < VALUE_BITS) begin : refuses1
@@ -63,6 +67,7 @@ module arithm_unit #(
   // verilator lint_on UNUSEDSIGNAL
   wire signed [ACCUMULATOR_BITS-1:0] sum3 = carried[ACCUMULATOR_BITS:1];
 
+  assign shown_weight = weight1;
   assign pipeline_busy = valid1 || valid2 || valid3 || write_valid;
 
   // Written in I/O mode and read in computing mode. Entry 0 is the value 0.
@@ -73,10 +78,11 @@ module arithm_unit #(
       .ZEROS(1)
   ) codebook (
       .clk,
+      .scan_enable,
       .write(host_write),
       .write_place(host_address),
       .write_data(host_data),
-      .read_place(code1),
+      .read_place(busy ? code1 : read_place),
       .read_data(weight1)
   );
 
@@ -126,7 +132,7 @@ module arithm_unit #(
   always @(posedge clk) begin
     assert ((host_write && host_data == {1'b1, {(VALUE_BITS - 1) {1'b0}}}) !== 1'b1)
     else $fatal(1, "arithm_unit: the codebook's value is -2^(B-1), whose product does not fit");
-    assert (!host_write || host_address != '0 || host_data == '0)
+    assert ((host_write && host_address == '0 && host_data != '0) !== 1'b1)
     else $fatal(1, "arithm_unit: the codebook's entry 0 is not 0");
     if (reset || !pipeline_busy) summed = '0;
     else begin

@@ -6,15 +6,17 @@
 //   1 pointers   2 weights (a memory row)   3 codebook (all PEs)   4 source file   5 destination file
 //   6 activation SRAM
 // Writing `start` begins one step in computing mode (`busy`), a scan or rows that are moved, and `run` as many of the
-// table as it says, one after the other; `finished` is high in its last cycle. While the chip is not busy, the destination
-// file of host_pe at host_address is read in two steps, at edges with `host_read`: after the second it is host_read_data,
-// until the next such edge. At every one of them a read may begin. `clear` empties the weight buffers and sets the
+// table as it says, one after the other; `finished` is high in its last cycle. `clear` empties the weight buffers and sets the
 // counters to 0, and so does `run`. What is written while the chip is busy is lost: eie_axi.sv refuses it.
+// While the chip is not busy, spaces 1 to 6 are read: host_space of PE host_pe at host_address, in three steps, at edges with
+// `host_read`. After the third the word is host_read_data, until the next such edge, signed numbers with their sign. At
+// every one of them a read may begin. Reading a row of weights empties its PE's weight buffer.
 //
 // Reset is synchronous, high for one clock edge or more, and does what `clear` does. It ends a step and a run, and empties
 // queues and stages; memories, register files, codebook and settings keep what they held, so the host writes them first.
 // A word that the host writes at its edge is written; a step does not begin. Every register has an enable, from which
-// synthesis makes clock gates; this source has none but those of latches.
+// synthesis makes clock gates; this source has none but those of latches. `scan_enable`, low but for a test of the chip, opens
+// the one and closes the others.
 module eie #(
     parameter int N_PE = 64,
     parameter int QUEUE_DEPTH = 8,
@@ -40,9 +42,11 @@ module eie #(
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int ROW_COUNT_BITS = $clog2(REGISTER_ENTRIES + 1),
     localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
+    localparam int READ_BITS = (DATA_BITS + 31) / 32 * 32,
     localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
 ) (
     input  logic                            clk,
+    input  logic                            scan_enable,
     input  logic                            reset,
     input  logic                            host_write,
     input  logic                            host_read,
@@ -50,7 +54,7 @@ module eie #(
     input  logic [POSITION_BITS-1:0]        host_pe,
     input  logic [HOST_ADDRESS_BITS-1:0]    host_address,
     input  logic [DATA_BITS-1:0]            host_data,
-    output logic [ACCUMULATOR_BITS-1:0]     host_read_data,
+    output logic [READ_BITS-1:0]            host_read_data,
     output logic                            busy,
     output logic                            finished,
     output logic [31:0]                     cycles,
@@ -99,6 +103,7 @@ module eie #(
       .TABLE_STEPS(TABLE_STEPS)
   ) stepper (
       .clk,
+      .scan_enable,
       .reset,
       .setting,
       .number(host_address[2:0]),
@@ -140,7 +145,7 @@ module eie #(
   logic [N_PE-1:0] full, occupied;
   logic [N_PE-1:0][VALUE_BITS-1:0] source_row;
   logic [N_PE-1:0] source_nonzero;
-  logic [N_PE-1:0][ACCUMULATOR_BITS-1:0] read_value;
+  logic [N_PE-1:0][READ_BITS-1:0] host_word;
 
   logic arrival, in_flight;
   logic [COLUMN_BITS-1:0] arrival_column;
@@ -159,6 +164,7 @@ module eie #(
         .BROADCAST_STAGES(BROADCAST_STAGES)
     ) path (
         .clk,
+        .scan_enable,
         .reset,
         .start,
         .broadcast,
@@ -177,25 +183,32 @@ module eie #(
     // verilator lint_on UNUSEDSIGNAL
   end
 
-  // A read takes a PE of each group of four, and then a group; behind an FPGA's slow memories each PE is a group.
+  // A read's three steps: the memory's, or of a file the address; a PE of each group of four; and a group. Behind an FPGA's
+  // slow memories each PE is a group.
   localparam int GROUP = SLOW_MEMORIES != 0 ? 1 : 4;
   localparam int GROUPS = (N_PE + GROUP - 1) / GROUP;
-  logic [GROUPS-1:0][ACCUMULATOR_BITS-1:0] group_data;
-  logic [POSITION_BITS-1:0] group_read;
+  localparam int READ_PLACE_BITS = ROW_BITS > CODE_BITS ? ROW_BITS : CODE_BITS;
+  logic [GROUPS-1:0][READ_BITS-1:0] group_data;
+  logic [POSITION_BITS-1:0] read_pe, group_read;
+  logic [2:0] read_space;
+  logic [READ_PLACE_BITS-1:0] read_place;
   always_ff @(posedge clk) begin
     if (host_read) begin
-      group_read     <= POSITION_BITS'(int'(host_pe) / GROUP);
+      read_space     <= host_space;
+      read_pe        <= host_pe;
+      read_place     <= READ_PLACE_BITS'(host_address);
+      group_read     <= POSITION_BITS'(int'(read_pe) / GROUP);
       host_read_data <= group_data[group_read];
     end
   end
   for (genvar g = 0; g < GROUPS; g++) begin : group
     localparam int PES = N_PE - g * GROUP < GROUP ? N_PE - g * GROUP : GROUP;
-    wire [PES*ACCUMULATOR_BITS-1:0] values;
+    wire [PES*READ_BITS-1:0] words;
     for (genvar k = 0; k < PES; k++) begin : member
-      assign values[k*ACCUMULATOR_BITS+:ACCUMULATOR_BITS] = read_value[g*GROUP+k];
+      assign words[k*READ_BITS+:READ_BITS] = host_word[g*GROUP+k];
     end
-    wire [ACCUMULATOR_BITS-1:0] value = values[int'(host_pe)%GROUP*ACCUMULATOR_BITS+:ACCUMULATOR_BITS];
-    always_ff @(posedge clk) if (host_read) group_data[g] <= value;
+    wire [READ_BITS-1:0] word = words[int'(read_pe)%GROUP*READ_BITS+:READ_BITS];
+    always_ff @(posedge clk) if (host_read) group_data[g] <= word;
   end
 
   ccu #(
@@ -207,6 +220,7 @@ module eie #(
       .CODE_BITS(CODE_BITS)
   ) control (
       .clk,
+      .scan_enable,
       .reset,
       .clear,
       .running,
@@ -247,6 +261,7 @@ module eie #(
       .REGISTER_ENTRIES(REGISTER_ENTRIES)
   ) detector (
       .clk,
+      .scan_enable,
       .reset,
       .start,
       .rows,
@@ -263,8 +278,12 @@ module eie #(
       .scan_finished
   );
 
+  // Nothing is shown in computing mode, so that nothing toggles. The source row is the detector's while a scan runs.
+  wire [2:0] shown = busy ? eie_registers::SPACE_SETTINGS : read_space;
   for (genvar i = 0; i < N_PE; i++) begin : element
-    wire io = host_write && !busy && host_pe == POSITION_BITS'(i);
+    wire here = !busy && host_pe == POSITION_BITS'(i);
+    wire io = host_write && here;
+    wire reads = host_read && here;
     pe #(
         .QUEUE_DEPTH(QUEUE_DEPTH),
         .REGISTER_ENTRIES(REGISTER_ENTRIES),
@@ -285,6 +304,7 @@ module eie #(
         .SLOW_MEMORIES(SLOW_MEMORIES)
     ) pe (
         .clk,
+        .scan_enable,
         .reset,
         .clear(empties),
         .busy,
@@ -296,6 +316,11 @@ module eie #(
         .write_source(io && host_space == eie_registers::SPACE_SOURCE),
         .write_destination(io && host_space == eie_registers::SPACE_DESTINATION),
         .write_sram(io && host_space == eie_registers::SPACE_SRAM),
+        .read_pointer(reads && host_space == eie_registers::SPACE_POINTERS),
+        .read_weights(reads && host_space == eie_registers::SPACE_WEIGHTS),
+        .read_sram(reads && host_space == eie_registers::SPACE_SRAM),
+        .read_space(shown),
+        .read_place,
         .host_address(place),
         .host_data,
         .load_read,
@@ -303,13 +328,13 @@ module eie #(
         .load_enable,
         .load_row,
         .store_enable,
-        .row_address,
+        .row_address(busy ? row_address : ROW_BITS'(read_place)),
         .broadcast(arrival),
         .broadcast_column(arrival_column),
         .broadcast_value(arrival_value),
         .source_row(source_row[i]),
         .source_nonzero(source_nonzero[i]),
-        .read_value(read_value[i]),
+        .host_word(host_word[i]),
         .full(full[i]),
         .occupied(occupied[i]),
         .queue_valid(queue_valid[i]),

@@ -30,6 +30,7 @@ module eie_axi #(
     localparam int STREAM_BITS = DATA_BITS <= 64 ? 64 : 1 << $clog2(DATA_BITS)
 ) (
     input  logic                   aclk,
+    input  logic                   scan_enable,
     input  logic                   aresetn,
     // The protection bits mean nothing to this chip.
     // verilator lint_off UNUSEDSIGNAL
@@ -79,7 +80,7 @@ module eie_axi #(
   logic restart;  // RESET was written
   wire resetting = !aresetn || restart;
   logic [31:0] cycles, broadcasts, stalls;
-  logic [ACCUMULATOR_BITS-1:0] sum;
+  logic [WORDS*32-1:0] word_read;
 
   // The cursor: where the next word of a stream, or of DATA, goes to or comes from.
   logic [2:0] space;
@@ -89,7 +90,7 @@ module eie_axi #(
   logic [15:0] left;  // words of the stream at hand
   logic [2:0] enabled, happened;
 
-  logic [1:0] coming, coming_last;  // words read on their way to the stream, the newest first, and whether the last
+  logic [2:0] coming, coming_last;  // words read on their way to the stream, the newest first, and whether the last
   wire streaming = left != '0 || coming != '0 || m_axis_tvalid;
   // A word for the chip.
   logic host_write;
@@ -113,7 +114,7 @@ module eie_axi #(
 
   // A word on its way to the chip, from a stream or from AXI4-Lite; the latter's first.
   logic reading;        // a read on AXI4-Lite: its address is taken
-  logic [2:0] fetched;  // its accumulator's way, the newest first
+  logic [3:0] fetched;  // its word's way, the newest first
   logic [11:0] read_target;
   assign s_axis_tready = !occupied && !(sending && left != '0) && coming == '0 && !m_axis_tvalid && !write && !reading && !restart;
   wire taken = s_axis_tvalid && s_axis_tready;
@@ -186,8 +187,8 @@ module eie_axi #(
     assign word = write ? s_axil_wdata[DATA_BITS-1:0] : s_axis_tdata[DATA_BITS-1:0];
   end
 
-  // Reads of the destination file: a word a cycle for a stream, one for AXI4-Lite. An address is in a register first, and
-  // the chip takes two steps; all stand while the stream's word is not taken.
+  // Reads of memories: a word a cycle for a stream, one for AXI4-Lite. An address is in a register first, and
+  // the chip takes three steps; all stand while the stream's word is not taken.
   wire move = !m_axis_tvalid || m_axis_tready;
   always_ff @(posedge aclk) begin
     restart      <= aresetn && change && target == eie_registers::RESET;
@@ -200,10 +201,12 @@ module eie_axi #(
     end
   end
 
-  wire readable = there && space == eie_registers::SPACE_DESTINATION;
+  wire readable = there && !to_settings;
+  wire [8:0] read_part = read_target[10:2];
+  wire to_data = read_target[11] && read_target[1:0] == '0 && 32'(read_part) < 32'(WORDS);
   wire step = sending && left != '0 && move && !write;
-  wire data_read = reading && read_target == eie_registers::DATA && idle && readable && !write;
-  assign m_axis_tdata = STREAM_BITS'($signed(sum));
+  wire data_read = reading && to_data && idle && readable && !write;
+  assign m_axis_tdata = STREAM_BITS'($signed(word_read));
 
   always_ff @(posedge aclk) begin
     if (resetting) begin
@@ -218,10 +221,10 @@ module eie_axi #(
         left <= left - 1'b1;
       end
       if (move) begin
-        coming        <= {coming[0], step && readable};
-        coming_last   <= {coming_last[0], left == 16'd1};
-        m_axis_tvalid <= coming[1];
-        m_axis_tlast  <= coming_last[1];
+        coming        <= {coming[1:0], step && readable};
+        coming_last   <= {coming_last[1:0], left == 16'd1};
+        m_axis_tvalid <= coming[2];
+        m_axis_tlast  <= coming_last[2];
       end
       happened <= (change && target == eie_registers::INTERRUPT ? happened & ~s_axil_wdata[2:0] : happened) | {
         (taken && !header && !stream_accepted) || (step && !readable),
@@ -240,7 +243,7 @@ module eie_axi #(
       sending <= s_axis_tdata[eie_registers::HEADER_SEND];
       pe      <= s_axis_tdata[eie_registers::HEADER_PE+:eie_registers::HEADER_PE_BITS];
       address <= s_axis_tdata[eie_registers::HEADER_ADDRESS+:eie_registers::HEADER_ADDRESS_BITS];
-    end else if (taken || step || data_write || data_read) begin
+    end else if (taken || step || data_write || (data_read && read_part == '0)) begin
       if (by_row && 32'(pe) != 32'(N_PE - 1)) begin
         pe <= pe + 1'b1;
       end else begin
@@ -272,7 +275,7 @@ module eie_axi #(
   end
   assign irq = (enabled & happened) != '0;
 
-  // A read on AXI4-Lite: one at a time; an accumulator takes a cycle more.
+  // A read on AXI4-Lite: one at a time; a word of the chip takes some cycles more.
   logic [31:0] shown;
   logic known;
   always_comb begin
@@ -315,7 +318,7 @@ module eie_axi #(
   end
 
   assign s_axil_arready = !reading && fetched == '0 && !s_axil_rvalid;
-  wire waits = read_target == eie_registers::DATA && idle && readable;  // for the chip's host port
+  wire waits = to_data && idle && readable;  // for the chip's host port
 
   always_ff @(posedge aclk) begin
     if (!aresetn) begin
@@ -323,7 +326,7 @@ module eie_axi #(
       fetched       <= '0;
       s_axil_rvalid <= 1'b0;
     end else begin
-      fetched <= {fetched[1:0], data_read};
+      fetched <= {fetched[2:0], data_read};
       if (s_axil_rready) s_axil_rvalid <= 1'b0;
       if (s_axil_arvalid && s_axil_arready) begin
         reading     <= 1'b1;
@@ -339,9 +342,9 @@ module eie_axi #(
           s_axil_rresp  <= known ? OKAY : SLVERR;
         end
       end
-      if (fetched[2]) begin
+      if (fetched[3]) begin
         s_axil_rvalid <= 1'b1;
-        s_axil_rdata  <= 32'($signed(sum));
+        s_axil_rdata  <= 32'(word_read >> {read_part, 5'b0});
         s_axil_rresp  <= OKAY;
       end
     end
@@ -372,14 +375,15 @@ module eie_axi #(
       .TABLE_STEPS(TABLE_STEPS)
   ) chip (
       .clk(aclk),
+      .scan_enable,
       .reset(resetting),
       .host_write,
-      .host_read(move && !busy),
+      .host_read(move && (coming != '0 || fetched[2:0] != '0)),
       .host_space,
       .host_pe,
       .host_address,
       .host_data,
-      .host_read_data(sum),
+      .host_read_data(word_read),
       .busy,
       .finished,
       .cycles,

@@ -2,13 +2,13 @@
 #ifndef EIE_REGISTERS_H
 #define EIE_REGISTERS_H
 
-#define EIE_IDENTITY_VALUE 0x45494502u
-#define EIE_SPACE_SETTINGS 0u /* one of the settings below */
+#define EIE_IDENTITY_VALUE 0x45494503u
+#define EIE_SPACE_SETTINGS 0u /* one of the settings below; they are not read */
 #define EIE_SPACE_POINTERS 1u /* a column's pointer of a PE */
-#define EIE_SPACE_WEIGHTS 2u /* a row of a PE's weight memory */
-#define EIE_SPACE_CODEBOOK 3u /* a shared weight, for all PEs */
-#define EIE_SPACE_SOURCE 4u /* an activation in a PE's source file */
-#define EIE_SPACE_DESTINATION 5u /* an accumulator in a PE's destination file; the only space that can be read */
+#define EIE_SPACE_WEIGHTS 2u /* a row of a PE's weight memory; reading one empties the PE's weight buffer */
+#define EIE_SPACE_CODEBOOK 3u /* a shared weight, written for all PEs and read from one */
+#define EIE_SPACE_SOURCE 4u /* an activation in a PE's source file, whose words have ACCUMULATOR_BITS */
+#define EIE_SPACE_DESTINATION 5u /* an accumulator in a PE's destination file */
 #define EIE_SPACE_SRAM 6u /* an activation in a PE's SRAM */
 #define EIE_KIND_SCAN 0u /* a scan of the source file */
 #define EIE_KIND_PRESET 1u /* rows of the activation SRAM go to the destination file; the weight buffers are emptied */
@@ -66,14 +66,14 @@
 #define EIE_HOST_ADDRESS_BITS 0x0bcu /* read: bits of an address at the host port */
 #define EIE_BROADCAST_STAGES 0x0c0u /* read: registers between a broadcast and the queues */
 #define EIE_TABLE_STEPS 0x0c4u /* read: steps that the table holds */
-#define EIE_DATA 0x800u /* read and write: the word at the cursor, 32 bits a register, the lowest here and the next at + 4. Writing the lowest writes all, the others as last written, and moves the cursor on. Reading it gives an accumulator, its sign extended, and moves the cursor on; the others cannot be read */
+#define EIE_DATA 0x800u /* read and write: the word at the cursor, 32 bits a register, the lowest here and the next at + 4. Writing the lowest writes all, the others as last written, and moves the cursor on. Reading any gives its part of the word, the lowest also moves the cursor on; numbers have their sign extended, pointers and rows zeros. SETTINGS are not read, and nothing is while a step, a run or a stream goes on */
 
 /* The first word of a stream, of 64 bits or more: shifts and widths of its fields. */
 #define EIE_HEADER_SPACE_SHIFT 0 /* which memory */
 #define EIE_HEADER_SPACE_BITS 3
 #define EIE_HEADER_BY_ROW_SHIFT 3 /* as in CURSOR */
 #define EIE_HEADER_BY_ROW_BITS 1
-#define EIE_HEADER_SEND_SHIFT 4 /* 1: no words follow; the chip sends them, from DESTINATION */
+#define EIE_HEADER_SEND_SHIFT 4 /* 1: no words follow; the chip sends them, from any space but SETTINGS */
 #define EIE_HEADER_SEND_BITS 1
 #define EIE_HEADER_PE_SHIFT 8 /* the first word's PE */
 #define EIE_HEADER_PE_BITS 8

@@ -1,7 +1,7 @@
 // Numbers of the chip's port; made from src/eie/silicon/registers.toml by `make registers`.
 // verilator lint_off UNUSEDPARAM
 package eie_registers;
-  localparam logic [31:0] IDENTITY_VALUE = 32'h45494502;
+  localparam logic [31:0] IDENTITY_VALUE = 32'h45494503;
   localparam logic [2:0] SPACE_SETTINGS = 3'd0;
   localparam logic [2:0] SPACE_POINTERS = 3'd1;
   localparam logic [2:0] SPACE_WEIGHTS = 3'd2;

@@ -20,10 +20,13 @@ module pe #(
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
     localparam int PLACE_BITS = ROW_BITS > SRAM_ADDRESS_BITS ? ROW_BITS : SRAM_ADDRESS_BITS,
+    localparam int READ_PLACE_BITS = ROW_BITS > CODE_BITS ? ROW_BITS : CODE_BITS,
+    localparam int READ_BITS = (DATA_BITS + 31) / 32 * 32,
     localparam int COUNT_BITS = $clog2(QUEUE_DEPTH),
     localparam int SPMAT_ADDRESS_BITS = SPMAT_ROWS > 1 ? $clog2(SPMAT_ROWS) : 1
 ) (
     input  logic                               clk,
+    input  logic                               scan_enable,
     input  logic                               reset,
     input  logic                               clear,
     input  logic                               busy,
@@ -35,6 +38,13 @@ module pe #(
     input  logic                               write_source,
     input  logic                               write_destination,
     input  logic                               write_sram,
+    input  logic                               read_pointer,   // I/O mode: which memory's word is read at this edge
+    input  logic                               read_weights,
+    input  logic                               read_sram,
+    input  logic [2:0]                         read_space,     // I/O mode: which word is shown, read before from a memory,
+    // verilator lint_off UNUSEDSIGNAL
+    input  logic [READ_PLACE_BITS-1:0]         read_place,     // or read now from a file or the codebook at read_place
+    // verilator lint_on UNUSEDSIGNAL
     // A memory uses as many bits of the host's word as it is wide.
     // verilator lint_off UNUSEDSIGNAL
     input  logic [HOST_ADDRESS_BITS-1:0]       host_address,
@@ -51,7 +61,7 @@ module pe #(
     input  logic [VALUE_BITS-1:0]              broadcast_value,
     output logic [VALUE_BITS-1:0]              source_row,
     output logic                               source_nonzero,
-    output logic signed [ACCUMULATOR_BITS-1:0] read_value,
+    output logic [READ_BITS-1:0]               host_word,      // the word shown; 0 in computing mode
     output logic                               full,
     output logic                               occupied,       // something is in the queue, a stage or the pipeline
     output logic                               queue_valid,
@@ -82,9 +92,25 @@ module pe #(
   logic [CODE_BITS-1:0] weight_code;
   logic [INDEX_BITS-1:0] weight_index;
   logic [ROW_BITS-1:0] read_row, write_row;
-  logic signed [ACCUMULATOR_BITS-1:0] write_value;
+  logic signed [ACCUMULATOR_BITS-1:0] read_value, source_value, write_value;
+  logic [POINTER_BITS-1:0] shown_pointer;
+  logic [ENTRIES_PER_ROW*ENTRY_BITS-1:0] shown_row;
+  logic signed [VALUE_BITS-1:0] shown_weight;
 
   assign occupied = queue_valid || stage_valid || weight_valid || pipeline_busy;
+
+  // What a host reads: numbers with their sign, pointers and rows without.
+  always_comb begin
+    case (read_space)
+      eie_registers::SPACE_POINTERS: host_word = READ_BITS'(shown_pointer);
+      eie_registers::SPACE_WEIGHTS: host_word = READ_BITS'(shown_row);
+      eie_registers::SPACE_CODEBOOK: host_word = READ_BITS'(shown_weight);
+      eie_registers::SPACE_SOURCE: host_word = READ_BITS'(source_value);
+      eie_registers::SPACE_DESTINATION: host_word = READ_BITS'(read_value);
+      eie_registers::SPACE_SRAM: host_word = READ_BITS'($signed(loaded));
+      default: host_word = '0;
+    endcase
+  end
 
   act_queue #(
       .QUEUE_DEPTH(QUEUE_DEPTH),
@@ -94,6 +120,7 @@ module pe #(
       .SLOW_MEMORIES(SLOW_MEMORIES)
   ) queue (
       .clk,
+      .scan_enable,
       .reset,
       .broadcast,
       .broadcast_column,
@@ -115,11 +142,14 @@ module pe #(
       .SLOW_MEMORIES(SLOW_MEMORIES)
   ) pointers (
       .clk,
+      .scan_enable,
       .reset,
       .busy,
       .host_write(write_pointer),
+      .host_read(read_pointer),
       .host_address(host_address[COLUMN_BITS-1:0]),
       .host_data(host_data[POINTER_BITS-1:0]),
+      .shown_odd(read_place[0]),
       .queue_valid,
       .head_column,
       .head_value,
@@ -129,7 +159,8 @@ module pe #(
       .entry_valid,
       .entry_address,
       .entry_activation,
-      .entry_first
+      .entry_first,
+      .shown_pointer
   );
 
   spmat_read #(
@@ -143,10 +174,12 @@ module pe #(
       .SLOW_MEMORIES(SLOW_MEMORIES)
   ) weights (
       .clk,
+      .scan_enable,
       .reset,
       .clear,
       .busy,
       .host_write(write_weights),
+      .host_read(read_weights),
       .host_address(host_address[SPMAT_ADDRESS_BITS-1:0]),
       .host_data(host_data[ENTRIES_PER_ROW*ENTRY_BITS-1:0]),
       .entry_valid,
@@ -158,7 +191,8 @@ module pe #(
       .weight_code,
       .weight_index,
       .weight_activation,
-      .weight_first
+      .weight_first,
+      .shown_row
   );
 
   arithm_unit #(
@@ -170,10 +204,13 @@ module pe #(
       .LATCHES(LATCHES)
   ) arithmetic (
       .clk,
+      .scan_enable,
       .reset,
+      .busy,
       .host_write(write_codebook),
       .host_address(host_address[CODE_BITS-1:0]),
       .host_data(busy ? loaded : host_data[VALUE_BITS-1:0]),
+      .read_place(read_place[CODE_BITS-1:0]),
       .weight_valid,
       .weight_code,
       .weight_index,
@@ -184,7 +221,8 @@ module pe #(
       .read_row,
       .write_valid,
       .write_row,
-      .write_value
+      .write_value,
+      .shown_weight
   );
 
   act_rw #(
@@ -196,12 +234,14 @@ module pe #(
       .SLOW_MEMORIES(SLOW_MEMORIES)
   ) activations (
       .clk,
+      .scan_enable,
       .source,
       .relu,
       .busy,
       .host_write_source(write_source),
       .host_write_destination(write_destination),
       .host_write_sram(write_sram),
+      .host_read_sram(read_sram),
       .host_address(host_address[PLACE_BITS-1:0]),
       .host_data(host_data[ACCUMULATOR_BITS-1:0]),
       .load_read,
@@ -210,13 +250,14 @@ module pe #(
       .load_row,
       .store_enable,
       .row_address,
-      .read_row(busy ? read_row : host_address[ROW_BITS-1:0]),
+      .read_row(busy ? read_row : read_place[ROW_BITS-1:0]),
       .write_valid,
       .write_row,
       .write_value,
       .loaded,
       .source_row,
       .source_nonzero,
+      .source_value,
       .read_value
   );
 endmodule

@@ -5,7 +5,8 @@
 // once, and the read enable depends on registers alone, not on the pointers read. In a column's first cycle the
 // pointers decide whether it has 0, 1, 2 or more entries; in later cycles a register, set in the cycle before, tells
 // whether the entry is the last. Reset empties the stage; pointers and the current activation keep their value.
-// In I/O mode the banks' address is the host's, whether it writes or not: then no decoded write is in its path.
+// In I/O mode the banks' address is the host's, whether it writes or not: then no decoded write is in its path. A pointer
+// that it reads is shown after the next edge.
 //
 // Block RAMs of an FPGA answer too late for that decision. With SLOW_MEMORIES the banks are read a cycle earlier, when
 // the queue tells which column comes to its head, and what they show is in registers when the column is in the stage. The
@@ -21,11 +22,17 @@ module ptr_read #(
     localparam int POINTER_ADDRESS_BITS = POINTER_WORDS > 1 ? $clog2(POINTER_WORDS) : 1
 ) (
     input  logic                    clk,
+    // For the clock gates that synthesis makes of enables.
+    // verilator lint_off UNUSEDSIGNAL
+    input  logic                    scan_enable,
+    // verilator lint_on UNUSEDSIGNAL
     input  logic                    reset,
     input  logic                    busy,          // computing mode: the queue may have a head, and the host writes nothing
     input  logic                    host_write,
+    input  logic                    host_read,
     input  logic [COLUMN_BITS-1:0]  host_address,  // the pointer's number
     input  logic [POINTER_BITS-1:0] host_data,
+    input  logic                    shown_odd,     // the pointer that the host has read is in the odd bank
     input  logic                    queue_valid,
     input  logic [COLUMN_BITS-1:0]  head_column,
     input  logic [VALUE_BITS-1:0]   head_value,
@@ -38,7 +45,8 @@ module ptr_read #(
     output logic                    entry_valid,
     output logic [POINTER_BITS-1:0] entry_address,
     output logic [VALUE_BITS-1:0]   entry_activation,
-    output logic                    entry_first
+    output logic                    entry_first,
+    output logic [POINTER_BITS-1:0] shown_pointer
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
   if (2 * POINTER_WORDS > 1 << COLUMN_BITS) begin : refuses1
@@ -95,6 +103,7 @@ module ptr_read #(
   wire own_odd = SLOW_MEMORIES != 0 ? head_column[0] : swapped;
   wire [POINTER_BITS-1:0] begins = own_odd ? odd : even;
   wire [POINTER_BITS-1:0] ends   = own_odd ? even : odd;
+  assign shown_pointer = shown_odd ? odd : even;
 
   assign take = !stays && queue_valid;
 
@@ -103,7 +112,7 @@ module ptr_read #(
     wire [1:0] lengths = own_odd ? even_word[POINTER_BITS+:2] : odd_word[POINTER_BITS+:2];
     wire some = host_data != previous;
     assign written_word = {some && !is_ahead(previous, host_data, 1'b0), some, host_data};
-    assign read = 1'b1;
+    assign read = busy || host_read;
     assign stays = stage_valid && more;
     assign swapped = 1'b0;
     always_ff @(posedge clk) begin
@@ -124,7 +133,7 @@ module ptr_read #(
     wire empty     = even == odd;
     wire several   = !empty && !is_ahead(begins, ends, 1'b0);
     assign written_word  = host_data;
-    assign read          = queue_valid && !fetched;
+    assign read          = (queue_valid && !fetched) || host_read;
     assign stays         = stage_valid && (entry_first ? several : more);
     assign entry_address = entry_first ? begins : next;
     assign entry_valid   = stage_valid && !(entry_first && empty);
@@ -171,8 +180,8 @@ module ptr_read #(
       first_entry <= written[head_column];
       past_entry  <= written[head_column+1'b1];
     end
-    assert (reset || (busy ? !host_write : !queue_valid))
-    else $fatal(1, "ptr_read: a head in I/O mode, or a pointer written in computing mode");
+    assert (reset || (busy ? !host_write && !host_read : !queue_valid))
+    else $fatal(1, "ptr_read: a head in I/O mode, or a pointer written or read by the host in computing mode");
     if (!reset) begin
       assert (!take || queue_valid) else $fatal(1, "ptr_read: taken from an empty queue");
       assert (!taken || (stage_valid && entry_activation === taken_value))

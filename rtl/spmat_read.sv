@@ -1,5 +1,5 @@
 // Weight-memory read of one PE: reads one memory row, which the memory's output register holds, and selects an entry.
-// Reset empties the stage and, like clear, the buffer.
+// Reset empties the stage and, like clear and a row that the host reads, the buffer.
 // Its rules: docs/hardware.md, E7, E8, M4, U5.
 module spmat_read #(
     parameter int ENTRY_BITS = 8,       // C + I, in whole bytes
@@ -14,10 +14,15 @@ module spmat_read #(
     localparam int SPMAT_ADDRESS_BITS = SPMAT_ROWS > 1 ? $clog2(SPMAT_ROWS) : 1
 ) (
     input  logic                                  clk,
+    // For the clock gates that synthesis makes of enables.
+    // verilator lint_off UNUSEDSIGNAL
+    input  logic                                  scan_enable,
+    // verilator lint_on UNUSEDSIGNAL
     input  logic                                  reset,
     input  logic                                  clear,  // a layer or pass begins: the buffer holds nothing
     input  logic                                  busy,   // computing mode: the host writes nothing
     input  logic                                  host_write,
+    input  logic                                  host_read,
     input  logic [SPMAT_ADDRESS_BITS-1:0]         host_address,
     input  logic [ENTRIES_PER_ROW*ENTRY_BITS-1:0] host_data,
     input  logic                                  entry_valid,
@@ -29,7 +34,8 @@ module spmat_read #(
     output logic [CODE_BITS-1:0]                  weight_code,
     output logic [INDEX_BITS-1:0]                 weight_index,
     output logic [VALUE_BITS-1:0]                 weight_activation,
-    output logic                                  weight_first
+    output logic                                  weight_first,
+    output logic [ENTRIES_PER_ROW*ENTRY_BITS-1:0] shown_row     // the row that was read
 );
 `ifndef __ICARUS__  // it has no elaboration system tasks
   if (ENTRIES_PER_ROW < 1 || (ENTRIES_PER_ROW & (ENTRIES_PER_ROW - 1)) != 0) begin : refuses1
@@ -52,7 +58,7 @@ module spmat_read #(
 
   sram #(.WORD_BITS(ENTRIES_PER_ROW * ENTRY_BITS), .WORDS(SPMAT_ROWS)) memory (
       .clk,
-      .read(SLOW_MEMORIES != 0 || missing),
+      .read((SLOW_MEMORIES != 0 ? busy : missing) || host_read),
       .write(host_write),
       .address(busy ? place : host_address),
       .write_data(host_data),
@@ -60,6 +66,7 @@ module spmat_read #(
   );
 
   wire [ENTRY_BITS-1:0] entry = buffer[offset];
+  assign shown_row    = buffer;
   assign weight_code  = entry[CODE_BITS-1:0];
   assign weight_index = entry[CODE_BITS+:INDEX_BITS];
 
@@ -71,7 +78,7 @@ module spmat_read #(
     end else begin
       weight_valid <= entry_valid;
       row_read     <= missing;
-      if (clear) buffer_valid <= 1'b0;
+      if (clear || host_read) buffer_valid <= 1'b0;
       if (missing) begin
         buffer_valid <= 1'b1;
         buffered     <= row;
@@ -90,8 +97,8 @@ module spmat_read #(
   always @(posedge clk) begin
     if (host_write) written[host_address] <= host_data;
     if (entry_valid) issued <= place;
-    assert (reset || (busy ? !host_write : !entry_valid))
-    else $fatal(1, "spmat_read: an entry in I/O mode, or a row written in computing mode");
+    assert (reset || (busy ? !host_write && !host_read : !entry_valid))
+    else $fatal(1, "spmat_read: an entry in I/O mode, or a row written or read by the host in computing mode");
     assert (reset || !weight_valid || buffer === written[issued])
     else $fatal(1, "spmat_read: the buffer does not hold the entry's row");
   end

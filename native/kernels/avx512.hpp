@@ -21,6 +21,22 @@ namespace eie::kernels {
   return sum;
 }
 
+// Four vectors' bytes next to each other: a lane of 32 bits has one byte of each. Vector q of `lanes` has the lanes of
+// bytes 4 q to 4 q + 3 in every 16.
+[[gnu::always_inline]] inline void interleave(const __m512i (&bytes)[4], __m512i (&lanes)[4]) {
+  const __m512i low01 = _mm512_unpacklo_epi8(bytes[0], bytes[1]), high01 = _mm512_unpackhi_epi8(bytes[0], bytes[1]);
+  const __m512i low23 = _mm512_unpacklo_epi8(bytes[2], bytes[3]), high23 = _mm512_unpackhi_epi8(bytes[2], bytes[3]);
+  lanes[0] = _mm512_unpacklo_epi16(low01, low23);
+  lanes[1] = _mm512_unpackhi_epi16(low01, low23);
+  lanes[2] = _mm512_unpacklo_epi16(high01, high23);
+  lanes[3] = _mm512_unpackhi_epi16(high01, high23);
+}
+
+// A book of 16 bytes four times over: a permute takes 4 bits of a byte, whatever lies above them.
+inline __m512i book_of(const void* bytes) {
+  return _mm512_broadcast_i32x4(_mm_loadu_si128(static_cast<const __m128i*>(bytes)));
+}
+
 // Carries the upper bits of 16 sums on (arithmetic.hpp).
 [[gnu::always_inline]] inline void carry(__m512i& sum, __m512i& upper) {
   upper = _mm512_add_epi32(upper, _mm512_srai_epi32(sum, carried_bits));

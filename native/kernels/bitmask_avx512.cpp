@@ -33,14 +33,11 @@ namespace {
   return _mm512_maskz_expand_epi8(mask, bytes);
 }
 
-__m512i book_of(const std::uint8_t* bytes) {
-  return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));
-}
-
+// Into the L2 cache: the L1 cache waits for too few lines at a time (Zen 4: 10 GB/s from memory, into the L2 cache 17).
 template <class Part>
 void prefetch(const Part& part, std::size_t column) {
   for (const std::uint8_t* at = part.column(column); at < part.column(column + 1); at += 64)
-    _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
 }
 
 // A column of Int8 on its way down: its masks, the weights not yet taken, and the weight of each code with the
@@ -73,7 +70,7 @@ class BitmaskInt8 final : public BitmaskKernel<Int8> {
     constexpr std::size_t columns_at_once = 4;
     alignas(64) std::int32_t lanes[Columns::most_rows];
     std::fill(lanes, lanes + part.groups * Columns::group_rows, 0);
-    const __m512i book = book_of(reinterpret_cast<const std::uint8_t*>(weights_.data()));
+    const __m512i book = book_of(weights_.data());
     const __m512i negative = _mm512_sub_epi8(_mm512_setzero_si512(), book);
     for (std::size_t k = 0; k < x.active_count; k += columns_at_once) {
       Column column[columns_at_once];
@@ -88,12 +85,10 @@ class BitmaskInt8 final : public BitmaskKernel<Int8> {
       }
       const __m512i activations = _mm512_set1_epi32(static_cast<int>(magnitudes));
       for (std::size_t group = 0; group < part.groups; ++group) {
-        const __m512i w0 = take<packed>(column[0], group), w1 = take<packed>(column[1], group);
-        const __m512i w2 = take<packed>(column[2], group), w3 = take<packed>(column[3], group);
-        const __m512i low01 = _mm512_unpacklo_epi8(w0, w1), high01 = _mm512_unpackhi_epi8(w0, w1);
-        const __m512i low23 = _mm512_unpacklo_epi8(w2, w3), high23 = _mm512_unpackhi_epi8(w2, w3);
-        const __m512i fours[] = {_mm512_unpacklo_epi16(low01, low23), _mm512_unpackhi_epi16(low01, low23),
-                                 _mm512_unpacklo_epi16(high01, high23), _mm512_unpackhi_epi16(high01, high23)};
+        const __m512i weights[] = {take<packed>(column[0], group), take<packed>(column[1], group),
+                                   take<packed>(column[2], group), take<packed>(column[3], group)};
+        __m512i fours[4];
+        interleave(weights, fours);
         for (std::size_t q = 0; q < 4; ++q) {
           std::int32_t* at = lanes + group * Columns::group_rows + 16 * q;
           _mm512_store_si512(at, dot_fours(_mm512_load_si512(at), activations, fours[q]));

@@ -54,6 +54,7 @@ std::vector<Candidate<A>> candidates() {
          [](const Rows& rows, const Codebook& book, std::size_t) { return make_wide_window_avx512(rows, book); }});
     all.push_back({"dense-avx512", InstructionSet::avx512, false,
                    [](const Rows& rows, const Codebook& book, std::size_t) { return make_dense_avx512(rows, book); }});
+    all.push_back({"dense-columns-avx512", InstructionSet::avx512, false, make_dense_columns_avx512});
 #endif
   }
 #if defined(__x86_64__)
@@ -117,7 +118,8 @@ struct Tried {
 // Where two ways may share a layer, a kernel's time is a curve; elsewhere all are timed as behind a ReLU.
 template <class A>
 std::vector<double> shares() {
-  return two_ways<A> ? std::vector<double>{0, 1 / 64., 1 / 16., 1 / 8., 1 / 4., 1 / 2.} : std::vector<double>{1 / 3.};
+  return two_ways<A> ? std::vector<double>{0, 1 / 64., 1 / 16., 1 / 8., 1 / 4., 1 / 2., 1}
+                     : std::vector<double>{1 / 3.};
 }
 
 template <class A>
@@ -201,17 +203,21 @@ bool slow_words() {
 // slower at the same design. Column by column is 8 to 12 times slower than a window when all is active, so for layers
 // of more weights than this it is tried only for few active columns, and not where bitmasks do that better: these take
 // a bit for every position, so the layer must not be all but empty. Wide windows are for layers with few weights in a
-// narrow one, dense layouts for those that keep much.
+// narrow one, dense layouts for those that keep much: dense columns are quicker than bitmasks with less, too, but would
+// then take more than three times the memory.
 template <class A>
 bool worth_trying(const Candidate<A>& candidate, const std::vector<Tried<A>>& before, const Rows& rows) {
   constexpr std::size_t most_weights = 100000, most_positions = 64;  // for every weight
+  constexpr double most_of_bitmasks = 3;
   const std::string name = candidate.name;
   const double density = static_cast<double>(rows.weights()) / static_cast<double>(rows.outputs * rows.inputs);
+  const double code_bytes = rows.code_bits <= 4 ? 0.5 : 1;
   const bool bitmasks = rows.weights() * most_positions >= rows.outputs * rows.inputs;
   if (before.empty()) return true;
   if (name == "wide-window-avx512") return density <= 0.25;
   if (name == "dense-avx512") return density >= (rows.code_bits <= 4 ? 0.25 : 0.1);
   if (name == "window-bytes-avx512") return slow_words();
+  if (name == "dense-columns-avx512") return code_bytes <= most_of_bitmasks * (1 / 8. + code_bytes * density);
   if (name == "bitmask") return false;  // smaller than `columns`, never quicker
   if (name == "bitmask-avx512") return bitmasks;
   if (name == "columns")
@@ -240,6 +246,29 @@ template <class A>
 Tried<A>& quickest(std::vector<Tried<A>>& tried, double active, double inputs) {
   return *std::min_element(tried.begin(), tried.end(),
                            [&](const auto& a, const auto& b) { return a.at(active, inputs) < b.at(active, inputs); });
+}
+
+// The kernel that saves most time beside `all` with `least` to `most` of `inputs` columns active, or none: a second layout
+// has to save a tenth somewhere, and to fit with the first into `most_bytes`.
+template <class A>
+Tried<A>* best_beside(std::vector<Tried<A>>& tried, const Tried<A>& all, double least, double most, double inputs,
+                      std::size_t most_bytes) {
+  constexpr int steps = 256;
+  const double all_us = all.at(most, inputs);
+  Tried<A>* best = nullptr;
+  double best_us = std::numeric_limits<double>::infinity();
+  for (Tried<A>& one : tried) {
+    if (all.kernel->skips() || !one.kernel->skips() || one.bytes + all.bytes > most_bytes ||
+        one.at(least, inputs) >= 0.9 * all_us)
+      continue;
+    double us = 0;
+    for (int k = 0; k <= steps; ++k) us += std::min(one.at(least + (most - least) * k / steps, inputs), all_us);
+    if (us < best_us) {
+      best = &one;
+      best_us = us;
+    }
+  }
+  return best;
 }
 
 // The line of `few` where it takes as long as `all`, or nearest to that.
@@ -317,23 +346,20 @@ Ways<A> choose_kernels(const Rows& rows, const Codebook& codebook, std::size_t t
   const double least = limits.least_active * inputs, most = limits.most_active * inputs, middle = (least + most) / 2;
   for (const Tried<A>& one : tried) report.measured.emplace_back(one.name, one.at(middle, inputs));
 
-  Tried<A>& few = quickest(tried, least, inputs);
   Tried<A>& all = quickest(tried, most, inputs);
-  const double all_us = all.at(most, inputs);
   Ways<A> ways;
-  // A second layout has to save a tenth somewhere.
-  if (few.kernel->skips() && !all.kernel->skips() && few.at(least, inputs) < 0.9 * all_us &&
-      few.bytes + all.bytes <= limits.most_bytes) {
+  if (Tried<A>* const few = best_beside(tried, all, least, most, inputs, limits.most_bytes)) {
+    const double all_us = all.at(most, inputs);
     report.kernel = all.name;
     report.bytes = all.bytes;
-    report.few_kernel = few.name;
-    report.few_bytes = few.bytes;
+    report.few_kernel = few->name;
+    report.few_bytes = few->bytes;
     const double batch_us = stopwatch.measure_batch(*all.kernel);
-    ways.few_us = line_at_crossing(few, all_us, inputs);
+    ways.few_us = line_at_crossing(*few, all_us, inputs);
     ways.all_us = all_us;
     ways.all_more_us = std::max(0.0, (batch_us - all_us) / (Stopwatch<A>::most_inputs - 1));
     ways.all = std::move(all.kernel);
-    ways.few = std::move(few.kernel);
+    ways.few = std::move(few->kernel);
     while (report.few_below < rows.inputs && ways.choose(1, report.few_below)) ++report.few_below;
   } else {
     Tried<A>& one = quickest(tried, middle, inputs);

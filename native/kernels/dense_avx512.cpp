@@ -27,7 +27,7 @@ struct DenseTile {
 template <bool packed, std::size_t batch, std::size_t pairs>
 void multiply_pairs(const std::uint8_t* at, std::size_t step_bytes, std::size_t steps, const Input<Int8>* x,
                     const std::int8_t* weights, std::int32_t (*lanes)[most_pairs * pair_rows]) {
-  const __m512i book = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights)));
+  const __m512i book = book_of(weights);
   __m512i sum[batch][2 * pairs];
 #pragma GCC unroll 32
   for (std::size_t k = 0; k < batch * 2 * pairs; ++k) sum[k / (2 * pairs)][k % (2 * pairs)] = _mm512_setzero_si512();

@@ -94,6 +94,8 @@ KernelPtr<Int16> make_bitmask_avx512<Int16>(const Rows& rows, const Codebook& co
 
 // dense_avx512.cpp, which needs what the window needs; any code width.
 KernelPtr<Int8> make_dense_avx512(const Rows& rows, const Codebook& codebook);
+// dense_columns_avx512.cpp, the same.
+KernelPtr<Int8> make_dense_columns_avx512(const Rows& rows, const Codebook& codebook, std::size_t parts_wanted);
 
 // window_avx2.cpp. The processor must have AVX2 and FMA, and fits_window(rows) hold.
 template <class A>

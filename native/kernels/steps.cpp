@@ -56,18 +56,70 @@ class Gather final : public Step {
       if (place < -1 || place >= static_cast<std::int64_t>(size))
         throw std::invalid_argument("place " + std::to_string(place) + " is not one of " + std::to_string(size));
     if (size == 0 || index_.empty()) throw std::invalid_argument("an index must have places");
+    blocks_ = blocks_of(index_);
+    if (blocks_.size() * 8 > index_.size()) blocks_ = {};
   }
   std::size_t inputs() const override { return size_; }
   std::size_t outputs() const override { return index_.size(); }
   bool run(const float* x, std::size_t count, float* y, std::byte*, std::uint64_t*, Pool&) const override {
     for (std::size_t i = 0; i < count; ++i, x += size_)
-      for (std::int32_t place : index_) *y++ = place < 0 ? 0 : x[place];
+      if (blocks_.empty())
+        for (std::int32_t place : index_) *y++ = place < 0 ? 0 : x[place];
+      else
+        for (const Block& block : blocks_) y = copy(block, x, y);
     return true;
   }
 
  private:
+  // Lines of `length` places, `step` apart, the first of each line one further than that of the line before. Places
+  // below 0 are zeros.
+  struct Block {
+    std::int32_t first, step;
+    std::size_t length, lines;
+  };
+
+  // What heads of attention and channels are put in order with: copies of pieces, and transposes.
+  static std::vector<Block> blocks_of(const std::vector<std::int32_t>& index) {
+    std::vector<Block> blocks;
+    for (std::size_t at = 0; at < index.size();) {
+      Block block{index[at], at + 1 < index.size() ? index[at + 1] - index[at] : 1, 1, 1};
+      const auto goes_on = [&](std::size_t k) {
+        return k < index.size() && index[k] - index[k - 1] == block.step && (index[k] < 0) == (block.first < 0);
+      };
+      while (goes_on(at + block.length)) ++block.length;
+      at += block.length;
+      if (!blocks.empty() && block.step != 1 && block.first >= 0) {
+        Block& before = blocks.back();
+        if (before.step == block.step && before.length == block.length && before.first >= 0 &&
+            before.first + static_cast<std::int64_t>(before.lines) == block.first) {
+          ++before.lines;
+          continue;
+        }
+      }
+      blocks.push_back(block);
+    }
+    return blocks;
+  }
+
+  // Some lines at a time: their places lie next to each other.
+  static float* copy(const Block& block, const float* x, float* y) {
+    constexpr std::size_t lines_at_once = 16;
+    if (block.first < 0) return std::fill_n(y, block.length * block.lines, 0.0f);
+    x += block.first;
+    if (block.step == 1) return std::copy_n(x, block.length, y);
+    for (std::size_t line = 0; line < block.lines; line += lines_at_once) {
+      const std::size_t lines = std::min(lines_at_once, block.lines - line);
+      for (std::size_t k = 0; k < block.length; ++k) {
+        const float* from = x + line + static_cast<std::ptrdiff_t>(k) * block.step;
+        for (std::size_t l = 0; l < lines; ++l) y[(line + l) * block.length + k] = from[l];
+      }
+    }
+    return y + block.length * block.lines;
+  }
+
   std::size_t size_;
   std::vector<std::int32_t> index_;
+  std::vector<Block> blocks_;  // none where they would be too many to be quicker than place by place
 };
 
 class Rowwise final : public Step {

@@ -52,7 +52,7 @@ template <class L, bool prefetch, std::size_t batch, std::size_t groups, std::si
 void multiply_steps(const std::uint8_t* slots, const std::uint32_t* first, std::size_t steps, const Input<Int8>* x,
                     const std::int8_t* weights, std::int32_t (*lanes)[L::geometry.rows]) {
   static_assert(first_group % L::groups_of_block == 0 && groups % L::groups_of_block == 0);
-  const __m512i book = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights)));
+  const __m512i book = book_of(weights);
   __m512i sum[batch][groups];
 #pragma GCC unroll 32
   for (std::size_t k = 0; k < batch * groups; ++k) sum[k / groups][k % groups] = _mm512_setzero_si512();

@@ -15,6 +15,7 @@ module act_rw_properties #(
     input logic host_write_source,
     input logic host_write_destination,
     input logic host_write_sram,
+    input logic host_read_sram,
     input logic [PLACE_BITS-1:0] host_address,
     input logic [ACCUMULATOR_BITS-1:0] host_data,
     input logic load_read,
@@ -30,6 +31,7 @@ module act_rw_properties #(
     input logic [VALUE_BITS-1:0] source_row,
     input logic [VALUE_BITS-1:0] loaded,
     input logic source_nonzero,
+    input logic signed [ACCUMULATOR_BITS-1:0] source_value,
     input logic signed [ACCUMULATOR_BITS-1:0] read_value,
     input logic [SRAM_ADDRESS_BITS-1:0] kept_address  // of the word that the proof's memory keeps
 );
@@ -44,12 +46,12 @@ module act_rw_properties #(
   always_comb begin
     assume (!begun || its_row == its_row_before);
     assume (int'(its_row) < REGISTER_ENTRIES);
-    assume (busy ? !(host_write_source || host_write_destination || host_write_sram) :
+    assume (busy ? !(host_write_source || host_write_destination || host_write_sram || host_read_sram) :
             !(load_enable || write_valid || store_enable));
-    assume (32'(host_write_sram) + 32'(load_read) + 32'(store_enable) <= 1);
+    assume (32'(host_write_sram) + 32'(host_read_sram) + 32'(load_read) + 32'(store_enable) <= 1);
     assume (32'(host_write_source) + 32'(host_write_destination) + 32'(host_write_sram) <= 1);
     assume (!(host_write_source || host_write_destination) || int'(host_address) < REGISTER_ENTRIES);
-    assume (!host_write_sram || int'(host_address) < 1 << SRAM_ADDRESS_BITS);
+    assume (!(host_write_sram || host_read_sram) || int'(host_address) < 1 << SRAM_ADDRESS_BITS);
     assume (int'(load_row) < REGISTER_ENTRIES && int'(write_row) < REGISTER_ENTRIES);
   end
 
@@ -76,8 +78,8 @@ module act_rw_properties #(
         in_sram <= known[source] && row_address == its_row;
         word    <= shown;
       end
-      if (load_read) begin
-        loaded_known <= in_sram && load_address == kept_address;
+      if (load_read || host_read_sram) begin
+        loaded_known <= in_sram && (host_read_sram ? host_address == PLACE_BITS'(kept_address) : load_address == kept_address);
         kept_loaded  <= word;
       end
       if (host_write_source && host_here) {known[source], rows[source]} <= {1'b1, host_data};
@@ -93,6 +95,7 @@ module act_rw_properties #(
       keeps_sums : assert (!(known[!source] && read_row == its_row) || read_value == rows[!source]);
       shows_the_word : assert (!loaded_known || loaded == kept_loaded);
       reads_out : assert (!(known[source] && row_address == its_row) || source_row == shown);
+      shows_the_source : assert (!(known[source] && row_address == its_row) || source_value == rows[source]);
       knows_zero : assert (!(known[source] && row_address == its_row) || source_nonzero == (source_row != '0));
     end
   end

@@ -9,6 +9,7 @@ module arithm_unit_properties #(
 ) (
     input logic clk,
     input logic reset,
+    input logic busy,
     input logic host_write,
     input logic [CODE_BITS-1:0] host_address,
     input logic [VALUE_BITS-1:0] host_data,
@@ -50,7 +51,7 @@ module arithm_unit_properties #(
     assume (!begun || !reset);
     assume (!begun || its_row == its_row_before);
     assume (read_row != its_row || read_value == in_file);
-    assume (!(host_write && (weight_valid || pipeline_busy)));
+    assume (busy ? !(host_write && (weight_valid || pipeline_busy)) : !(weight_valid || pipeline_busy));
     assume (!host_write || host_data != {1'b1, {(VALUE_BITS - 1) {1'b0}}});
   end
   always_ff @(posedge clk) begin

@@ -24,9 +24,11 @@ module eie #(
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1,
     localparam int ROW_COUNT_BITS = $clog2(REGISTER_ENTRIES + 1),
     localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1,
+    localparam int READ_BITS = (DATA_BITS + 31) / 32 * 32,
     localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
 ) (
     input  logic                            clk,
+    input  logic                            scan_enable,
     input  logic                            reset,
     input  logic                            host_write,
     input  logic                            host_read,
@@ -34,7 +36,7 @@ module eie #(
     input  logic [POSITION_BITS-1:0]        host_pe,
     input  logic [HOST_ADDRESS_BITS-1:0]    host_address,
     input  logic [DATA_BITS-1:0]            host_data,
-    output logic [ACCUMULATOR_BITS-1:0]     host_read_data,
+    output logic [READ_BITS-1:0]            host_read_data,
     output logic                            busy,
     output logic                            finished,
     output logic [31:0]                     cycles,
@@ -62,7 +64,7 @@ module eie #(
 );
   // Its memories read as the place that is asked for; a step or a run may end in any cycle.
   logic done;  // driven by nothing: any value in any cycle
-  logic [ACCUMULATOR_BITS-1:0] half_read;
+  logic [READ_BITS-1:0] begun, half_read;
   wire start = host_write && !busy && host_space == eie_registers::SPACE_SETTINGS &&
       (host_address[2:0] == eie_registers::SETTING_START || host_address[2:0] == eie_registers::SETTING_RUN);
   assign finished = busy && done;
@@ -71,7 +73,8 @@ module eie #(
     else if (start) busy <= 1'b1;
     else if (finished) busy <= 1'b0;
     if (host_read) begin
-      half_read      <= ACCUMULATOR_BITS'({host_pe, host_address});
+      begun          <= READ_BITS'({host_space, host_pe, host_address});
+      half_read      <= begun;
       host_read_data <= half_read;
     end
   end

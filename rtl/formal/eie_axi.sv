@@ -3,7 +3,6 @@
 module eie_axi_properties #(
     parameter int N_PE = 64,
     parameter int REGISTER_ENTRIES = 64,
-    parameter int ACCUMULATOR_BITS = 24,
     parameter int CODE_BITS = 4,
     parameter int SPMAT_ROWS = 16384,
     parameter int POINTER_WORDS = 8192,
@@ -133,7 +132,7 @@ module eie_axi_properties #(
       as_many : assert (!followed || !m_axis_tvalid || resetting || (sent < words && m_axis_tlast == (sent == words - 16'd1)));
       its_words :
       assert (!followed || !m_axis_tvalid || resetting ||
-          m_axis_tdata == STREAM_BITS'($signed(ACCUMULATOR_BITS'({of_pe[POSITION_BITS-1:0], at}))));
+          m_axis_tdata == STREAM_BITS'({eie_registers::SPACE_DESTINATION, of_pe[POSITION_BITS-1:0], at}));
     end
   end
 endmodule
@@ -141,7 +140,6 @@ endmodule
 bind eie_axi eie_axi_properties #(
     .N_PE(N_PE),
     .REGISTER_ENTRIES(REGISTER_ENTRIES),
-    .ACCUMULATOR_BITS(ACCUMULATOR_BITS),
     .CODE_BITS(CODE_BITS),
     .SPMAT_ROWS(SPMAT_ROWS),
     .POINTER_WORDS(POINTER_WORDS),

@@ -12,8 +12,11 @@ module ptr_read_properties #(
     input logic reset,
     input logic busy,
     input logic host_write,
+    input logic host_read,
     input logic [COLUMN_BITS-1:0] host_address,
     input logic [POINTER_BITS-1:0] host_data,
+    input logic shown_odd,
+    input logic [POINTER_BITS-1:0] shown_pointer,
     input logic queue_valid,
     input logic [COLUMN_BITS-1:0] head_column,
     input logic [VALUE_BITS-1:0] head_value,
@@ -43,6 +46,7 @@ module ptr_read_properties #(
 
   logic begun = 1'b0;
   logic mine;  // it is in the stage
+  logic read_back;  // the host has read its first pointer
   logic waiting;  // there was a head, and it was not taken
   logic foretold;  // a cycle ago the queue could tell which column would be at its head
   logic [COLUMN_BITS-1:0] waiting_column, last_written, coming;
@@ -54,7 +58,8 @@ module ptr_read_properties #(
     assume (!begun || its == its_before);
     assume (int'(its) < 2 * POINTER_WORDS - 1 && int'(head_column) < 2 * POINTER_WORDS - 1);
     assume (int'(host_address) < 2 * POINTER_WORDS);
-    assume (busy ? !host_write : !(queue_valid || stage_valid));
+    assume (busy ? !(host_write || host_read) : !(queue_valid || stage_valid));
+    assume (!(host_write && host_read));
     assume (SLOW_MEMORIES == 0 || !host_write || host_address == '0 || host_address == last_written + 1'b1);
     assume (!(queue_valid && head_column == its) || (from_written && to_written && from <= to));
     assume (!waiting || (queue_valid && head_column == waiting_column && head_value == waiting_value));
@@ -68,6 +73,7 @@ module ptr_read_properties #(
     its_before     <= its;
     foretold       <= !reset && busy;
     coming         <= coming_column;
+    read_back      <= begun && host_read && host_address == its && from_written;
     waiting        <= !reset && queue_valid && !take;
     waiting_column <= head_column;
     waiting_value  <= head_value;
@@ -112,6 +118,7 @@ module ptr_read_properties #(
       in_order : assert (!(mine && entry_valid) || (entry_address == from + issued && entry_address < to));
       whole : assert (!mine || stays || issued + POINTER_BITS'(entry_valid) == count);
       every_cycle : assert (!mine || entry_valid == (from != to));
+      reads_back : assert (!read_back || shown_odd != its[0] || shown_pointer == from);
       marked : assert (!mine || entry_first == (issued == '0));
 `ifdef INVARIANTS
       known : assert (!mine || (from_written && to_written && from <= to));

@@ -15,6 +15,7 @@ module spmat_read_properties #(
     input logic clear,
     input logic busy,
     input logic host_write,
+    input logic host_read,
     input logic [SPMAT_ADDRESS_BITS-1:0] host_address,
     input logic [ENTRIES_PER_ROW*ENTRY_BITS-1:0] host_data,
     input logic entry_valid,
@@ -27,6 +28,7 @@ module spmat_read_properties #(
     input logic [INDEX_BITS-1:0] weight_index,
     input logic [VALUE_BITS-1:0] weight_activation,
     input logic weight_first,
+    input logic [ENTRIES_PER_ROW*ENTRY_BITS-1:0] shown_row,
     input logic buffer_valid,
     input logic [POINTER_BITS-1:0] buffered,
     input logic [ENTRIES_PER_ROW*ENTRY_BITS-1:0] buffer,
@@ -42,12 +44,13 @@ module spmat_read_properties #(
   always_comb begin
     assume (begun || reset);
     assume (!entry_valid || (!stale && !clear && int'(row) < SPMAT_ROWS));
-    assume (busy ? !host_write : !entry_valid);
+    assume (busy ? !(host_write || host_read) : !entry_valid);
+    assume (!(host_write && host_read));
     assume (!(entry_valid && reset));
     assume (!entry_valid || entry_first || (started && entry_activation == of_column));  // one activation a column
   end
 
-  logic issued, first, at_hand;
+  logic issued, first, at_hand, read_back;
   logic [POINTER_BITS-1:0] address, row_at_hand;
   logic [VALUE_BITS-1:0] activation;
   logic [ENTRIES_PER_ROW*ENTRY_BITS-1:0] contents;  // of the row that is kept, as the host wrote it
@@ -58,6 +61,7 @@ module spmat_read_properties #(
     first      <= entry_first;
     address    <= entry_address;
     activation <= entry_activation;
+    read_back  <= begun && host_read && host_address == kept_address && written;
     reads      <= entry_valid && !(at_hand && row_at_hand == row);
     if (!begun || reset) started <= 1'b0;
     else if (entry_valid && entry_first) {started, of_column} <= {1'b1, entry_activation};
@@ -67,6 +71,7 @@ module spmat_read_properties #(
       contents <= host_data;
     end
     if (reset || clear) {at_hand, stale} <= '0;
+    else if (host_read) at_hand <= 1'b0;
     else if (host_write) stale <= 1'b1;
     else if (entry_valid) {at_hand, row_at_hand} <= {1'b1, row};
   end
@@ -79,6 +84,7 @@ module spmat_read_properties #(
       next_cycle : assert (weight_valid == issued);
       its_activation : assert (!issued || (weight_activation == activation && weight_first == first));
       its_entry : assert (!mine || {weight_index, weight_code} == entry[CODE_BITS+INDEX_BITS-1:0]);
+      reads_back : assert (!read_back || shown_row == contents);
       once : assert (row_read == (issued && reads));
 `ifdef INVARIANTS
       at_the_buffer : assert (stale || (at_hand == buffer_valid && (!at_hand || row_at_hand == buffered)));

@@ -15,7 +15,7 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamFram
 import eie
 from eie.device import Device
 from eie.errors import ToolError
-from eie.model.numerics import Integers
+from eie.silicon.host_words import MEMORIES, Memory, memory
 from eie.silicon.registers import MAP
 from silicon.networks import random_network
 
@@ -82,12 +82,12 @@ class CocotbBus:
         await self.source.wait()
 
     @resume
-    async def receive(self, count: int) -> Integers:
+    async def receive(self, count: int) -> npt.NDArray[np.uint8]:
         """As the driver receives one."""
         words = b""
         while len(words) < 8 * count:
             words += bytes((await self.sink.recv()).tdata)
-        return np.frombuffer(words, "<i8")
+        return np.frombuffer(words, np.uint8).reshape(count, 8)
 
 
 class Registers:
@@ -99,7 +99,7 @@ class Registers:
 
 async def begin(dut: HierarchyObject) -> CocotbBus:
     """Start the clock and reset."""
-    dut.aclk.value = dut.aresetn.value = 0
+    dut.aclk.value = dut.aresetn.value = dut.scan_enable.value = 0
     bus = CocotbBus(dut)
     await Timer(2, "ns")  # until the masters drive their signals
     Clock(dut.aclk, 2, "ns").start()
@@ -148,6 +148,41 @@ async def runs_networks_under_stalls(dut: HierarchyObject) -> None:
 
 
 @cocotb.test()
+async def reads_what_was_written(dut: HierarchyObject) -> None:
+    """Random words in every memory of every PE, through streams and registers, under stalls; a network runs after."""
+    bus = await begin(dut)
+    for share, streams in ((0.0, True), (0.5, True), (0.3, False)):
+        bus.stall(share)
+
+        @bridge
+        def write_and_read(streams: bool = streams) -> None:
+            device = Device(bus if streams else Registers(bus))
+            device.write("RESET", 0)
+            written = {
+                (name, pe): random_words(memory(name, device.parameters), name == "CODEBOOK")
+                for name in MEMORIES
+                for pe in range(device.parameters.n_pe)
+            }
+            for pe in range(1, device.parameters.n_pe):
+                written["CODEBOOK", pe] = written["CODEBOOK", 0]  # one for all PEs
+            for (name, pe), words in written.items():
+                device.write_memory(name, pe, 0, words)
+            for (name, pe), words in random.sample(list(written.items()), len(written)):
+                first = random.randrange(len(words))
+                assert device.read_memory(name, pe, first, len(words) - first) == words[first:], (name, pe)
+
+        await with_timeout(write_and_read(), 2000, "us")
+        await run_network(bus)
+
+
+def random_words(kind: Memory, codebook: bool) -> list[int]:
+    """Return words for a whole memory, or a codebook, whose first is 0, and which has not the least number."""
+    half = 1 << (kind.bits - 1) if kind.signed else 0
+    words = [random.randrange(codebook - half, (1 << kind.bits) - half) for _ in range(kind.words)]
+    return [0, *words[1:]] if codebook else words
+
+
+@cocotb.test()
 async def refuses_what_cannot_be_done(dut: HierarchyObject) -> None:
     """Each write is answered with SLVERR and changes nothing."""
     bus = await begin(dut)
@@ -166,22 +201,25 @@ async def refuses_what_cannot_be_done(dut: HierarchyObject) -> None:
     refused += [(AT["CURSOR"], 16), (AT["CURSOR_PE"], 256), (AT["INTERRUPT"], 8), (AT["INTERRUPT_ENABLE"], 8)]
     for offset, value in refused:
         assert await bus.put(offset, value) == SLVERR, hex(offset)
-    for offset in (AT["ROWS"], AT["START"], AT["RESET"], AT["RUN"], 0x7FC, AT["DATA"] + 4, 0xFFC):
+    for offset in (AT["ROWS"], AT["START"], AT["RESET"], AT["RUN"], 0x7FC, AT["DATA"] + 8, 0xFFC):
         assert (await bus.get(offset))[0] == SLVERR, hex(offset)
     assert (await bus.lite.write(AT["CURSOR_PE"], b"\1")).resp == SLVERR  # less than 32 bits
-    # Places that are not there: an address, a PE, a space; and one that cannot be read.
+    # Places that are not there: an address, a PE, a space.
     for number, pe, address in ((5, 2, 4), (5, 3, 0), (7, 0, 0), (1, 0, 2**32 - 1), (0, 0, 8)):
         for register, value in (("CURSOR", number), ("CURSOR_PE", pe), ("CURSOR_ADDRESS", address)):
             assert await bus.put(AT[register], value) == OKAY
         assert await bus.put(AT["DATA"], 9) == SLVERR
         assert (await bus.get(AT["DATA"]))[0] == SLVERR
-    for register, value in (("CURSOR", space["SOURCE"]), ("CURSOR_PE", 0), ("CURSOR_ADDRESS", 0)):
+    for register, value in (("CURSOR", space["SETTINGS"]), ("CURSOR_PE", 0), ("CURSOR_ADDRESS", 0)):
         assert await bus.put(AT[register], value) == OKAY
-    assert (await bus.get(AT["DATA"]))[0] == SLVERR
+    assert (await bus.get(AT["DATA"]))[0] == SLVERR  # settings are not read
     for register, value in (("CURSOR", space["DESTINATION"]), ("CURSOR_PE", 2)):
         assert await bus.put(AT[register], value) == OKAY
-    assert [await bus.get(AT["DATA"]) for _ in range(2)] == [(OKAY, 77), (OKAY, 2**32 - 5)]
-    assert await bus.get(AT["CURSOR_ADDRESS"]) == (OKAY, 2)  # reads move it on
+    for place, value in ((0, 77), (1, 2**64 - 5)):
+        assert await bus.get(AT["DATA"] + 4) == (OKAY, value >> 32)
+        assert await bus.get(AT["CURSOR_ADDRESS"]) == (OKAY, place)
+        assert await bus.get(AT["DATA"]) == (OKAY, value & 0xFFFFFFFF)
+    assert await bus.get(AT["CURSOR_ADDRESS"]) == (OKAY, 2)  # reads of the lowest move it on
     assert await bus.get(AT["STATUS"]) == (OKAY, 0)
     assert await bus.get(AT["INTERRUPT"]) == (OKAY, 0)
 
@@ -198,6 +236,7 @@ async def tells_of_dropped_words(dut: HierarchyObject) -> None:
         (0, 0, 0, [5]),
         (7, 0, 0, [0]),
         (5, 3, 0, None),
+        (0, 0, 0, None),
     ):
         fields = {"SPACE": space, "PE": pe, "ADDRESS": address, "COUNT": 1 if data is None else len(data)}
         fields["SEND"] = data is None
@@ -227,6 +266,7 @@ async def refuses_writes_while_busy(dut: HierarchyObject) -> None:
     for register in ("START", "ROWS", "CURSOR", "DATA", "CLEAR", "STEP", "RUN"):
         await begin_scan(bus)
         assert await bus.put(AT[register], 1) == SLVERR, register
+        assert (await bus.get(AT["DATA"]))[0] == SLVERR
         # The header of a stream, which the chip does not take before the scan is complete.
         await bus.put_stream([5 | 1 << 16, 0])
         assert dut.irq.value == 0

@@ -84,7 +84,7 @@ class SystemBus:
         """DMA brings the chip's words to memory, whence a program takes them."""
         place = self.memory + 0x8000
         self._move("eie_from_chip", place, 8 * count)
-        return np.array([self.access(place + 8 * n) for n in range(count)], "<u4").view("<i4").astype(np.int64)
+        return np.array([self.access(place + 4 * n) for n in range(2 * count)], "<u4").view(np.uint8).reshape(count, 8)
 
     def _move(self, name: str, base: int, length: int) -> None:
         self.csr(f"{name}_base", base)

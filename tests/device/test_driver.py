@@ -37,7 +37,15 @@ class Registers:
     """A bus without its streams."""
 
     def __init__(self, bus: Bus) -> None:
-        self.read, self.write = bus.read, bus.write
+        self.bus = bus
+
+    def read(self, offset: int) -> int:
+        """Return a register."""
+        return self.bus.read(offset)
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a register."""
+        self.bus.write(offset, value)
 
 
 class Memory:
@@ -117,6 +125,61 @@ def test_a_loaded_network_runs_without_the_host(bus: SimulatedBus, streams: bool
     device.write("INTERRUPT_ENABLE", 0)
 
 
+class Forgetful(Registers):
+    """A bus without streams, to a chip with one bit of its memories stuck."""
+
+    def __init__(self, bus: Bus, bit: int) -> None:
+        super().__init__(bus)
+        self.bit = bit
+
+    def read(self, offset: int) -> int:
+        """Return a register, of DATA's lowest word with the bit flipped."""
+        return self.bus.read(offset) ^ (self.bit if offset == MAP.offset("DATA") else 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("streams", [True, False])
+def test_what_was_loaded_is_read_back(bus: SimulatedBus, streams: bool) -> None:
+    """Every memory, compared when it is loaded; a pointer, a row of weights, a negative activation by itself."""
+    device = Device(bus if streams else Registers(bus))
+    loaded = device.load(NETWORK, verify=True)
+    matrix = loaded.table.memory.matrix
+    assert device.read_memory("POINTERS", 2, 0, 31) == matrix.pointers[2, :31].tolist()
+    (row,) = loaded.table.memory.weight_rows(1, device.parameters.entries_per_row)[:1]
+    assert device.read_memory("WEIGHTS", 1, 0) == [int.from_bytes(row.tobytes(), "little")]
+    device.write_memory("SRAM", 0, 3, [-7, 5])
+    assert device.read_memory("SRAM", 0, 3, 2) == [-7, 5]
+    for space, pe, address, count, words, sentence in (
+        ("SETTINGS", 0, 0, 1, [0], "SETTINGS is no memory of the chip; there are POINTERS, WEIGHTS, CODEBOOK, SOURCE"),
+        ("SOURCE", 3, 0, 1, [0], "SOURCE of PE 3 has no 1 words from 0 on: the chip has 3 PEs, and SOURCE 4 words of"),
+        ("CODEBOOK", 0, 15, 2, [0, 0], "CODEBOOK of PE 0 has no 2 words from 15 on"),
+        ("SRAM", 0, 0, 1, [32768], "a word of SRAM is -32768 to 32767, not 32768"),
+        ("CODEBOOK", 0, 1, 1, [-32768], "a word of CODEBOOK is -32767 to 32767, not -32768"),
+        ("CODEBOOK", 0, 0, 2, [3, 4], "entry 0 of a codebook is 0, not 3"),
+        ("POINTERS", 0, 0, 1, [-1], "a word of POINTERS is 0 to 65535, not -1"),
+    ):
+        with pytest.raises(InputError) as error:
+            device.write_memory(space, pe, address, words)
+        assert str(error.value).startswith(sentence)
+        if " has no " in sentence or " is no " in sentence:
+            with pytest.raises(InputError) as error:
+                device.read_memory(space, pe, address, count)
+            assert str(error.value).startswith(sentence)
+
+
+@pytest.mark.slow
+def test_a_memory_that_forgets_is_told(bus: SimulatedBus) -> None:
+    """Which word of which memory, what it is and what was written."""
+    device = Device(bus)
+    device.bus = Forgetful(bus, 1)
+    with pytest.raises(ToolError) as error:
+        device.load(NETWORK, verify=True)
+    assert str(error.value) == (
+        "the chip does not hold what was written: POINTERS of PE 0 at 0 is 0x0000000000000001, "
+        "expected 0x0000000000000000"
+    )
+
+
 @pytest.mark.slow
 def test_the_simulated_bus_refuses_as_the_chip_does(bus: SimulatedBus) -> None:
     """SLVERR is a sentence; the interrupt line is seen; clock cycles are counted."""
@@ -149,7 +212,7 @@ def test_where_no_chip_answers() -> None:
     """The identity is asked before anything is written."""
     with pytest.raises(ToolError) as error:
         Device(Memory())
-    assert str(error.value) == "no chip answers: IDENTITY is 0x00000000, expected 0x45494502"
+    assert str(error.value) == "no chip answers: IDENTITY is 0x00000000, expected 0x45494503"
 
 
 def test_what_the_chip_cannot_hold_is_refused() -> None:

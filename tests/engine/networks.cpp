@@ -120,6 +120,11 @@ std::string run_plan(std::mt19937& draw, const char* numerics, std::size_t threa
   const std::size_t second = plan.add(make_pooling(pooled, false), {value});
   const std::size_t size = filters * pooled.places();
   value = plan.add(make_function("relu", 2 * size, 1), {first, second});
+  std::vector<std::int32_t> order(2 * size);  // transposed; here and there a zero, or a place by itself
+  for (std::size_t k = 0; k < order.size(); ++k)
+    order[k] = static_cast<std::int32_t>(k % (2 * filters) * pooled.places() + k / (2 * filters));
+  if (draw() % 2) order[draw() % order.size()] = static_cast<std::int32_t>(draw() % 3) - 1;
+  value = plan.add(make_gather(2 * size, std::move(order)), {value});
   std::vector<float> matrix(3 * 2 * size, 0.25f);
   const std::size_t last = plan.add(make_dense(matrix.data(), 2 * size, {1, 2, 3}, true), {value});
   plan.finish({value, last}, 1 << 24);

@@ -149,14 +149,14 @@ def test_layer_that_keeps_most_weights_is_laid_out_densely() -> None:
     assert plan.bytes == 512 * 512 / 2
 
 
-@pytest.mark.parametrize("kernel", [name for name in KERNELS if name.startswith("bitmask")])
-def test_bitmasks_of_many_columns_and_parts(kernel: str) -> None:
+@pytest.mark.parametrize("kernel", [name for name in KERNELS if name.startswith(("bitmask", "dense-columns"))])
+def test_columns_that_are_many_and_long(kernel: str) -> None:
     """More rows than a part has, numbers of active columns around those taken together, all at their largest."""
     rng = np.random.default_rng(28)
     codebook = np.array([0, 1, -1, 0.5], np.float32)
     codes = np.where(rng.random((4200, 70)) < 0.7, rng.integers(1, 4, (4200, 70)), 0)
     layer = Layer("tall", eie.encode(codes, codebook))
-    for active in (1, 2, 15, 16, 17, 33, 70):
+    for active in (1, 2, 15, 16, 17, 32, 33, 65, 70):
         inputs = np.zeros((2, 70), np.float32)
         inputs[0, :active] = 3
         inputs[1, -active:] = rng.choice([-3, 3], active)

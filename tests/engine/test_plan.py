@@ -298,6 +298,28 @@ def test_combinations_and_gathers_are_numpys_to_the_bit() -> None:
         np.testing.assert_array_equal(run(step, x, "chip"), step.run(x, float_layer))
 
 
+def test_gathers_of_pieces_and_transposes_are_numpys_to_the_bit() -> None:
+    """Pieces, zeros, transposes of few and of many lines, backwards too, and one after the other."""
+    rng = np.random.default_rng(17)
+    x = rng.normal(size=(2, 120)).astype(np.float32)
+    all_places = np.arange(120)
+    wide, tall = all_places.reshape(3, 40).T, all_places.reshape(40, 3).T
+    heads = all_places.reshape(4, 6, 5)
+    indices = [
+        np.concatenate((all_places[70:], np.full(30, -1), all_places[:31], [-1], all_places[5:40])),
+        wide,
+        tall,
+        np.concatenate((tall.ravel(), np.full(9, -1), wide[::-1].ravel(), [0], all_places[::-1])),
+        heads.transpose(1, 0, 2),
+        heads.transpose(0, 2, 1),
+        all_places[::3],
+        np.array([7]),
+    ]
+    for index in indices:
+        step = Gather("gather", 120, index.ravel())
+        np.testing.assert_array_equal(run(step, x, "chip"), step.run(x, float_layer))
+
+
 def test_softmaxes_and_normalisation_of_rows() -> None:
     """Each row by itself, in one vector or some."""
     rng = np.random.default_rng(16)

@@ -48,7 +48,7 @@ def test_both_ways_are_kept_where_each_is_quicker_somewhere(numerics: str) -> No
         pytest.skip("this processor has no window kernel, so there is one way only")
     (plan,) = InferenceSession(NETWORK, numerics=numerics).plan
     assert "window" in plan.kernel
-    assert plan.few_kernel in ("bitmask-avx512", "columns")
+    assert plan.few_kernel in ("bitmask-avx512", "dense-columns-avx512", "columns")
     assert 0 < plan.few_below < 1500
     assert plan.memory_bytes == plan.bytes + plan.few_bytes
     assert plan.few_bytes > plan.weights / 2
@@ -77,6 +77,20 @@ def test_memory_can_be_capped(numerics: str) -> None:
         InferenceSession(NETWORK, numerics=numerics, kernel="columns", weight_bytes=1000)
 
 
+def test_a_cap_leaves_the_smaller_layout_for_few_inputs() -> None:
+    """Where dense columns would be too much beside the windows, bitmasks are kept in their place."""
+    names = ("window-avx512", "wide-window-avx512", "bitmask-avx512", "dense-columns-avx512")
+    try:
+        sessions = [InferenceSession(NETWORK, numerics="int8", kernel=name) for name in names]
+    except InputError as error:
+        pytest.skip(str(error))
+    narrow, wide, bitmask, dense = (session.plan[0].bytes for session in sessions)
+    cap = max(narrow, wide) + bitmask
+    assert cap < min(narrow, wide) + dense
+    (plan,) = InferenceSession(NETWORK, numerics="int8", weight_bytes=cap).plan
+    assert plan.few_kernel == "bitmask-avx512"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -90,6 +104,13 @@ def test_wrong_limits_are_named(arguments: dict, message: str) -> None:
     with pytest.raises(InputError) as caught:
         InferenceSession(NETWORK, numerics="int8", **arguments)
     assert str(caught.value) == message
+
+
+def test_layer_with_few_weights_is_not_laid_out_in_dense_columns() -> None:
+    """At a twentieth of the weights, 4 bits for each position would be more than three times what bitmasks take."""
+    layer = random_layer(np.random.default_rng(33), 300, 700, density=0.05)
+    (plan,) = InferenceSession(Network((layer,)), numerics="int8").plan
+    assert not any(kernel.startswith("dense-columns") for kernel in plan.measured_us)
 
 
 @EACH

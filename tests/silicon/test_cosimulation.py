@@ -162,7 +162,7 @@ def test_a_fault_is_found_and_named(
         ),
         (
             "spmat_read",
-            "if (clear) buffer_valid",
+            "if (clear || host_read) buffer_valid",
             "if (1'b0) buffer_valid",
             "spmat_read: the buffer does not hold the entry's row",
             [4, 16],  # a pass is one memory row

@@ -137,14 +137,29 @@ FAULTS = [
         "arithm_unit: the codebook's value is -2^(B-1)",
     ),
     ("pe", "host_data[VALUE_BITS-1:0]", "VALUE_BITS'(1)", "arithm_unit: the codebook's entry 0 is not 0"),
-    ("pe", ".host_write_source(write_source)", ".host_write_source(busy)", "act_rw: the host writes in computing mode"),
-    ("pe", "_destination(write_destination)", "_destination(busy)", "act_rw: the host writes in computing mode"),
-    ("pe", ".host_write_sram(write_sram)", ".host_write_sram(busy)", "act_rw: the host writes in computing mode"),
+    (
+        "pe",
+        ".host_write_source(write_source)",
+        ".host_write_source(busy)",
+        "act_rw: the host writes or reads in computing mode",
+    ),
+    (
+        "pe",
+        "_destination(write_destination)",
+        "_destination(busy)",
+        "act_rw: the host writes or reads in computing mode",
+    ),
+    (
+        "pe",
+        ".host_write_sram(write_sram)",
+        ".host_write_sram(busy)",
+        "act_rw: the host writes or reads in computing mode",
+    ),
     (
         "pe",
         ".host_write_sram(write_sram)",
         ".host_write_sram(load_read && !busy)",
-        "act_rw: the SRAM is read and written",
+        "act_rw: the SRAM has two accesses",
     ),
     ("lnzd", "left & (left - 1'b1);", "left;", "lnzd: what is found is zero or has been broadcast"),
     (

@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from eie.errors import InputError, ToolError
 from eie.model.network import Layer, Network
-from eie.model.numerics import Integers
 from eie.program.hardware import Hardware
 from eie.program.lowering import lower
 from eie.program.table import layer_table
@@ -30,6 +29,11 @@ PORT_BYTES = 4096
 _SPI_WRITE = 0x8000  # in the head of a frame
 
 Bytes = npt.NDArray[np.uint8]
+
+
+def transfer_bytes(data_bits: int) -> int:
+    """Return the bytes of a stream's transfer: 8, or the next power of two that holds a word of `data_bits`."""
+    return max(64, 1 << (data_bits - 1).bit_length()) // 8
 
 
 class Bus(Protocol):
@@ -49,8 +53,8 @@ class StreamBus(Bus, Protocol):
     def send(self, transfers: Bytes) -> None:
         """Send a stream, uint8 (transfers, bytes of a transfer); return when the chip has taken all of it."""
 
-    def receive(self, count: int) -> Integers:
-        """Wait for `count` transfers from the chip, and return their low 32 bits, (count,), as signed numbers."""
+    def receive(self, count: int) -> Bytes:
+        """Wait for `count` transfers from the chip, and return them, uint8 (count, bytes of a transfer)."""
 
 
 class SimulatedBus:
@@ -62,6 +66,7 @@ class SimulatedBus:
 
     def __init__(self, parameters: Parameters, cache: Path | None = None) -> None:
         program = build(parameters, cache, top="eie_axi")
+        self._transfer_bytes = transfer_bytes(parameters.data_bits)
         self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     @classmethod
@@ -95,11 +100,11 @@ class SimulatedBus:
         self._ask(b"S", len(transfers), more=transfers.tobytes())
         self._answer(1)
 
-    def receive(self, count: int) -> Integers:
-        """Wait for `count` transfers from the chip, and return their low 32 bits, (count,), as signed numbers."""
+    def receive(self, count: int) -> Bytes:
+        """Wait for `count` transfers from the chip, and return them, uint8 (count, bytes of a transfer)."""
         self._ask(b"G", count)
         self._answer(1)
-        return np.frombuffer(self._answer(4 * count), "<i4").astype(np.int64)
+        return np.frombuffer(self._answer(self._transfer_bytes * count), np.uint8).reshape(count, -1)
 
     def wait_for_interrupt(self, cycles: int) -> bool:
         """Clock the chip until its interrupt line is high, for at most `cycles` cycles; return whether it is."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 
-from eie.device.buses import Bus, StreamBus
+from eie.device.buses import Bus, StreamBus, transfer_bytes
 from eie.encoding.csc import InterleavedCSC
-from eie.errors import ToolError
+from eie.errors import InputError, ToolError
 from eie.model.network import Layer, Network
 from eie.model.numerics import Integers, dequantise, quantise
 from eie.program.arithmetic import read_out
@@ -20,7 +20,7 @@ from eie.program.hardware import Hardware
 from eie.program.host import ReadOutputs, host_steps
 from eie.program.lowering import LoweredLayer, as_rows, lower, lower_run, one_input
 from eie.program.table import LayerTable, layer_table
-from eie.silicon.host_words import READ, RUN, SCAN, run_words, step_words, table_words
+from eie.silicon.host_words import MEMORIES, READ, RUN, SCAN, Memory, memory, run_words, step_words, table_words
 from eie.silicon.parameters import Parameters
 from eie.silicon.registers import HEADER, MAP
 
@@ -86,6 +86,13 @@ class Packet:
     starts: bool
     data: npt.NDArray[np.uint8]
 
+    def place(self, word: int, n_pe: int) -> tuple[int, int]:
+        """Return the PE and the address of a word of the packet, counted from 0."""
+        if self.by_row:
+            address, pe = divmod(self.address * n_pe + self.pe + word, n_pe)
+            return pe, address
+        return self.pe, self.address + word
+
     def header(self) -> int:
         """Return the header of its stream."""
         values = {"SPACE": self.space, "BY_ROW": self.by_row, "SEND": self.reads, "PE": self.pe}
@@ -115,6 +122,15 @@ def packets(words: Sequence[np.ndarray], n_pe: int) -> Iterator[Packet]:
                 )
 
 
+def _parts(space: str, pe: int, address: int, words: npt.NDArray[np.uint8], *, reads: bool) -> list[Packet]:
+    """Return the packets of words of one PE, uint8 (words, bytes), from `address` on."""
+    return [
+        Packet(MAP.number(space), pe, address + first, by_row=False, reads=reads, starts=False, data=part)
+        for first in range(0, len(words), _MOST_WORDS)
+        for part in (words[first : first + _MOST_WORDS],)
+    ]
+
+
 class Device:
     """The chip on a bus. Its sizes are read from it.
 
@@ -141,11 +157,42 @@ class Device:
         """The chip's sizes; a layer that its memories cannot hold is refused."""
         return self.parameters.hardware()
 
-    def load(self, network: Network | Layer) -> LoadedNetwork:
+    def read_memory(self, space: str, pe: int, address: int, count: int = 1) -> list[int]:
+        """Return `count` words of PE `pe`, from `address` on, of a space by its name in docs/registers.md.
+
+        Numbers are signed, pointers and rows of weights are not. Reading WEIGHTS empties the PE's weight buffer. Raises
+        InputError for words that are not there, and ToolError where the chip refuses an access: it is busy.
+        """
+        kind = self._memory(space, pe, address, count)
+        words = np.zeros((count, self._word_bytes), np.uint8)
+        found = [self._read(part) for part in _parts(space, pe, address, words, reads=True)]
+        return [int.from_bytes(word.tobytes(), "little", signed=kind.signed) for word in np.concatenate(found)]
+
+    def write_memory(self, space: str, pe: int, address: int, words: Sequence[int]) -> None:
+        """Write words of PE `pe` from `address` on, of a space by its name in docs/registers.md.
+
+        CODEBOOK is all PEs', its entry 0 is 0, and it has no -2^(B-1) (docs/hardware.md, E2 and A3). An FPGA's chip
+        takes a PE's pointers in ascending order, from 0 on or after the one written last. Raises InputError for words
+        that are not there or that hold no such value, and ToolError where the chip refuses an access: it is busy.
+        """
+        kind = self._memory(space, pe, address, len(words))
+        most = (1 << (kind.bits - kind.signed)) - 1
+        least = (0 if not kind.signed else -most) - (kind.signed and space != "CODEBOOK")
+        wrong = next((word for word in words if not least <= word <= most), None)
+        if wrong is not None:
+            raise InputError(f"a word of {space} is {least} to {most}, not {wrong}")
+        if space == "CODEBOOK" and address == 0 and words[0] != 0:
+            raise InputError(f"entry 0 of a codebook is 0, not {words[0]}")
+        size = self._word_bytes
+        data = b"".join((word % (1 << 8 * size)).to_bytes(size, "little") for word in words)
+        self._write(_parts(space, pe, address, np.frombuffer(data, np.uint8).reshape(-1, size), reads=False))
+
+    def load(self, network: Network | Layer, *, verify: bool = False) -> LoadedNetwork:
         """Write a network of linear layers, which must have Q formats, into the chip's memories and table of layers.
 
-        Raises InputError, before anything is written, where the chip cannot hold all of it at once, and ToolError where
-        the chip refuses an access.
+        With `verify` all that went to memories is read back and compared; the table is not read. Raises InputError,
+        before anything is written, where the chip cannot hold all of it at once, and ToolError where the chip refuses
+        an access or a memory does not hold what was written.
         """
         program = lower(Network.of(network), self.hardware)
         program.network.chain()
@@ -154,7 +201,11 @@ class Device:
         self.parameters.require_table(table)
         self.write("RESET", 0)
         words = table_words(table, self.parameters)
-        self._write(list(packets(words, program.hardware.n_pe)))
+        parts = list(packets(words, program.hardware.n_pe))
+        self._write(parts)
+        if verify:
+            for part in parts:
+                self._verify(part)
         return LoadedNetwork(self, table, sum(map(len, words)))
 
     def run(self, network: Network | Layer | InterleavedCSC, inputs: npt.ArrayLike) -> DeviceRun:
@@ -180,7 +231,7 @@ class Device:
                     self._write(list(packets(words, program.hardware.n_pe)))
                     continue
                 read += sum(map(len, words))
-                sums.append(np.concatenate([self._read(part) for part in packets(words, program.hardware.n_pe)]))
+                sums += [self._read_sums(part) for part in packets(words, program.hardware.n_pe)]
                 cycles += self.read("CYCLES")  # those of the pass: each begins with CLEAR
             ran.append(self._layer(layer, cycles, np.concatenate(sums)))
             activations = ran[-1].outputs
@@ -206,7 +257,7 @@ class Device:
             if not sums:
                 self._wait()
                 cycles = self.read("CYCLES")
-            sums.append(self._read(part))
+            sums.append(self._read_sums(part))
         self._require_no_refusal()
         found = np.concatenate(sums)
         outputs = read_out(last.outputs(found), last.constants.formats, last.layer.relu)
@@ -235,17 +286,58 @@ class Device:
             if part.starts:
                 self._wait()
 
-    def _read(self, part: Packet) -> Integers:
-        """Return accumulators, when no scan runs any more."""
+    def _read(self, part: Packet, registers: int | None = None) -> npt.NDArray[np.uint8]:
+        """Return the words of a packet, uint8 (words, bytes), when no scan runs any more; of `registers`, if given."""
+        registers = self._word_bytes // 4 if registers is None else registers
         if isinstance(self.bus, StreamBus):
             self.bus.send(self._transfers(part))
-            return self.bus.receive(len(part.data))
+            return np.ascontiguousarray(self.bus.receive(len(part.data))[:, : 4 * registers])
         self._set_cursor(part)
-        sums = np.array([self.read("DATA") for _ in range(len(part.data))], np.uint32)
-        return sums.view(np.int32).astype(np.int64)
+        words = np.empty((len(part.data), registers), "<u4")
+        for word in words:
+            for place in range(registers - 1, -1, -1):
+                word[place] = self.bus.read(MAP.offset("DATA") + 4 * place)
+        return words.view(np.uint8)
+
+    def _read_sums(self, part: Packet) -> Integers:
+        return self._read(part, registers=1).view("<i4")[:, 0].astype(np.int64)
+
+    def _verify(self, part: Packet) -> None:
+        """Raise ToolError where a memory does not hold a packet's words."""
+        name = next(space.name for space in MAP.spaces if space.number == part.space)
+        if name not in MEMORIES:
+            return
+        mask = np.frombuffer(
+            ((1 << memory(name, self.parameters).bits) - 1).to_bytes(self._word_bytes, "little"), np.uint8
+        )
+        found, expected = self._read(replace(part, reads=True)) & mask, part.data & mask
+        wrong = np.flatnonzero((found != expected).any(axis=1))
+        if len(wrong):
+            pe, address = part.place(int(wrong[0]), self.parameters.n_pe)
+            raise ToolError(
+                f"the chip does not hold what was written: {name} of PE {pe} at {address} is "
+                f"0x{found[wrong[0]][::-1].tobytes().hex()}, expected 0x{expected[wrong[0]][::-1].tobytes().hex()}"
+            )
+
+    def _memory(self, space: str, pe: int, address: int, count: int) -> Memory:
+        """Return a memory. Raises InputError where `count` words from `address` on are not there."""
+        if space not in MEMORIES:
+            raise InputError(f"{space} is no memory of the chip; there are {', '.join(MEMORIES)}")
+        kind = memory(space, self.parameters)
+        if not (0 <= pe < self.parameters.n_pe and address >= 0 and 0 < count <= kind.words - address):
+            raise InputError(
+                f"{space} of PE {pe} has no {count} words from {address} on: the chip has "
+                f"{self.parameters.n_pe} PEs, and {space} {kind.words} words of each"
+            )
+        return kind
+
+    @property
+    def _word_bytes(self) -> int:
+        """The bytes of a word in whole registers."""
+        return -(-self.parameters.data_bits // 32) * 4
 
     def _transfers(self, part: Packet) -> npt.NDArray[np.uint8]:
-        width = max(8, 1 << (part.data.shape[1] - 1).bit_length())
+        width = transfer_bytes(self.parameters.data_bits)
         transfers = np.zeros((1 if part.reads else 1 + len(part.data), width), np.uint8)
         transfers[0, :8] = np.array([part.header()], "<u8").view(np.uint8)
         if not part.reads:

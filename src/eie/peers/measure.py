@@ -135,8 +135,11 @@ def _ours(data: LayerData, settings: Settings) -> Contender:
 
     first = load(settings.kernel)
     plan = first.plan[0]
-    few = np.count_nonzero(data.activations) < plan.few_below
+    active = int(np.count_nonzero(data.activations))
+    few = active < plan.few_below
     kernel, bytes_read = (plan.few_kernel, plan.few_bytes) if few else (plan.kernel, plan.bytes)
+    if "columns" in kernel or "bitmask" in kernel:  # which read those of active inputs
+        bytes_read = bytes_read * active // network.inputs
     sessions = [first, *(load(kernel) for _ in range(_copies(bytes_read) - 1))]
     out = np.zeros(network.outputs, np.float32)
     calls = tuple(lambda one=one: one.run(data.activations, out=out) for one in sessions)

@@ -14,7 +14,7 @@ from eie.engine import InferenceSession
 from eie.model.network import Layer, Network
 from eie.peers.measure import Measurement, Settings
 from eie.support.extras import needed_for
-from eie.workloads.layers import generate
+from eie.workloads.layers import benchmarks, generate
 
 if TYPE_CHECKING:
     import altair as alt
@@ -82,15 +82,24 @@ def limits(measurements: Sequence[Measurement], bandwidth_gb_per_s: float) -> di
 
 
 def measure_stack(name: str, settings: Settings) -> StackMeasurement:
-    """Measure the generated fully connected layers of `name` as one network with ReLU between them, batch 1, warm."""
+    """Measure the generated fully connected layers of `name` as one network with ReLU between them, batch 1, warm.
+
+    A bias before each ReLU leaves as many of its outputs active as Table III says of the next layer's inputs.
+    """
     layers = []
-    for index, layer_name in enumerate(STACKS[name]):
+    names = STACKS[name]
+    values = activations = generate(names[0], exact=True).activations
+    for layer_name, following in zip(names, (*names[1:], None), strict=True):
         data = generate(layer_name, exact=True)
-        if index == 0:
-            activations = data.activations
-        last = index + 1 == len(STACKS[name])
-        layers.append(Layer(layer_name, encode(data.codes, data.codebook), relu=not last))
-        layers[-1].matrix.validate()
+        bias = None
+        if following:
+            sums = data.codebook[data.codes] @ values
+            least = np.quantile(sums, 1 - benchmarks()[following].activation_density).astype(np.float32)
+            bias = np.full(len(sums), -least)
+            values = np.maximum(sums - least, 0)
+        matrix = encode(data.codes, data.codebook)
+        matrix.validate()
+        layers.append(Layer(layer_name, matrix, bias=bias, relu=bias is not None))
     network = Network(tuple(layers), name)
     if settings.numerics == "chip":
         from eie.model.reference import calibrate

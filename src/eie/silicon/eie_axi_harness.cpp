@@ -4,18 +4,18 @@
 //   W address data    write a register            answers 1 byte, the response
 //   R address         read a register             answers 1 byte, the response, and 4 of data
 //   S count           send a stream's transfers   answers 1 byte, 0 when all have been taken
-//   G count           get what the chip sends     answers 1 byte, 0 when all has come, and 4 bytes for each transfer
+//   G count           get what the chip sends     answers 1 byte, 0 when all has come, and the transfers
 //   I limit           wait for the interrupt      answers 1 byte, whether it is raised, after `limit` cycles at most
 //   N                 tell the clock cycles since the start                      answers 8 bytes
 // A chip that does not answer within kLongestScan cycles ends the program with code 3.
 #include <verilated.h>
 
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <type_traits>
 #include <vector>
 
 #include "Veie_axi.h"
@@ -34,6 +34,7 @@ class Bench {
  public:
   Bench() {
     chip_.aresetn = 0;
+    chip_.scan_enable = 0;
     chip_.s_axil_awvalid = chip_.s_axil_wvalid = chip_.s_axil_arvalid = chip_.s_axis_tvalid = 0;
     chip_.s_axil_bready = chip_.s_axil_rready = chip_.m_axis_tready = 1;
     chip_.s_axil_wstrb = 0xf;
@@ -64,7 +65,7 @@ class Bench {
           wait([&] { return sent_.size() >= address; });
           answer(0);
           for (; address > 0; --address) {
-            std::fwrite(&sent_.front(), 4, 1, stdout);
+            std::fwrite(sent_.front().data(), kStreamBytes, 1, stdout);
             sent_.pop_front();
           }
           break;
@@ -106,18 +107,15 @@ class Bench {
 
   void edge() {
     chip_.clk_low();
-    if (chip_.m_axis_tvalid && chip_.m_axis_tready) sent_.push_back(low_word(chip_.m_axis_tdata));
+    if (chip_.m_axis_tvalid && chip_.m_axis_tready) keep_transfer();
     chip_.aclk = 1;
     chip_.eval();
     ++cycles_;
   }
 
-  template <class Port>
-  static std::uint32_t low_word(const Port& port) {
-    if constexpr (std::is_integral_v<Port>)
-      return static_cast<std::uint32_t>(port);
-    else
-      return port[0];
+  void keep_transfer() {
+    sent_.emplace_back();
+    std::memcpy(sent_.back().data(), &chip_.m_axis_tdata, kStreamBytes);
   }
 
   std::uint8_t write(std::uint32_t address, std::uint32_t data) {
@@ -161,7 +159,7 @@ class Bench {
   }
 
   Chip chip_;
-  std::deque<std::uint32_t> sent_;
+  std::deque<std::array<std::uint8_t, kStreamBytes>> sent_;
   std::uint64_t cycles_ = 0;
 };
 

@@ -5,7 +5,7 @@
 // With CYCLES the chip's assertions are left out, and it stops after so many cycles: to see where a fault leads.
 //
 // PROGRAM: words of one byte operation, one byte space, two bytes PE, four bytes address, kDataBytes bytes data.
-//   operation 0 host write, 1 start one step and clock until it is complete, 2 read the destination file (4 bytes to SUMS),
+//   operation 0 host write, 1 start one step and clock until it is complete, 2 read a word (its low 4 bytes to SUMS),
 //   3 run steps of the table and clock until the chip is not busy
 // TRACE: per cycle of a step or run, the record of record.py; it ends with a record whose `complete` is 1.
 #include <verilated.h>
@@ -60,6 +60,7 @@ class Bench {
   Bench(std::FILE* program, std::FILE* trace, std::FILE* sums, long cycles_left)
       : program_(program), trace_(trace), sums_(sums), cycles_left_(cycles_left) {
     chip_.reset = 1;
+    chip_.scan_enable = 0;
     chip_.host_write = 0;
     chip_.host_read = 0;
     clock();
@@ -80,9 +81,8 @@ class Bench {
       chip_.host_address = static_cast<std::decay_t<decltype(chip_.host_address)>>(address);
       set_bytes(chip_.host_data, word + 8);
       if (word[0] == 2) {
-        clock();
-        clock();  // a read takes two steps
-        const std::uint32_t sum = chip_.host_read_data;
+        for (int step = 0; step < 3; ++step) clock();
+        const auto sum = static_cast<std::uint32_t>(bits(chip_.host_read_data, 0, 32));
         std::fwrite(&sum, sizeof sum, 1, sums_);
         continue;
       }

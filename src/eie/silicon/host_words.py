@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
@@ -25,12 +26,15 @@ from eie.silicon.parameters import Parameters
 from eie.silicon.registers import MAP
 
 __all__ = [
+    "MEMORIES",
     "READ",
     "RUN",
     "SCAN",
     "WRITE",
+    "Memory",
     "counted",
     "host_words",
+    "memory",
     "run_words",
     "step_words",
     "table_words",
@@ -44,6 +48,29 @@ ROWS, FIRST_INPUT, FIRST_WORD, FLAGS, START, CLEAR, STEP, RUN_TABLE = map(
     MAP.setting, ("ROWS", "FIRST_INPUT", "FIRST_WORD", "FLAGS", "START", "CLEAR", "STEP", "RUN")
 )
 WRITE, SCAN, READ, RUN = range(4)
+MEMORIES = tuple(space.name for space in MAP.spaces if space.name != "SETTINGS")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A space of a PE's memory: its words, their bits, and whether they are signed numbers."""
+
+    words: int
+    bits: int
+    signed: bool
+
+
+def memory(space: str, parameters: Parameters) -> Memory:
+    """Return one of `MEMORIES` in a chip of `parameters`."""
+    p = parameters
+    return {
+        "POINTERS": Memory(2 * p.pointer_words, p.pointer_bits, signed=False),
+        "WEIGHTS": Memory(p.spmat_rows, p.entries_per_row * p.entry_bits, signed=False),
+        "CODEBOOK": Memory(1 << p.code_bits, p.value_bits, signed=True),
+        "SOURCE": Memory(p.register_entries, p.accumulator_bits, signed=True),
+        "DESTINATION": Memory(p.register_entries, p.accumulator_bits, signed=True),
+        "SRAM": Memory(p.sram_words, p.value_bits, signed=True),
+    }[space]
 
 
 def word_type(data_bits: int) -> np.dtype[np.void]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from eie.silicon.floorplan import Floorplan
-from eie.silicon.mapping import NOT_READ_EARLY, SLACK_REPORTS
+from eie.silicon.mapping import NOT_READ_EARLY, NOT_TESTED, SLACK_REPORTS
 from eie.silicon.memory_abstracts import FREE_UM
 from eie.silicon.process_file import Process, Strap
 
@@ -49,6 +49,7 @@ def layout_plan(
             *_constraints(process, period_ns - PERIOD_MARGIN_NS, clocked),
             *([f"set_dont_use {{{' '.join(process.dont_use)}}}"] if process.dont_use else []),
             NOT_READ_EARLY,
+            NOT_TESTED,
         ],
         "floorplan": [],
         "memories and pins": _blocks(plan, process),
@@ -79,6 +80,7 @@ def layout_plan(
             *_constraints(process, period_ns, clocked),
             *(["set_propagated_clock [all_clocks]"] if clocked else []),
             NOT_READ_EARLY,
+            NOT_TESTED,
             *_reports(unit),
         ],
     }

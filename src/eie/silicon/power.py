@@ -135,7 +135,7 @@ def pe_power(
     ran = len(stimulus.running)
     _compare(outputs[:ran, : len(COMPARED)], stimulus.expected)
     if stimulus.sums is not None:
-        _compare_sums(outputs[ran:, OUTPUTS.index("read_value")], stimulus.sums, parameters)
+        _compare_sums(outputs[ran:, OUTPUTS.index("host_word")], stimulus.sums, parameters)
     units = _units(netlist, library, toggles, ran / hardware.clock_mhz * 1000)
     return PePower(units, ran, _happened(stimulus), gated, stimulus.sums is not None, delay_ns, library.voltage)
 

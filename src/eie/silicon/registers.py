@@ -194,8 +194,8 @@ def _page(port: RegisterMap) -> str:
         "A stream is a header and the words that it announces, one word a transfer; then the next header. Words have "
         "DATA_BITS bits in a transfer of 64 bits or the next power of two, memories take the low bits. SETTINGS are "
         "words as well, so one stream loads a layer, starts its scans and asks for its sums: while a step or a run "
-        "goes on the chip takes no words, and loses none. What is sent back are accumulators of DESTINATION, their "
-        "signs extended, TLAST with the last of a header.",
+        "goes on the chip takes no words, and loses none. What is sent back are words of any space but SETTINGS, as "
+        "DATA shows them, TLAST with the last of a header.",
         "",
         "| bits of the header | field | meaning |",
         "| --- | --- | --- |",

@@ -12,13 +12,15 @@ from eie.chip.stepped.unit import Wires
 from eie.errors import InputError
 from eie.program.lowering import Run, as_rows
 from eie.silicon.parameters import Parameters
+from eie.silicon.registers import MAP
 
 __all__ = ["COMPARED", "INPUTS", "OUTPUTS", "Stimulus", "record_stimulus"]
 
 # The ports of rtl/pe.sv, but for clk; all fit 64 bits.
 INPUTS = (
-    *("reset", "clear", "busy", "source", "relu"),
+    *("reset", "scan_enable", "clear", "busy", "source", "relu"),
     *("write_pointer", "write_weights", "write_codebook", "write_source", "write_destination", "write_sram"),
+    *("read_pointer", "read_weights", "read_sram", "read_space", "read_place"),
     *(
         "host_address",
         "host_data",
@@ -36,7 +38,7 @@ COMPARED = (
     *("queue_valid", "queue_count", "take", "stage_valid", "entry_valid", "weight_valid", "row_read"),
     *("pipeline_busy", "write_valid", "source_row"),
 )
-OUTPUTS = (*COMPARED, "read_value")
+OUTPUTS = (*COMPARED, "host_word")
 
 Words = npt.NDArray[np.uint64]
 
@@ -96,7 +98,8 @@ def record_stimulus(run: Run, parameters: Parameters, pe: int, cycles: int) -> S
     (result, *_) = Chip(hardware).run(run.program, run.activations, observe)
     whole = len(seen) == result.cycles
     outputs = layer.layer.outputs
-    reading = [{"host_address": row} for row in range(len(range(pe, outputs, hardware.n_pe)))]
+    destination = MAP.number("DESTINATION")
+    reading = [{"read_space": destination, "read_place": row} for row in range(len(range(pe, outputs, hardware.n_pe)))]
     sums = result.outputs[pe :: hardware.n_pe] if whole and not layer.layer.relu else None
     expected = np.array(shown, np.int64).reshape(-1, len(COMPARED))
     expected[:, COMPARED.index("source_row")] %= 2**parameters.value_bits

@@ -70,6 +70,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
         "host_write_source",
         "host_write_destination",
         "host_write_sram",
+        "host_read_sram",
         "load_read",
         "load_enable",
         "store_enable",

@@ -24,10 +24,10 @@ async def equals_twin(dut: HierarchyObject) -> None:
     book = np.array([0, largest, -largest, *(random.randint(-largest, largest) for _ in range(13))])
     formats = Formats(0, 0, value_bits, accumulator_bits)
     twin.write_codebook(Constants(formats, book, bias=np.zeros(registers, np.int64)))
-    await both.drive(reset=1, host_write=0, weight_valid=0)
+    await both.drive(reset=1, busy=0, host_write=0, weight_valid=0, read_place=0)
     for number, value in enumerate(book.tolist()):
         await both.drive(host_write=1, host_address=number, host_data=value % 2**value_bits)
-    await both.drive(host_write=0)
+    await both.drive(busy=1, host_write=0)
     dut.reset.value = 0
 
     file = [0] * registers  # the destination file: written at the edge, read in the same cycle

@@ -44,7 +44,7 @@ async def run_program(dut: HierarchyObject) -> None:
                 return
         raise AssertionError(f"the chip is not finished after {LONGEST_SCAN} cycles")
 
-    await clock(reset=1, host_write=0, host_read=0)
+    await clock(reset=1, scan_enable=0, host_write=0, host_read=0)
     dut.reset.value = 0
     for word in program:
         dut.host_space.value = int(word["space"])
@@ -52,10 +52,10 @@ async def run_program(dut: HierarchyObject) -> None:
         dut.host_address.value = int(word["address"])
         dut.host_data.value = int.from_bytes(word["data"].tobytes(), "little") & (2 ** len(dut.host_data) - 1)
         if word["operation"] == READ:
-            for _ in range(2):  # a read takes two steps
+            for _ in range(3):  # a read takes three steps
                 await clock(host_read=1)
             dut.host_read.value = 0
-            sums.append(int(dut.host_read_data.value))
+            sums.append(int(dut.host_read_data.value) & 0xFFFFFFFF)
             continue
         await clock(host_write=1)
         dut.host_write.value = 0

@@ -18,7 +18,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
     columns = 2 * int(dut.POINTER_WORDS.value) - 1
     part = random_slice(20, columns, most=2 ** int(dut.POINTER_BITS.value) - 1)
     twin.write_memory(part)
-    await both.drive(reset=1, busy=0, host_write=0, queue_valid=0)
+    await both.drive(reset=1, busy=0, host_write=0, host_read=0, queue_valid=0)
     for number, pointer in enumerate(part.matrix.pointers[0].tolist()):
         await both.drive(host_write=1, host_address=number, host_data=pointer)
     column, value, valid = random.randrange(columns), 0, False

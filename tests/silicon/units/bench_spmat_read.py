@@ -17,7 +17,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
     both = Lockstep(dut, twin)
     per_row = int(dut.ENTRIES_PER_ROW.value)
     memory = per_row * int(dut.SPMAT_ROWS.value)
-    await both.drive(reset=1, busy=0, host_write=0, entry_valid=0, clear=0)
+    await both.drive(reset=1, busy=0, host_write=0, host_read=0, entry_valid=0, clear=0)
     dut.reset.value = 0
     reads, column = 0, None
     for _layer in range(4):
