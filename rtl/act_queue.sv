@@ -13,6 +13,7 @@ module act_queue #(
     localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
 ) (
     input  logic                   clk,
+    input  logic                   scan_enable,
     input  logic                   reset,
     input  logic                   broadcast,
     input  logic [COLUMN_BITS-1:0] broadcast_column,
@@ -46,6 +47,7 @@ module act_queue #(
       .LATCHES(LATCHES)
   ) slots (
       .clk,
+      .scan_enable,
       .write(LATCHES != 0 ? !full : broadcast),
       .write_place,
       .write_data({broadcast_column, broadcast_value}),
@@ -61,6 +63,7 @@ module act_queue #(
         .LATCHES(LATCHES)
     ) columns (
         .clk,
+        .scan_enable,
         .write(LATCHES != 0 ? !full : broadcast),
         .write_place,
         .write_data(broadcast_column),

@@ -17,6 +17,7 @@ module act_rw #(
     localparam int PLACE_BITS = ROW_BITS > SRAM_ADDRESS_BITS ? ROW_BITS : SRAM_ADDRESS_BITS
 ) (
     input  logic                               clk,
+    input  logic                               scan_enable,
     input  logic                               source,             // which file is the source
     input  logic                               relu,               // of the layer that wrote it
     input  logic                               busy,               // computing mode: the host writes nothing
@@ -90,6 +91,7 @@ module act_rw #(
         .GROUP(8)
     ) registers (
         .clk,
+        .scan_enable,
         .write(is_source ? write_source : write_destination),
         .write_place(is_source ? source_place : destination_place),
         .write_data(is_source ? source_data : destination_data),

@@ -12,6 +12,7 @@ module arithm_unit #(
     localparam int ROW_BITS = REGISTER_ENTRIES > 1 ? $clog2(REGISTER_ENTRIES) : 1
 ) (
     input  logic                               clk,
+    input  logic                               scan_enable,
     input  logic                               reset,
     input  logic                               busy,        // computing mode; else the codebook shows what the host reads
     input  logic                               host_write,  // of a codebook entry
@@ -77,6 +78,7 @@ module arithm_unit #(
       .ZEROS(1)
   ) codebook (
       .clk,
+      .scan_enable,
       .write(host_write),
       .write_place(host_address),
       .write_data(host_data),
@@ -130,7 +132,7 @@ module arithm_unit #(
   always @(posedge clk) begin
     assert ((host_write && host_data == {1'b1, {(VALUE_BITS - 1) {1'b0}}}) !== 1'b1)
     else $fatal(1, "arithm_unit: the codebook's value is -2^(B-1), whose product does not fit");
-    assert (!host_write || host_address != '0 || host_data == '0)
+    assert ((host_write && host_address == '0 && host_data != '0) !== 1'b1)
     else $fatal(1, "arithm_unit: the codebook's entry 0 is not 0");
     if (reset || !pipeline_busy) summed = '0;
     else begin

@@ -17,6 +17,10 @@ module ccu #(
     localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1
 ) (
     input  logic                         clk,
+    // For the clock gates that synthesis makes of enables.
+    // verilator lint_off UNUSEDSIGNAL
+    input  logic                         scan_enable,
+    // verilator lint_on UNUSEDSIGNAL
     input  logic                         reset,
     input  logic                         clear,       // the counters begin at 0
     input  logic                         running,     // steps follow each other: all cycles are counted

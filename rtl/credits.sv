@@ -12,6 +12,10 @@ module credits #(
     localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
 ) (
     input  logic                   clk,
+    // For the clock gates that synthesis makes of enables.
+    // verilator lint_off UNUSEDSIGNAL
+    input  logic                   scan_enable,
+    // verilator lint_on UNUSEDSIGNAL
     input  logic                   reset,
     input  logic                   start,
     input  logic                   broadcast,

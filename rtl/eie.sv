@@ -15,7 +15,8 @@
 // Reset is synchronous, high for one clock edge or more, and does what `clear` does. It ends a step and a run, and empties
 // queues and stages; memories, register files, codebook and settings keep what they held, so the host writes them first.
 // A word that the host writes at its edge is written; a step does not begin. Every register has an enable, from which
-// synthesis makes clock gates; this source has none but those of latches.
+// synthesis makes clock gates; this source has none but those of latches. `scan_enable`, low but for a test of the chip, opens
+// the one and closes the others.
 module eie #(
     parameter int N_PE = 64,
     parameter int QUEUE_DEPTH = 8,
@@ -45,6 +46,7 @@ module eie #(
     localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
 ) (
     input  logic                            clk,
+    input  logic                            scan_enable,
     input  logic                            reset,
     input  logic                            host_write,
     input  logic                            host_read,
@@ -101,6 +103,7 @@ module eie #(
       .TABLE_STEPS(TABLE_STEPS)
   ) stepper (
       .clk,
+      .scan_enable,
       .reset,
       .setting,
       .number(host_address[2:0]),
@@ -161,6 +164,7 @@ module eie #(
         .BROADCAST_STAGES(BROADCAST_STAGES)
     ) path (
         .clk,
+        .scan_enable,
         .reset,
         .start,
         .broadcast,
@@ -216,6 +220,7 @@ module eie #(
       .CODE_BITS(CODE_BITS)
   ) control (
       .clk,
+      .scan_enable,
       .reset,
       .clear,
       .running,
@@ -256,6 +261,7 @@ module eie #(
       .REGISTER_ENTRIES(REGISTER_ENTRIES)
   ) detector (
       .clk,
+      .scan_enable,
       .reset,
       .start,
       .rows,
@@ -298,6 +304,7 @@ module eie #(
         .SLOW_MEMORIES(SLOW_MEMORIES)
     ) pe (
         .clk,
+        .scan_enable,
         .reset,
         .clear(empties),
         .busy,

@@ -30,6 +30,7 @@ module eie_axi #(
     localparam int STREAM_BITS = DATA_BITS <= 64 ? 64 : 1 << $clog2(DATA_BITS)
 ) (
     input  logic                   aclk,
+    input  logic                   scan_enable,
     input  logic                   aresetn,
     // The protection bits mean nothing to this chip.
     // verilator lint_off UNUSEDSIGNAL
@@ -374,6 +375,7 @@ module eie_axi #(
       .TABLE_STEPS(TABLE_STEPS)
   ) chip (
       .clk(aclk),
+      .scan_enable,
       .reset(resetting),
       .host_write,
       .host_read(move && (coming != '0 || fetched[2:0] != '0)),

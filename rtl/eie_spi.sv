@@ -94,6 +94,7 @@ module eie_spi #(
       .TABLE_STEPS(TABLE_STEPS)
   ) port (
       .aclk(clk),
+      .scan_enable(1'b0),
       .aresetn,
       .s_axil_awprot(3'b0),
       .s_axil_arprot(3'b0),

@@ -10,6 +10,10 @@ module lnzd #(
     localparam int ROW_COUNT_BITS = $clog2(REGISTER_ENTRIES + 1)
 ) (
     input  logic                            clk,
+    // For the clock gates that synthesis makes of enables.
+    // verilator lint_off UNUSEDSIGNAL
+    input  logic                            scan_enable,
+    // verilator lint_on UNUSEDSIGNAL
     input  logic                            reset,
     input  logic                            start,  // a scan of `rows` rows begins in the next cycle
     input  logic [ROW_COUNT_BITS-1:0]       rows,

@@ -26,6 +26,7 @@ module pe #(
     localparam int SPMAT_ADDRESS_BITS = SPMAT_ROWS > 1 ? $clog2(SPMAT_ROWS) : 1
 ) (
     input  logic                               clk,
+    input  logic                               scan_enable,
     input  logic                               reset,
     input  logic                               clear,
     input  logic                               busy,
@@ -119,6 +120,7 @@ module pe #(
       .SLOW_MEMORIES(SLOW_MEMORIES)
   ) queue (
       .clk,
+      .scan_enable,
       .reset,
       .broadcast,
       .broadcast_column,
@@ -140,6 +142,7 @@ module pe #(
       .SLOW_MEMORIES(SLOW_MEMORIES)
   ) pointers (
       .clk,
+      .scan_enable,
       .reset,
       .busy,
       .host_write(write_pointer),
@@ -171,6 +174,7 @@ module pe #(
       .SLOW_MEMORIES(SLOW_MEMORIES)
   ) weights (
       .clk,
+      .scan_enable,
       .reset,
       .clear,
       .busy,
@@ -200,6 +204,7 @@ module pe #(
       .LATCHES(LATCHES)
   ) arithmetic (
       .clk,
+      .scan_enable,
       .reset,
       .busy,
       .host_write(write_codebook),
@@ -229,6 +234,7 @@ module pe #(
       .SLOW_MEMORIES(SLOW_MEMORIES)
   ) activations (
       .clk,
+      .scan_enable,
       .source,
       .relu,
       .busy,

@@ -22,6 +22,10 @@ module ptr_read #(
     localparam int POINTER_ADDRESS_BITS = POINTER_WORDS > 1 ? $clog2(POINTER_WORDS) : 1
 ) (
     input  logic                    clk,
+    // For the clock gates that synthesis makes of enables.
+    // verilator lint_off UNUSEDSIGNAL
+    input  logic                    scan_enable,
+    // verilator lint_on UNUSEDSIGNAL
     input  logic                    reset,
     input  logic                    busy,          // computing mode: the queue may have a head, and the host writes nothing
     input  logic                    host_write,

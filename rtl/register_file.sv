@@ -14,6 +14,10 @@ module register_file #(
     localparam int PLACE_BITS = ENTRIES > 1 ? $clog2(ENTRIES) : 1
 ) (
     input  logic                  clk,
+    // While it is high no latch changes; and for the clock gates that synthesis makes of enables.
+    // verilator lint_off UNUSEDSIGNAL
+    input  logic                  scan_enable,
+    // verilator lint_on UNUSEDSIGNAL
     input  logic                  write,
     input  logic [PLACE_BITS-1:0] write_place,
     input  logic [ WORD_BITS-1:0] write_data,
@@ -36,7 +40,7 @@ module register_file #(
     for (genvar g = 0; g * GROUP < ENTRIES; g++) begin : group
       localparam int WORDS = ENTRIES - g * GROUP < GROUP ? ENTRIES - g * GROUP : GROUP;
       wire here = WORDS == ENTRIES || int'(write_place) / GROUP == g;
-      wire closed = !(write && here);
+      wire closed = !(write && here) || scan_enable;
       logic opened;
       wire group_clk = !opened;
       logic [WORD_BITS-1:0] entering;

@@ -14,6 +14,10 @@ module spmat_read #(
     localparam int SPMAT_ADDRESS_BITS = SPMAT_ROWS > 1 ? $clog2(SPMAT_ROWS) : 1
 ) (
     input  logic                                  clk,
+    // For the clock gates that synthesis makes of enables.
+    // verilator lint_off UNUSEDSIGNAL
+    input  logic                                  scan_enable,
+    // verilator lint_on UNUSEDSIGNAL
     input  logic                                  reset,
     input  logic                                  clear,  // a layer or pass begins: the buffer holds nothing
     input  logic                                  busy,   // computing mode: the host writes nothing

@@ -14,6 +14,10 @@ module step_table #(
     localparam int SRAM_ADDRESS_BITS = SRAM_WORDS > 1 ? $clog2(SRAM_WORDS) : 1
 ) (
     input  logic                         clk,
+    // For the clock gates that synthesis makes of enables.
+    // verilator lint_off UNUSEDSIGNAL
+    input  logic                         scan_enable,
+    // verilator lint_on UNUSEDSIGNAL
     input  logic                         reset,
     input  logic                         setting,      // the host writes one
     input  logic [2:0]                   number,

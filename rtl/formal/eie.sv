@@ -28,6 +28,7 @@ module eie #(
     localparam int COUNT_BITS = $clog2(QUEUE_DEPTH)
 ) (
     input  logic                            clk,
+    input  logic                            scan_enable,
     input  logic                            reset,
     input  logic                            host_write,
     input  logic                            host_read,

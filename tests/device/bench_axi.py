@@ -99,7 +99,7 @@ class Registers:
 
 async def begin(dut: HierarchyObject) -> CocotbBus:
     """Start the clock and reset."""
-    dut.aclk.value = dut.aresetn.value = 0
+    dut.aclk.value = dut.aresetn.value = dut.scan_enable.value = 0
     bus = CocotbBus(dut)
     await Timer(2, "ns")  # until the masters drive their signals
     Clock(dut.aclk, 2, "ns").start()
@@ -175,10 +175,11 @@ async def reads_what_was_written(dut: HierarchyObject) -> None:
         await run_network(bus)
 
 
-def random_words(kind: Memory, symmetric: bool) -> list[int]:
-    """Return words for a whole memory; `symmetric` without the least number."""
+def random_words(kind: Memory, codebook: bool) -> list[int]:
+    """Return words for a whole memory, or a codebook, whose first is 0, and which has not the least number."""
     half = 1 << (kind.bits - 1) if kind.signed else 0
-    return [random.randrange(symmetric - half, (1 << kind.bits) - half) for _ in range(kind.words)]
+    words = [random.randrange(codebook - half, (1 << kind.bits) - half) for _ in range(kind.words)]
+    return [0, *words[1:]] if codebook else words
 
 
 @cocotb.test()

@@ -210,7 +210,7 @@ def test_the_plan_is_in_order() -> None:
         "reports",
     ]
     commands = {step["name"]: step["commands"] for step in plan["steps"]}
-    assert "create_clock -name clk -period 1.12 [get_ports clk]" in commands["reading"]
+    assert "create_clock -name clk -period 1.1 [get_ports clk]" in commands["reading"]
     assert "create_clock -name clk -period 1.15 [get_ports clk]" in commands["reports"]
     assert sum(one.startswith("place_macro") for one in commands["memories and pins"]) == 4
     routing = [one.split()[0] for one in commands["routing"]]
@@ -226,7 +226,7 @@ def test_the_plan_is_in_order() -> None:
     text = json.dumps(plan)
     assert "set_propagated_clock" not in text
     assert "memories.lef" not in text
-    assert '"create_clock -name clk -period 1.12"' in text
+    assert '"create_clock -name clk -period 1.1"' in text
 
 
 POWER = """
@@ -662,6 +662,13 @@ def test_a_node_is_placed_and_routed(data_set: DataSet, tmp_path: Path) -> None:
     assert found.longest_path_ns is not None
     assert 0.3 < found.longest_path_ns < 1.0  # 0.331 without wires, without the ports' delays
     assert found.wire_um > 100
-    assert {path.suffix for path in (tmp_path / "kept" / "lnzd_node").iterdir()} >= {".def", ".spef", ".rpt", ".log"}
+    kept = tmp_path / "kept" / "lnzd_node"
+    assert {path.suffix for path in kept.iterdir()} >= {".def", ".spef", ".rpt", ".log"}
+    width, height = found.die_um
+    outline = (kept / "lnzd_node.lef").read_text()  # as a block of a larger one
+    assert re.search(rf"MACRO lnzd_node\b.*SIZE {width:g} BY {height:g} ;", outline, re.DOTALL)
+    assert outline.count("DIRECTION OUTPUT") == len(
+        re.findall(r"^ *pin\(.*\n *direction : output", (kept / "lnzd_node.lib").read_text(), re.M)
+    )
     with pytest.raises(InputError, match="is too small for lnzd_node"):
         lay_out("lnzd_node", replace(made, die=(18.0, 18.0), keep=None))

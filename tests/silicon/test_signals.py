@@ -95,3 +95,19 @@ def test_defaults_agree() -> None:
         for name, value in default_parameters(unit).items():
             if unit != "credits" or name != "BROADCAST_STAGES":  # a chip has none unless it is asked for
                 assert defaults.setdefault(name, value) == value, (unit, name)
+
+
+def test_the_tops_have_the_same_parameters() -> None:
+    """The chip, behind a bus, behind SPI and in the port's proof: one list in one order, and all of it passed on."""
+    stub = (source_files()[0].parent / "formal" / "eie.sv").read_text()
+    chip, bus, spi, proof = (
+        re.findall(r"^ *parameter int (\w+) = (\d+)", text, re.M)
+        for text in (SOURCES["eie"], SOURCES["eie_axi"], SOURCES["eie_spi"], stub)
+    )
+    assert len(chip) == 20
+    assert bus == proof == chip
+    assert spi == [(name, value) for name, value in chip if name != "LATCHES"]  # an FPGA has none
+    for top, inner in (("eie_axi", "eie"), ("eie_spi", "eie_axi")):
+        (passed,) = re.findall(rf"\n  {inner} #\((.*?)\n  \) \w+ \(", SOURCES[top], re.S)
+        expected = [(name, "0" if (top, name) == ("eie_spi", "LATCHES") else name) for name, _ in chip]
+        assert re.findall(r"\.(\w+)\((\w+)\)", passed) == expected

@@ -60,7 +60,8 @@ def layout_command(
         typer.Option(help=f"The command of the Python that has OpenROAD; by default {OPENROAD_VARIABLE}, or this one."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A new folder for DEF, netlist, SPEF, reports and log.")
+        Path | None,
+        typer.Option("--output", "-o", help="A new folder for DEF, netlist, SPEF, LEF, Liberty, reports and log."),
     ] = None,
     picture: Annotated[Path | None, typer.Option(help="Where to draw the layout, .png.")] = None,
     technology: Annotated[

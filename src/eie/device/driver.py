@@ -169,17 +169,20 @@ class Device:
         return [int.from_bytes(word.tobytes(), "little", signed=kind.signed) for word in np.concatenate(found)]
 
     def write_memory(self, space: str, pe: int, address: int, words: Sequence[int]) -> None:
-        """Write words of PE `pe` from `address` on, of a space by its name in docs/registers.md; CODEBOOK is all PEs'.
+        """Write words of PE `pe` from `address` on, of a space by its name in docs/registers.md.
 
-        An FPGA's chip takes a PE's pointers in ascending order, from 0 on or after the one written last. Raises
-        InputError for words that are not there or that hold no such value, and ToolError where the chip refuses an
-        access: it is busy.
+        CODEBOOK is all PEs', its entry 0 is 0, and it has no -2^(B-1) (docs/hardware.md, E2 and A3). An FPGA's chip
+        takes a PE's pointers in ascending order, from 0 on or after the one written last. Raises InputError for words
+        that are not there or that hold no such value, and ToolError where the chip refuses an access: it is busy.
         """
         kind = self._memory(space, pe, address, len(words))
-        least = -(1 << (kind.bits - 1)) if kind.signed else 0
-        wrong = next((word for word in words if not least <= word < least + (1 << kind.bits)), None)
+        most = (1 << (kind.bits - kind.signed)) - 1
+        least = (0 if not kind.signed else -most) - (kind.signed and space != "CODEBOOK")
+        wrong = next((word for word in words if not least <= word <= most), None)
         if wrong is not None:
-            raise InputError(f"a word of {space} is {least} to {least + (1 << kind.bits) - 1}, not {wrong}")
+            raise InputError(f"a word of {space} is {least} to {most}, not {wrong}")
+        if space == "CODEBOOK" and address == 0 and words[0] != 0:
+            raise InputError(f"entry 0 of a codebook is 0, not {words[0]}")
         size = self._word_bytes
         data = b"".join((word % (1 << 8 * size)).to_bytes(size, "little") for word in words)
         self._write(_parts(space, pe, address, np.frombuffer(data, np.uint8).reshape(-1, size), reads=False))

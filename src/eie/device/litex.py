@@ -50,6 +50,7 @@ class Eie(LiteXModule):  # type: ignore[misc]
             **given,
             i_aclk=ClockSignal(),
             i_aresetn=~ResetSignal(),
+            i_scan_enable=0,
             i_s_axil_awaddr=bus.aw.addr[:12],
             i_s_axil_awprot=bus.aw.prot,
             i_s_axil_awvalid=bus.aw.valid,

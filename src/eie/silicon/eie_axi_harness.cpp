@@ -34,6 +34,7 @@ class Bench {
  public:
   Bench() {
     chip_.aresetn = 0;
+    chip_.scan_enable = 0;
     chip_.s_axil_awvalid = chip_.s_axil_wvalid = chip_.s_axil_arvalid = chip_.s_axis_tvalid = 0;
     chip_.s_axil_bready = chip_.s_axil_rready = chip_.m_axis_tready = 1;
     chip_.s_axil_wstrb = 0xf;

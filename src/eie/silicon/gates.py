@@ -162,7 +162,7 @@ def _clock_gate(name: str) -> str:
     """Return an integrated clock gate: a latch, open while the clock is low, and an AND."""
     return (
         f"module {name}(input CK, input E, input SE, output GCK);\n  reg enabled;\n"
-        "  always @* if (!CK) enabled = E;\n  assign GCK = CK & enabled;\nendmodule"
+        "  always @* if (!CK) enabled = E | SE;\n  assign GCK = CK & enabled;\nendmodule"
     )
 
 

@@ -60,6 +60,7 @@ class Bench {
   Bench(std::FILE* program, std::FILE* trace, std::FILE* sums, long cycles_left)
       : program_(program), trace_(trace), sums_(sums), cycles_left_(cycles_left) {
     chip_.reset = 1;
+    chip_.scan_enable = 0;
     chip_.host_write = 0;
     chip_.host_read = 0;
     clock();

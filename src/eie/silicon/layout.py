@@ -136,8 +136,8 @@ def prepare(
 
     `die` is width and height in um; by default the least that holds the memories, and the cells at `utilisation`.
     `openroad` is the command of the Python that has OpenROAD. Into the new folder `keep` go the DEF, netlist, SPEF,
-    reports and the tool's log; `picture` is a PNG. Raises InputError for wrong files, ToolError where OpenROAD is
-    missing, and MissingExtra for the other tools.
+    reports, the tool's log, and LEF and Liberty of the block itself, for one around it; `picture` is a PNG. Raises
+    InputError for wrong files, ToolError where OpenROAD is missing, and MissingExtra for the other tools.
     """
     require_yosys()
     if not 0.05 <= period_ns <= 100:
@@ -291,7 +291,7 @@ def _check_cells(modules: Mapping[str, Any], text: str) -> None:
         )
 
 
-_KEPT = (".def", ".v", ".spef", ".rpt", ".log", ".json", ".lef")
+_KEPT = (".def", ".v", ".spef", ".rpt", ".log", ".json", ".lef", ".lib")
 
 
 def _keep(folder: Path, keep: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from eie.silicon.floorplan import Floorplan
-from eie.silicon.mapping import NOT_READ_EARLY, SLACK_REPORTS
+from eie.silicon.mapping import NOT_READ_EARLY, NOT_TESTED, SLACK_REPORTS
 from eie.silicon.memory_abstracts import FREE_UM
 from eie.silicon.process_file import Process, Strap
 
@@ -17,10 +17,10 @@ __all__ = ["INPUT_DELAY_NS", "OUTPUT_DELAY_NS", "layout_plan"]
 INPUT_DELAY_NS, OUTPUT_DELAY_NS = 0.2, 0.1
 # What is kept for what routing adds. The period is shortened by the first, as a margin of setup would have every latch
 # repaired that is open when its data arrive.
-PERIOD_MARGIN_NS, HOLD_MARGIN_NS = 0.03, 0.04
+PERIOD_MARGIN_NS, HOLD_MARGIN_NS = 0.05, 0.04
 # Before they are routed, wires are taken to have this times the resistance and capacitance of the shortest way, and
 # drivers to bear so many percent less, as wires make room for each other.
-DETOUR, LOAD_MARGIN, SLEW_MARGIN = 1.3, 30, 20
+DETOUR, LOAD_MARGIN, SLEW_MARGIN = 1.4, 45, 20
 
 
 def layout_plan(
@@ -49,6 +49,7 @@ def layout_plan(
             *_constraints(process, period_ns - PERIOD_MARGIN_NS, clocked),
             *([f"set_dont_use {{{' '.join(process.dont_use)}}}"] if process.dont_use else []),
             NOT_READ_EARLY,
+            NOT_TESTED,
         ],
         "floorplan": [],
         "memories and pins": _blocks(plan, process),
@@ -79,6 +80,7 @@ def layout_plan(
             *_constraints(process, period_ns, clocked),
             *(["set_propagated_clock [all_clocks]"] if clocked else []),
             NOT_READ_EARLY,
+            NOT_TESTED,
             *_reports(unit),
         ],
     }
@@ -215,4 +217,7 @@ def _reports(unit: str) -> list[str]:
         "check_antennas -report_file antennas.rpt",
         f"write_def {unit}.def",
         f"write_verilog {unit}.v",
+        # What a block around this one needs: its outline with pins and obstructions, and its timing at them.
+        f"write_abstract_lef {unit}.lef",
+        f"write_timing_model -library_name {unit} {unit}.lib",
     ]

@@ -20,12 +20,15 @@ from eie.silicon.yosys import run_yosys
 
 __all__ = [
     "NOT_READ_EARLY",
+    "NOT_TESTED",
     "PERIOD_NS",
     "SLACK_REPORTS",
     "constant_cells",
+    "drive_test_pins",
     "has_clock_gate",
     "longest_path",
     "map_unit",
+    "scan_pins",
     "worst_slack",
     "write_unsigned",
 ]
@@ -52,6 +55,8 @@ NOT_READ_EARLY = "\n".join(
         "if {[llength $early]} { set_false_path -through [get_pins $early] }",
     ]
 )
+# In OpenSTA's Tcl: paths are those of the chip at work.
+NOT_TESTED = "if {[llength [get_ports -quiet scan_enable]]} { set_case_analysis 0 [get_ports scan_enable] }"
 _PE_UNITS = ("act_queue", "ptr_read", "spmat_read", "arithm_unit", "act_rw")
 
 
@@ -83,7 +88,14 @@ def map_unit(
         *memory_commands(sizes),
         *(f"setattr -mod -set keep_hierarchy 1 {one}" for one in kept),
         f"synth -flatten -booth -noabc -run begin:check -top {unit}",
-        *([f"clockgate -liberty cells.lib -min_net_size {_LEAST_GATED}"] if gated and has_clock_gate(library) else []),
+        *(_clock_gating(library) if gated else []),
+        "write_rtlil gated.il",
+    ]
+    run_yosys(folder, script, unit)
+    netlist = folder / "gated.il"
+    netlist.write_text(drive_test_pins(netlist.read_text(), scan_pins(library)))
+    script = [
+        "read_rtlil gated.il",
         "dfflibmap -liberty cells.lib",
         f'abc -liberty cells.lib -constr drive.constr -D {_LOGIC_PS} -script "{_ABC}"',
         "setattr -mod -unset keep_hierarchy *low_gate* *data_gate*",
@@ -108,6 +120,50 @@ def map_unit(
 def has_clock_gate(liberty: str) -> bool:
     """Tell whether the library has a clock gate: its enable taken while the clock is low, the high half passed."""
     return bool(re.search(r'clock_gating_integrated_cell\s*:\s*"?latch_posedge(_precontrol)?"?\s*;', liberty))
+
+
+def scan_pins(liberty: str) -> dict[str, str]:
+    """Return the pin of each of the library's clock gates that opens it for a test, by cell; "" where it has none."""
+    found: dict[str, str] = {}
+    for cell in re.split(r"\bcell\s*\(", liberty)[1:]:
+        if "clock_gating_integrated_cell" in cell:
+            pin = re.search(r"clock_gate_test_pin\s*:\s*\"?true", cell)
+            name = re.split(r"\bpin\s*\(", cell[: pin.start()])[-1].partition(")")[0].strip(' "') if pin else ""
+            found[cell.partition(")")[0].strip(' "')] = name
+    return found
+
+
+def _clock_gating(liberty: str) -> list[str]:
+    """Return the command that makes clock gates, of cells with a test pin where the library has some."""
+    if not has_clock_gate(liberty):
+        return []
+    pins = scan_pins(liberty)
+    unused = "".join(f" -dont_use {cell}" for cell, pin in pins.items() if not pin and any(pins.values()))
+    return [f"clockgate -liberty cells.lib{unused} -min_net_size {_LEAST_GATED}"]
+
+
+def drive_test_pins(rtlil: str, pins: Mapping[str, str]) -> str:
+    """Connect each clock gate's test pin, of `pins` by cell, to its module's port `scan_enable` in Yosys' netlist.
+
+    Raises ToolError where a module has clock gates and no such port.
+    """
+    lines = rtlil.splitlines()
+    module, cell, has_port = "", "", False
+    for place, line in enumerate(lines):
+        words = line.split()
+        if words[:1] == ["module"]:
+            module, has_port = words[1], False
+        elif words[:1] == ["wire"] and words[-1] == "\\scan_enable":
+            has_port = True
+        elif words[:1] == ["cell"]:
+            cell = words[1].removeprefix("\\")
+        elif words[:1] == ["end"]:
+            cell = ""
+        elif pins.get(cell) and words[:2] == ["connect", f"\\{pins[cell]}"]:
+            if not has_port:
+                raise ToolError(f"module {module} has clock gates, and no port scan_enable to open them for a test")
+            lines[place] = f"    connect \\{pins[cell]} \\scan_enable"
+    return "\n".join(lines) + "\n"
 
 
 def constant_cells(liberty: str) -> tuple[str, str] | None:
@@ -135,7 +191,8 @@ def longest_path(folder: Path, unit: str) -> float | None:
         f"if {{[llength [get_ports -quiet clk]]}} {{ create_clock -name clk -period {PERIOD_NS} [get_ports clk] }} "
         f"else {{ create_clock -name clk -period {PERIOD_NS} }}\n"
         "set_input_delay 0 -clock clk [all_inputs]\nset_output_delay 0 -clock clk [all_outputs]\n"
-        f"{NOT_READ_EARLY}\n" + "\n".join([*SLACK_REPORTS, "exit"]) + "\n"
+        + "\n".join([NOT_READ_EARLY, NOT_TESTED, *SLACK_REPORTS, "exit"])
+        + "\n"
     )
     done = subprocess.run(["sta", "-exit", "sta.tcl"], cwd=folder, capture_output=True, text=True, check=False)
     slack = worst_slack(done.stdout)

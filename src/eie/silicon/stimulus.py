@@ -18,7 +18,7 @@ __all__ = ["COMPARED", "INPUTS", "OUTPUTS", "Stimulus", "record_stimulus"]
 
 # The ports of rtl/pe.sv, but for clk; all fit 64 bits.
 INPUTS = (
-    *("reset", "clear", "busy", "source", "relu"),
+    *("reset", "scan_enable", "clear", "busy", "source", "relu"),
     *("write_pointer", "write_weights", "write_codebook", "write_source", "write_destination", "write_sram"),
     *("read_pointer", "read_weights", "read_sram", "read_space", "read_place"),
     *(

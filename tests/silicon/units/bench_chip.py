@@ -44,7 +44,7 @@ async def run_program(dut: HierarchyObject) -> None:
                 return
         raise AssertionError(f"the chip is not finished after {LONGEST_SCAN} cycles")
 
-    await clock(reset=1, host_write=0, host_read=0)
+    await clock(reset=1, scan_enable=0, host_write=0, host_read=0)
     dut.reset.value = 0
     for word in program:
         dut.host_space.value = int(word["space"])

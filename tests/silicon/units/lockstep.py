@@ -37,6 +37,8 @@ class Lockstep:
         self._ports = {name: name for name in self._signals} | dict(ports or {})
         self._portless = portless
         self._wires: Wires = {}
+        if hasattr(dut, "scan_enable"):
+            dut.scan_enable.value = 0
         self._latches = hasattr(dut, "LATCHES") and int(dut.LATCHES.value)
 
     async def drive(self, **values: int) -> None:
