@@ -25,7 +25,7 @@ origin = "assumed"
 
 def test_the_shipped_files_load_and_give_a_source_for_every_figure() -> None:
     """Each component of each file says where it comes from."""
-    assert technologies() == ("cacti-45nm", "eie-paper-45nm")
+    assert technologies() == ("cacti-45nm", "eie-layout-45nm", "eie-paper-45nm")
     for name in technologies():
         assert all(component.source and component.origin for component in load_technology(name).components)
 
@@ -63,7 +63,7 @@ def test_an_unknown_name_lists_those_there_are() -> None:
     with pytest.raises(InputError) as error:
         load_technology("tsmc-5nm")
     assert str(error.value) == (
-        "no technology is named tsmc-5nm; there are cacti-45nm, eie-paper-45nm, or a path to a .toml"
+        "no technology is named tsmc-5nm; there are cacti-45nm, eie-layout-45nm, eie-paper-45nm, or a path to a .toml"
     )
 
 

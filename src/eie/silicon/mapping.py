@@ -78,7 +78,9 @@ def map_unit(
     (folder / "drive.constr").write_text("set_driving_cell BUF_X1\nset_load 5.0 [all_outputs]\n")
     library = (folder / "cells.lib").read_text()
     ties = constant_cells(library)
-    sets = " ".join(f"-set {name} {parameters[name]}" for name in default_parameters(unit) if name in parameters)
+    # Defaults are not set again: names, and by them the cells, would change.
+    defaults = default_parameters(unit).items()
+    sets = " ".join(f"-set {name} {parameters[name]}" for name, own in defaults if parameters.get(name, own) != own)
     kept = [f"*{one}*" for one in _PE_UNITS if one != unit] + (["*pe"] if unit == "eie" else [])  # mapped once
     script = [
         f"read_verilog -sv -DSYNTHESIS {' '.join(path.name for path in source_files())}",
