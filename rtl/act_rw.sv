@@ -18,6 +18,10 @@ module act_rw #(
 ) (
     input  logic                               clk,
     input  logic                               scan_enable,
+    // Before it nothing means anything: for the assertions.
+    // verilator lint_off UNUSEDSIGNAL
+    input  logic                               reset,
+    // verilator lint_on UNUSEDSIGNAL
     input  logic                               source,             // which file is the source
     input  logic                               relu,               // of the layer that wrote it
     input  logic                               busy,               // computing mode: the host writes nothing
@@ -125,10 +129,10 @@ module act_rw #(
 
 `ifndef SYNTHESIS
   always @(posedge clk) begin
-    assert ((busy ? !(host_write_source || host_write_destination || host_write_sram || host_read_sram) :
+    assert (reset || (busy ? !(host_write_source || host_write_destination || host_write_sram || host_read_sram) :
              !(load_enable || write_valid || store_enable)) !== 1'b0)
     else $fatal(1, "act_rw: the host writes or reads in computing mode, or the chip writes in I/O mode");
-    assert (((host_write_sram || host_read_sram || store_enable) && load_read) !== 1'b1)
+    assert (reset || ((host_write_sram || host_read_sram || store_enable) && load_read) !== 1'b1)
     else $fatal(1, "act_rw: the SRAM has two accesses");
   end
 `endif

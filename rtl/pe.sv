@@ -235,6 +235,7 @@ module pe #(
   ) activations (
       .clk,
       .scan_enable,
+      .reset,
       .source,
       .relu,
       .busy,

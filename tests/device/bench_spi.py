@@ -70,6 +70,10 @@ async def run_network(pins: Pins) -> None:
         for layer, simulated in zip(found.layers, expected, strict=True):
             assert np.array_equal(layer.outputs, simulated.outputs)
             assert layer.cycles == simulated.simulation.cycles
+        device.write_memory("WEIGHTS", 1, 3, [0x0123456789ABCDEF])
+        device.write_memory("SRAM", 0, 5, [-2])
+        assert device.read_memory("WEIGHTS", 1, 3) == [0x0123456789ABCDEF]
+        assert device.read_memory("SRAM", 0, 5) == [-2]
 
     await run()
 

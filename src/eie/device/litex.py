@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eie.device.buses import PORT_BYTES
+from eie.device.buses import PORT_BYTES, transfer_bytes
 from eie.silicon.fpga import fpga_parameters
 from eie.silicon.parameters import Parameters
 from eie.silicon.sources import source_files
@@ -37,7 +37,7 @@ class Eie(LiteXModule):  # type: ignore[misc]
     """
 
     def __init__(self, platform: Any, parameters: Parameters) -> None:
-        self.stream_bits = max(64, 1 << (parameters.data_bits - 1).bit_length())
+        self.stream_bits = 8 * transfer_bytes(parameters.data_bits)
         self.bus = bus = axi.AXILiteInterface(data_width=32, address_width=32)
         self.sink = sink = stream.Endpoint([("data", self.stream_bits)])
         self.source = source = stream.Endpoint([("data", self.stream_bits)])

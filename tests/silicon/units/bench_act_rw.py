@@ -76,7 +76,7 @@ async def equals_twin(dut: HierarchyObject) -> None:
         "store_enable",
         "write_valid",
     )
-    await both.drive(busy=0, source=0, relu=0, **dict.fromkeys(ports, 0))
+    await both.drive(reset=0, busy=0, source=0, relu=0, **dict.fromkeys(ports, 0))
     first_word, source = 0, 0
     for layer in range(20):
         whole = sums(registers)
