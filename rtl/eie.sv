@@ -90,7 +90,7 @@ module eie #(
   logic [COLUMN_BITS-1:0] first_input;
   logic [SRAM_ADDRESS_BITS-1:0] first_word;
   logic [1:0] kind;
-  logic relu, source, load, start, clear, run, running, last_step, stepping;
+  logic relu, coming_source, load, start, clear, run, running, last_step, stepping;
 
   wire setting = host_write && host_space == eie_registers::SPACE_SETTINGS && !busy;
   assign finished = complete && (!running || last_step);
@@ -116,7 +116,7 @@ module eie #(
       .last(last_step),
       .kind,
       .relu,
-      .source,
+      .coming_source,
       .load,
       .rows,
       .first_input,
@@ -126,11 +126,13 @@ module eie #(
   // What fills the destination file, or stores it, sees the files' roles swapped. A new pass begins with empty buffers.
   wire presets = kind == eie_registers::KIND_PRESET;
   wire empties = clear || (start && presets);
-  // They lead to every processing element, so they are registers: a step or a run goes on, and one that swaps the roles.
-  logic swapped;
+  // They lead to every processing element, so they are registers: a step or a run goes on, and which file is the source.
+  logic swapped, source_file;
+  wire swaps = !reset && (start ? presets || kind == eie_registers::KIND_STORE : swapped && !complete);
   always_ff @(posedge clk) begin
-    busy    <= !reset && (start || run || (busy && !finished));
-    swapped <= !reset && (start ? presets || kind == eie_registers::KIND_STORE : swapped && !complete);
+    busy        <= !reset && (start || run || (busy && !finished));
+    swapped     <= swaps;
+    source_file <= coming_source ^ swaps;
   end
   logic store_enable, codebook_enable;
   logic [CODE_BITS-1:0] load_code;
@@ -308,7 +310,7 @@ module eie #(
         .reset,
         .clear(empties),
         .busy,
-        .source(source ^ swapped),
+        .source(source_file),
         .relu,
         .write_pointer(io && host_space == eie_registers::SPACE_POINTERS),
         .write_weights(io && host_space == eie_registers::SPACE_WEIGHTS),

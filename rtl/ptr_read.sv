@@ -170,7 +170,7 @@ module ptr_read #(
     if (host_write) begin
       written[host_address] <= host_data;
       last_written          <= host_address;
-      assert (SLOW_MEMORIES == 0 || host_address == '0 || host_address === last_written + 1'b1)
+      assert (reset || SLOW_MEMORIES == 0 || host_address == '0 || host_address === last_written + 1'b1)
       else $fatal(1, "ptr_read: pointers are not written in ascending order");
     end
     taken  <= !reset && take;

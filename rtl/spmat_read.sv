@@ -58,7 +58,7 @@ module spmat_read #(
 
   sram #(.WORD_BITS(ENTRIES_PER_ROW * ENTRY_BITS), .WORDS(SPMAT_ROWS)) memory (
       .clk,
-      .read((SLOW_MEMORIES != 0 ? busy : missing) || host_read),
+      .read((SLOW_MEMORIES != 0 ? entry_valid : missing) || host_read),
       .write(host_write),
       .address(busy ? place : host_address),
       .write_data(host_data),

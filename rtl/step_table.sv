@@ -33,7 +33,7 @@ module step_table #(
     output logic                         last,         // no step follows the one at hand
     output logic [1:0]                   kind,
     output logic                         relu,
-    output logic                         source,
+    output logic                         coming_source,  // in the next cycle
     output logic                         load,
     output logic [ROW_COUNT_BITS-1:0]    rows,
     output logic [COLUMN_BITS-1:0]       first_input,
@@ -57,11 +57,15 @@ module step_table #(
   logic [STEP_BITS-1:0] next;  // the step that is taken next
   logic [LEFT_BITS-1:0] left;  // steps of the run that are not taken yet
   logic begins;                // the step that was taken starts
+  logic source;                // which register file
 
   assign run = setting && number == eie_registers::SETTING_RUN;
   wire ends = running && complete && last;
   wire take = run || (running && complete && !last);
 
+  wire [ENTRY_BITS-1:0] taken = steps[next];
+  assign coming_source = take ? taken[ENTRY_BITS-4] :
+      setting && number == eie_registers::SETTING_FLAGS ? value[1] : source;
   assign last  = left == '0;
   assign start = begins || (setting && number == eie_registers::SETTING_START);
   assign clear = reset || run || (setting && number == eie_registers::SETTING_CLEAR);
@@ -84,7 +88,7 @@ module step_table #(
       steps[STEP_BITS'(value)] <= {kind, relu, source, load, rows, first_input, first_word};
     end
     if (take) begin
-      {kind, relu, source, load, rows, first_input, first_word} <= steps[next];
+      {kind, relu, source, load, rows, first_input, first_word} <= taken;
     end else if (setting) begin
       case (number)
         eie_registers::SETTING_ROWS: rows <= value[ROW_COUNT_BITS-1:0];
@@ -95,4 +99,14 @@ module step_table #(
       endcase
     end
   end
+
+`ifndef SYNTHESIS
+  logic foretold, begun;
+  always @(posedge clk) begin
+    begun    <= !reset;
+    foretold <= coming_source;
+    assert (begun !== 1'b1 || source === foretold)
+    else $fatal(1, "step_table: another file is the source than was foretold");
+  end
+`endif
 endmodule

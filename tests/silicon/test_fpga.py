@@ -49,7 +49,7 @@ def test_a_device_too_small(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         implement(large, Fpga("ecp5-12k"), tmp_path / "chip.bit")
     assert str(error.value) == (
-        "the chip with 2 PEs does not fit ecp5-12k: it needs 88 block RAMs (DP16KD), and there are 56, 32 too few"
+        "the chip with 2 PEs does not fit ecp5-12k: it needs 104 block RAMs (DP16KD), and there are 56, 48 too few"
     )
     assert list(tmp_path.iterdir()) == []
 
